@@ -1,0 +1,65 @@
+# Two commands set everything up on a fresh machine:
+#   make demo    the server with its bot, and the browser opened on it
+#   make test    ruff, mypy and every test
+# Both find a Python of 3.11 or newer (or take `make PYTHON=…`) and make .venv from pyproject.toml and
+# constraints.txt; it is made again only when one of those two changes.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types unit format bench idle start clean
+
+help:
+	@sed -n '2,5s/^# //p' Makefile
+
+demo: $(VENV)/made-for-demo
+	$(BIN)/orders serve --open --with-bot
+
+test: lint types
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+
+lint: $(VENV)/made-for-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/made-for-test
+	$(BIN)/mypy
+
+unit: $(VENV)/made-for-test
+	$(BIN)/python -m pytest tests/unit
+
+format: $(VENV)/made-for-test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.fanout
+
+idle: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.idle
+
+start: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.start
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
+	@echo "Installing what Orders needs ..."
+	@$(PIP) hatchling
+	@$(PIP) --no-build-isolation --editable '.[fast]'
+	@touch $@
+
+$(VENV)/made-for-test: $(VENV)/made-for-demo
+	@echo "Installing what its tests need ..."
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(VENV)/pyvenv.cfg: pyproject.toml constraints.txt
+	@python=$$(sh .ci/find-python $(PYTHON)) && rm -rf $(VENV) \
+		&& echo "Making $(VENV) with $$python ..." && "$$python" -m venv $(VENV)
+	@touch $@

@@ -1,0 +1,115 @@
+"""The servers that are measured: processes of their own, on one core of their own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+STARTS_WITHIN = 20.0  # seconds
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its process id and port, and the seconds until it was ready."""
+
+    pid: int
+    port: int
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        """Resident memory in bytes."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def orders(core: int, directory: str | None = None, **settings: object) -> Iterator[Server]:
+    """`orders serve` with an SQLite journal in a new directory (within `directory`, if given)."""
+    with tempfile.TemporaryDirectory(prefix="orders-", dir=directory) as home:
+        environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
+        journal = str(Path(home) / "orders.db")
+        command = ["-m", "orders", "serve", "--port", "0", "--journal", journal]
+        with _running(command, home, core, environment, ready="/readyz") as server:
+            yield server
+
+
+@contextmanager
+def baseline(core: int) -> Iterator[Server]:
+    """A bare aiohttp relay that awaits `send_str()` for each of its participants."""
+    with (
+        tempfile.TemporaryDirectory(prefix="baseline-") as home,
+        _running(["-m", "benchmarks.baseline"], home, core, {}, ready="/readyz") as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _running(
+    arguments: list[str], home: str, core: int, environment: dict[str, str], ready: str
+) -> Iterator[Server]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+    log = Path(home) / "log"
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})  # a child keeps the cores of its parent, and so do its threads
+    try:
+        began = time.perf_counter()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=home,
+                env={**kept, **environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+    finally:
+        os.sched_setaffinity(0, before)
+    try:
+        port = _port(process, log, began)
+        while not _answers(f"http://127.0.0.1:{port}{ready}"):
+            _still_starting(process, log, began)
+        yield Server(process.pid, port, time.perf_counter() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], log: Path, began: float) -> int:
+    """The port it prints."""
+    while (found := re.search(rb"http://localhost:(\d+)", log.read_bytes())) is None:
+        _still_starting(process, log, began)
+    return int(found[1])
+
+
+def _still_starting(process: subprocess.Popen[bytes], log: Path, began: float) -> None:
+    if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN:
+        raise SystemExit(f"The server did not start:\n{log.read_text(errors='replace')}")
+    time.sleep(0.005)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=STARTS_WITHIN) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False

@@ -1,0 +1,98 @@
+"""WebSocket over plain sockets: just enough to load a server at little cost of one's own.
+
+A subscriber counts bytes, a publisher counts how often a word occurs: no frame is parsed.
+"""
+
+import base64
+import os
+import selectors
+import socket
+import struct
+from collections.abc import Callable, Iterator
+
+BUFFER = memoryview(bytearray(1 << 20))
+
+
+def connect(port: int, path: str) -> tuple[socket.socket, bytes]:
+    """Open a WebSocket; its non-blocking socket, and what came right behind the handshake."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        chunk = sock.recv(65536)
+        if not chunk:
+            raise ConnectionError(f"the server hung up on {path}")
+        answer += chunk
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(f"no WebSocket at {path}: {head.splitlines()[0].decode()}")
+    sock.setblocking(False)
+    return sock, rest
+
+
+def frame(text: bytes) -> bytes:
+    """A client's text frame. The mask is zero: still a mask, and costs nothing to put on."""
+    size = len(text)
+    if size < 126:
+        return struct.pack("!BBI", 0x81, 0x80 | size, 0) + text
+    return struct.pack("!BBHI", 0x81, 0x80 | 126, size, 0) + text
+
+
+def frame_size(text: int) -> int:
+    """The bytes of a server's frame around a text of so many bytes."""
+    return text + (2 if text < 126 else 4)
+
+
+def random_ids() -> Iterator[bytes]:
+    """Random UUIDs as text, without the cost of uuid4."""
+    while True:
+        digits = os.urandom(16 * 4096).hex().encode()
+        for i in range(0, len(digits), 32):
+            d = digits[i : i + 32]
+            yield b"-".join((d[:8], d[8:12], b"4" + d[13:16], b"8" + d[17:20], d[20:]))
+
+
+class Load:
+    """Many sockets read in one loop. Each has a function that is given whatever came."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.EpollSelector()
+
+    def add(self, sock: socket.socket, heard: Callable[[memoryview], None]) -> None:
+        self._selector.register(sock, selectors.EVENT_READ, heard)
+
+    def turn(self, timeout: float = 0.1) -> int:
+        """Read once from every socket that has something; returns how many had."""
+        ready = self._selector.select(timeout)
+        for key, _ in ready:
+            sock: socket.socket = key.fileobj  # type: ignore[assignment]
+            size = sock.recv_into(BUFFER)
+            if not size:
+                raise ConnectionError("the server hung up during the measurement")
+            key.data(BUFFER[:size])
+        return len(ready)
+
+    def close(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+
+
+class Occurrences:
+    """Counts a word in a stream that comes in pieces."""
+
+    def __init__(self, word: bytes) -> None:
+        self.word = word
+        self.count = 0
+        self._tail = b""
+
+    def __call__(self, piece: memoryview) -> None:
+        text = self._tail + bytes(piece)
+        self.count += text.count(self.word)
+        self._tail = text[-(len(self.word) - 1) :]

@@ -1,0 +1,192 @@
+"""The composition root: the only place that names concrete engines, and that binds ports."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import ifaddr
+from aiohttp import web
+
+from orders.broker.broker import Limits
+from orders.engines.base import Engine
+from orders.engines.memory import MemoryEngine
+from orders.engines.sqlite import SqliteEngine
+from orders.errors import CannotStart
+from orders.node import Node, Options
+from orders.settings import DEFAULT_PORT, Settings
+from orders.web.app import build
+from orders.web.connection import frame
+from orders.web.keys import SERVER, Server
+
+SHUTDOWN = 2.0  # seconds that requests may take to end
+PORTS_TRIED = 20
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine that the settings name."""
+    path = settings.journal_path
+    if path is None:
+        return MemoryEngine(settings.max_attempts)
+    return SqliteEngine(path, settings.max_attempts)
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The whole server as an application; nothing is opened before it starts."""
+    limits = Limits(
+        rate=settings.rate,
+        burst=settings.burst,
+        abusive_grace=settings.abusive_grace,
+        max_participants=settings.max_participants,
+        max_rooms=settings.max_rooms,
+    )
+    options = Options(limits, settings.lease, settings.max_unread, settings.slow_grace)
+    token = settings.host_token or secrets.token_urlsafe(16)
+    server = Server(token=token, is_loopback=not settings.lan)
+    return build(Node(make_engine(settings), options, frame), settings, server)
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Server]:
+    """A running server, and where it is reached; it ends with this context."""
+    sockets = bind(settings)
+    app = create_app(settings)
+    server = app[SERVER]
+    server.port = sockets[0].getsockname()[1]
+    server.url = f"http://localhost:{server.port}"
+    server.urls = [server.url] if server.is_loopback else addresses(server.port)
+    server.host_url = f"{server.urls[0]}/host?token={server.token}"
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+    try:
+        await runner.setup()
+        for bound in sockets:
+            await web.SockSite(runner, bound, backlog=1024).start()
+        yield server
+    finally:
+        await runner.cleanup()
+        for bound in sockets:
+            bound.close()
+
+
+def addresses(port: int) -> list[str]:
+    """Every URL under which others reach this machine, private IPv4 addresses first."""
+    found = [
+        ip.ip
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+        if isinstance(ip.ip, str) and not ip.ip.startswith("127.")
+    ]
+    return [f"http://{ip}:{port}" for ip in sorted(set(found))] or [f"http://localhost:{port}"]
+
+
+# ── ports ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Sockets on the port asked for, else on the next free one from the default."""
+    if settings.port is not None:
+        try:
+            return _bind(settings.port, settings.lan)
+        except OSError as error:
+            raise CannotStart(
+                "port_taken",
+                f"Port {settings.port} cannot be used ({error.strerror}): stop what uses it, or"
+                " choose another, such as --port 0 for any free one.",
+            ) from None
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
+        with contextlib.suppress(OSError):
+            return _bind(port, settings.lan)
+    raise CannotStart(
+        "port_taken",
+        f"The ports {DEFAULT_PORT} to {DEFAULT_PORT + PORTS_TRIED - 1} are all taken: choose"
+        " another, such as --port 0 for any free one.",
+    )
+
+
+def _bind(port: int, lan: bool) -> list[socket.socket]:
+    """One IPv4 and, where there is one, one IPv6 socket on the same port."""
+    first = _listen(socket.AF_INET, "" if lan else "127.0.0.1", port)
+    if not socket.has_ipv6:
+        return [first]
+    port = port or first.getsockname()[1]
+    try:
+        return [first, _listen(socket.AF_INET6, "::" if lan else "::1", port)]
+    except OSError as error:
+        if "in use" in str(error):
+            first.close()
+            raise
+        return [first]  # this machine speaks no IPv6
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+# ── running ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(
+    settings: Settings, *, on_ready: Callable[[Server], Awaitable[None] | None] | None = None
+) -> None:
+    """Serve until Ctrl-C or SIGTERM; a second Ctrl-C ends at once."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, on_ready))
+
+
+async def _serve(
+    settings: Settings, on_ready: Callable[[Server], Awaitable[None] | None] | None
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    failures: list[BaseException] = []
+
+    def end(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """What nobody handled in the broker ends the server loudly; the journal is safe."""
+        loop.default_exception_handler(context)
+        if context.get("message") == "the broker failed":
+            failures.append(BaseException())
+            stop.set()
+
+    loop.set_exception_handler(end)
+
+    def interrupted() -> None:
+        if stop.is_set():
+            raise SystemExit(130)
+        stop.set()
+
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(signal_number, interrupted)
+        except NotImplementedError:  # Windows
+            signal.signal(signal_number, lambda *_: loop.call_soon_threadsafe(interrupted))
+    async with serving(settings) as server:
+        if on_ready is not None:
+            waiting = on_ready(server)
+            if waiting is not None:
+                await waiting
+        await stop.wait()
+    if failures:
+        raise CannotStart("broker_failed", "The broker failed: the log says why.")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed; nothing depends on it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

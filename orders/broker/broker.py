@@ -1,0 +1,374 @@
+"""Who may say what, and who is in which room.
+
+Pure: no clock, no sockets, no database. `receive`, `join` and `leave` turn what happens into
+items for the next batch; `apply` makes a control record true once the journal has it. So all
+that participants see changes in the order of the journal.
+
+`now` is epoch milliseconds, `clock` a steady clock's seconds, ids come from `new_id`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders.broker import commands
+from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
+from orders.broker.modes import changed
+from orders.broker.records import Kind, Record, RoomState, control
+from orders.broker.room import Participant, Room
+from orders.domain.envelope import Event
+from orders.errors import Full, OrdersError, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one participant, one room and the server bear. Rates are messages a second."""
+
+    rate: float = 50.0
+    burst: int = 100
+    abusive_grace: float = 5.0
+    max_participants: int = 1000
+    max_rooms: int = 100
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One entry of the next batch: what to append, and what to say to whom once that is done.
+
+    An item without a record is a reply that waits its turn, so that a sender hears of its
+    events in the order in which it sent them.
+    """
+
+    room: Room
+    participant: Participant | None = None
+    record: Record | None = None
+    reply: bytes | None = None
+    command: Data | None = None
+    types: frozenset[str] | None = None
+    answered: Callable[[Any], None] | None = None  # told the engine's answer (HTTP)
+
+    @property
+    def event_id(self) -> str:
+        """The id of its event; empty when it has none."""
+        return self.record.parsed().id if self.record and self.record.key else ""
+
+
+COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
+
+
+@dataclass(eq=False)
+class Broker:
+    """All rooms of this node. `durable` is what the welcome says of the engine."""
+
+    new_id: Callable[[], str]
+    limits: Limits = field(default_factory=Limits)
+    durable: bool = True
+    rooms: dict[str, Room] = field(default_factory=dict)
+
+    def restore(self, states: list[RoomState]) -> None:
+        """Go on where the journal stands; `main` always exists."""
+        self.rooms = {state.name: Room.restored(state) for state in states}
+        self.rooms.setdefault("main", Room("main"))
+
+    def open_room(self, name: str) -> Room:
+        """The room, begun if there is none; `Full` when the server has no more to give."""
+        room = self.rooms.get(name)
+        if room is None:
+            if len(self.rooms) >= self.limits.max_rooms:
+                raise Full(
+                    "server_full",
+                    f"All {self.limits.max_rooms} rooms are taken: join one that exists,"
+                    " such as `main`.",
+                )
+            room = self.rooms[name] = Room(name)
+        return room
+
+    def forget(self, room: Room) -> bool:
+        """Drop a room that is empty and has no events; `main` stays."""
+        if room.name == "main" or not room.is_forgettable:
+            return False
+        return self.rooms.pop(room.name, None) is not None
+
+    # ── coming and going ────────────────────────────────────────────────────────────────────
+
+    def join(self, participant: Participant, wanted: str | None, now: int) -> list[Item]:
+        """Let a participant in, under `wanted` or the next free name like it.
+
+        A live connection with the same session is put out of the room: it is `gone`, and its
+        leaving comes first in the items.
+        """
+        room = participant.room
+        items: list[Item] = []
+        old = room.sessions.get(participant.session) if participant.session else None
+        if old is not None:
+            items += self.leave(old, now)
+            wanted, participant.named = old.name, old.named
+        elif wanted is None:
+            participant.named = False
+        if len(room.participants) >= self.limits.max_participants:
+            self.forget(room)
+            raise Full(
+                "room_full",
+                f"The room `{room.name}` has {self.limits.max_participants} participants,"
+                " which is all it takes: try again later, or join another room.",
+            )
+        participant.name = room.free_name(wanted) if wanted else room.guest_name()
+        room.numbers += 1
+        participant.number = room.numbers
+        participant.joined_at = now
+        participant.tokens = float(self.limits.burst)
+        participant.command_tokens = float(self.limits.burst * COMMAND_RATE)
+        room.participants[participant.name] = participant
+        if participant.session:
+            room.sessions[participant.session] = participant
+        return [*items, self.present(participant, now)]
+
+    def present(self, participant: Participant, now: int, was: str | None = None) -> Item:
+        """The record that somebody is in the room; `was`: the name it had before."""
+        record = control(
+            participant.room.name,
+            Kind.JOINED,
+            now,
+            name=participant.name,
+            types=sorted(participant.types),
+            ack=participant.ack,
+            echo=participant.echo,
+            after=participant.after,
+            was=was,
+        )
+        return Item(participant.room, participant, record)
+
+    def leave(self, participant: Participant, now: int) -> list[Item]:
+        """A participant's connection ended; nothing more is written to it."""
+        if participant.gone:
+            return []
+        room = participant.room
+        participant.gone = True
+        last = room.cursor if participant.live else participant.written
+        room.unlisten(participant)
+        if room.participants.get(participant.name) is participant:
+            del room.participants[participant.name]
+        if participant.session and room.sessions.get(participant.session) is participant:
+            del room.sessions[participant.session]
+        record = control(room.name, Kind.LEFT, now, name=participant.name, last=last)
+        return [Item(room, participant, record)]
+
+    def welcome(self, participant: Participant, now: int) -> bytes:
+        """What a participant hears first."""
+        room = participant.room
+        return say(
+            commands.Welcome(
+                room=room.name,
+                name=participant.name,
+                modes=room.modes,
+                types=sorted(participant.types),
+                ack="manual" if participant.ack == "manual" else "auto",
+                participants=len(room.participants),
+                last=room.last,
+                durable=self.durable,
+            ),
+            now,
+            self.new_id(),
+        )
+
+    # ── what participants send ──────────────────────────────────────────────────────────────
+
+    def receive(
+        self, participant: Participant, text: str | None, now: int, clock: float
+    ) -> list[Item]:
+        """What one message comes to: an event to append, a command, or an explained refusal.
+
+        `text` is None for a binary frame.
+        """
+        room = participant.room
+        event = None
+        try:
+            event = self._parse(participant, text, clock)
+            if event.type.startswith(commands.PREFIX):
+                return [self._command(participant, event, now)]
+            items = self._speak_as(participant, event, now)
+            items.append(self.publish(room, event, participant.name, now, participant))
+            return items
+        except Refused as refused:
+            return [self.refusal(room, participant, refused, event.id if event else "", now)]
+
+    def publish(
+        self, room: Room, event: Event, name: str, now: int, sender: Participant | None = None
+    ) -> Item:
+        """An event for the next batch, stamped, under the mode that its type has now."""
+        event = event.stamped(id=self.new_id(), created=str(now), source=name)
+        record = Record(
+            room.name,
+            Kind.EVENT,
+            now,
+            event.to_json(),
+            event.key,
+            event.type,
+            event.source,
+            room.mode_of(event.type),
+            event=event,
+        )
+        if sender is not None and sender.role == "other":
+            sender.role = ROLES.get(event.type, "other")
+        return Item(room, sender, record)
+
+    def refusal(
+        self,
+        room: Room,
+        participant: Participant | None,
+        refused: OrdersError,
+        event_id: str,
+        now: int,
+    ) -> Item:
+        """A `broker.error` that waits its turn behind what was sent before it."""
+        error = commands.Error(code=refused.code, message=refused.message, event=event_id or None)
+        return Item(room, participant, reply=say(error, now, self.new_id()))
+
+    def _speak_as(self, participant: Participant, event: Event, now: int) -> list[Item]:
+        """A participant speaks only for itself; its first source names one that has no name."""
+        if participant.muted:
+            raise Refused(
+                "muted", "The host muted you: your events are not taken until you are unmuted."
+            )
+        if not event.source or event.source == participant.name:
+            participant.named = participant.named or bool(event.source)
+            return []
+        if participant.named:
+            raise Refused(
+                "wrong_source",
+                f"`source` is {event.source!r}, but you are {participant.name!r}: a participant"
+                " speaks only for itself. Leave `source` out, or connect with that name.",
+            )
+        return self._rename(participant, event.source, now)
+
+    def _rename(self, participant: Participant, name: str, now: int) -> list[Item]:
+        room, was = participant.room, participant.name
+        check_name(name)
+        if name in room.participants:
+            raise Refused(
+                "name_taken",
+                f"{name} is in use in this room: use another `source`, or leave it out.",
+            )
+        left = control(room.name, Kind.LEFT, now, name=was, last=room.cursor)
+        del room.participants[was]
+        room.participants[name] = participant
+        participant.name, participant.named = name, True
+        return [Item(room, None, left), self.present(participant, now, was)]
+
+    def _command(self, participant: Participant, event: Event, now: int) -> Item:
+        """A command as an item; acks and nacks are left to who keeps the leases."""
+        room, command = participant.room, read_command(event)
+        if not isinstance(command, Subscribe | Unsubscribe):
+            return Item(room, participant, command=command)
+        types = participant.wanted
+        if isinstance(command, Unsubscribe):
+            types -= frozenset(command.types)
+        elif participant.chose_types:
+            types |= frozenset(command.types)
+        else:
+            types = frozenset(command.types)
+        participant.chose_types = True
+        participant.wanted = types
+        record = control(
+            room.name, Kind.SUBSCRIBED, now, name=participant.name, types=sorted(types)
+        )
+        reply = say(commands.Subscribed(types=sorted(types)), now, self.new_id())
+        return Item(room, participant, record, reply, types=types)
+
+    # ── rates ───────────────────────────────────────────────────────────────────────────────
+
+    def _parse(self, participant: Participant, text: str | None, clock: float) -> Event:
+        """Read a message, within its sender's rate; nonsense costs as much as sense."""
+        if not self.limits.rate:
+            return _read(text)
+        self._refill(participant, clock)
+        is_command = False
+        try:
+            event = _read(text)
+            is_command = event.type.startswith(commands.PREFIX)
+            return event
+        finally:
+            self._spend(participant, clock, is_command)
+
+    def _refill(self, participant: Participant, clock: float) -> None:
+        rate, burst = self.limits.rate, float(self.limits.burst)
+        passed, participant.refilled = clock - participant.refilled, clock
+        participant.tokens = min(participant.tokens + passed * rate, burst)
+        participant.command_tokens = min(
+            participant.command_tokens + passed * rate * COMMAND_RATE, burst * COMMAND_RATE
+        )
+        if participant.tokens >= burst / 2:
+            participant.over_since = None  # it paused
+
+    def _spend(self, participant: Participant, clock: float, is_command: bool) -> None:
+        """Take one token, or refuse; `over_since` remembers since when there was none."""
+        if is_command and participant.command_tokens >= 1:
+            participant.command_tokens -= 1
+        elif not is_command and participant.tokens >= 1:
+            participant.tokens -= 1
+        else:
+            if participant.over_since is None:
+                participant.over_since = clock
+            raise Refused(
+                "rate_limited",
+                f"You send more than {self.limits.rate:g} events a second: this one was not taken."
+                " Wait a moment, and send it again.",
+            )
+
+    def is_abusive(self, participant: Participant, clock: float) -> bool:
+        """Whether it has sent too much for too long, without a pause."""
+        over = participant.over_since
+        return over is not None and clock - over >= self.limits.abusive_grace
+
+    # ── what the journal made true ──────────────────────────────────────────────────────────
+
+    def apply(self, item: Item, record: Record, now: int) -> bytes | None:
+        """Make a control record true; returns what everyone in the room is to hear of it."""
+        room, participant = item.room, item.participant
+        match record.kind:
+            case Kind.JOINED if participant and not participant.gone and not participant.since:
+                participant.since = record.position
+                if participant.after is None:
+                    room.listen(participant)
+            case Kind.SUBSCRIBED if participant and item.types is not None:
+                participant.types = item.types
+                if participant.live:
+                    room.listen(participant)
+            case Kind.MODES:
+                return say(commands.Modes(modes=record.data["modes"]), now, self.new_id())
+        return None
+
+    def set_modes(self, room: Room, changes: Mapping[str, str | None], now: int) -> Item:
+        """Change modes; they hold for events accepted from here on."""
+        room.modes = changed(room.modes, changes)
+        return Item(room, None, control(room.name, Kind.MODES, now, modes=room.modes))
+
+    def caught_up(self, events: int, now: int) -> bytes:
+        return say(commands.CaughtUp(events=events), now, self.new_id())
+
+    def notice(self, code: str, message: str, now: int) -> bytes:
+        return say(commands.Notice(code=code, message=message), now, self.new_id())
+
+
+#: The part that a participant is seen to play, by what it sends.
+ROLES = {
+    "order_placed": "customer",
+    "order_confirmed": "confirmer",
+    "order_rejected": "confirmer",
+}
+
+
+def _read(text: str | None) -> Event:
+    if text is None:
+        raise Refused(
+            "binary_frame", "This is a binary frame: send the JSON of one event as a text frame."
+        )
+    return Event.parse(text)
+
+
+def check_name(name: str) -> None:
+    """`broker` is the broker's own name: nobody else may speak under it."""
+    if name == commands.BROKER:
+        raise Refused(
+            "wrong_source", "`broker` is the broker's own name: choose another, such as `bob`."
+        )

@@ -1,0 +1,66 @@
+"""How a type of event is dispatched in a room.
+
+relay    to every participant, whatever it subscribed to
+pubsub   to every participant whose subscription matches the type
+queue    to exactly one participant whose subscription matches, never the sender
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+from orders.errors import Refused
+
+
+class Mode(StrEnum):
+    RELAY = "relay"
+    PUBSUB = "pubsub"
+    QUEUE = "queue"
+
+
+DEFAULT_MODES: Mapping[str, str] = {"*": Mode.RELAY}
+
+#: A subscription's pattern: an exact type, a prefix with a star, or the star alone.
+PATTERN = r"^(\*|[a-z][a-z0-9_.]{0,62}\*?)$"
+MAX_PATTERNS = 64
+_is_pattern = re.compile(PATTERN).fullmatch
+
+
+def check_patterns(types: list[str]) -> frozenset[str]:
+    """A subscription, or `Refused` with what is wrong with it."""
+    for pattern in types:
+        if not _is_pattern(pattern):
+            raise Refused(
+                "wrong_types",
+                f"`types` holds {pattern[:64]!r}: name types such as `order_placed`, or a prefix"
+                " with a star such as `order_*`.",
+            )
+    if len(types) > MAX_PATTERNS:
+        raise Refused("wrong_types", f"`types` holds more than {MAX_PATTERNS}: use a prefix.")
+    return frozenset(types)
+
+
+def matches(types: frozenset[str], type: str) -> bool:
+    """Whether a subscription wants events of this type."""
+    return (
+        "*" in types
+        or type in types
+        or any(p.endswith("*") and type.startswith(p[:-1]) for p in types)
+    )
+
+
+def changed(modes: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The modes after setting the types named; null removes one. `Refused` when a name is wrong."""
+    for type, mode in changes.items():
+        if type != "*" and (not _is_pattern(type) or type.endswith("*")):
+            raise Refused(
+                "wrong_modes", f'{type[:64]!r} is no type: name one such as "order_placed", or "*".'
+            )
+        if mode is not None and mode not in tuple(Mode):
+            raise Refused(
+                "wrong_modes",
+                f"{str(mode)[:20]!r} is no mode: choose relay, pubsub or queue, such as"
+                ' {"order_placed": "queue"}.',
+            )
+    merged = {**modes, **changes}
+    return {**DEFAULT_MODES, **{type: mode for type, mode in merged.items() if mode}}

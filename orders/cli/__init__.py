@@ -1,0 +1,252 @@
+"""The `orders` command: serve | bot | place | tail | export | doctor.
+
+Each command imports what it needs when it runs, so that all of them start quickly.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orders import __version__
+from orders.cli.options import with_settings
+from orders.cli.output import note, paint
+from orders.cli.running import run, until_stdin_closes
+from orders.clients.address import DEFAULT_URL, room_in
+from orders.errors import OrdersError
+from orders.settings import Settings
+
+app = typer.Typer(
+    name="orders",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 it could not be done (stderr says why), 2 wrong usage,"
+    " 130 stopped before it was done. NO_COLOR turns colours off.",
+)
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="the server, or one of its pages")]
+Room = Annotated[
+    str | None, typer.Option(help="the room; else the one in the URL, else main", metavar="NAME")
+]
+Json = Annotated[bool, typer.Option("--json", help="a JSON object a line, for programs")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"orders {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def orders(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say which this is")
+    ] = False,
+) -> None:
+    """Event-driven architecture, made visible.
+
+    \b
+    orders serve --open --with-bot    a server, a browser, and Bob
+    orders serve --lan                for a class: every address, a QR code
+    orders place --count 50 --invalid 20%
+    """
+
+
+@app.command()
+@with_settings
+def serve(
+    settings: Settings,
+    open_: Annotated[bool, typer.Option("--open", help="open the browser")] = False,
+    with_bot: Annotated[bool, typer.Option("--with-bot", help="bring Bob, who confirms")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="restart when source changes")] = False,
+) -> None:
+    """Run the server.
+
+    Every setting may also come from the environment, as ORDERS_PORT=9000, or from a .env file.
+
+    \b
+    orders serve                      on localhost:8080, or the next free port
+    orders serve --lan                for a class: every address, a QR code
+    orders serve --port 0 --journal memory
+    """
+    from orders.cli.serve import serve_again_on_change, serve_until_stopped
+
+    if reload:
+        arguments = [argument for argument in sys.argv[2:] if argument != "--reload"]
+        raise typer.Exit(serve_again_on_change(arguments))
+    serve_until_stopped(settings, open_browser=open_, with_bot=with_bot)
+
+
+@app.command()
+def bot(
+    url: Url = DEFAULT_URL,
+    name: Annotated[str, typer.Option(help="what to be called", metavar="NAME")] = "bob",
+    room: Room = None,
+    delay: Annotated[
+        float, typer.Option(min=0, help="seconds to look at each order", metavar="SECONDS")
+    ] = 0.0,
+    naive: Annotated[
+        bool, typer.Option("--naive", help="remember nothing: shows what care is for")
+    ] = False,
+    json: Json = False,
+    stdin: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Be Bob: confirm or reject each order. Comes back by itself when the server is away.
+
+    \b
+    orders bot --delay 2
+    orders bot http://192.168.1.20:8080 --name bob-at-home
+    """
+    from orders.cli.bot import confirm_orders
+
+    work = confirm_orders(url, _room(room, url), name, delay, naive=naive, json=json)
+    raise typer.Exit(_ended(run(until_stdin_closes(work) if stdin else work)))
+
+
+@app.command()
+def place(
+    url: Url = DEFAULT_URL,
+    name: Annotated[str, typer.Option(help="what to be called", metavar="NAME")] = "alice",
+    room: Room = None,
+    id: Annotated[
+        int | None, typer.Option(help="the (first) order number; else the next", metavar="N")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="from the menu; else one after another", metavar="NAME")
+    ] = None,
+    quantity: Annotated[int | None, typer.Option(help="1 to 100", metavar="N")] = None,
+    note_: Annotated[str | None, typer.Option("--note", help="for Bob", metavar="TEXT")] = None,
+    count: Annotated[int, typer.Option(min=1, help="how many orders", metavar="N")] = 1,
+    invalid: Annotated[
+        str, typer.Option(help="share that Bob must reject: 20%", metavar="SHARE")
+    ] = "0%",
+    rate: Annotated[
+        float, typer.Option(min=0, help="orders a second; 0: no pause", metavar="N")
+    ] = 20.0,
+    wait: Annotated[
+        float,
+        typer.Option(
+            min=0, help="without an answer before giving up; 0: do not wait", metavar="SECONDS"
+        ),
+    ] = 10.0,
+    json: Json = False,
+) -> None:
+    """Be Alice: place orders, and show their answers as they come.
+
+    \b
+    orders place --item espresso --quantity 2
+    orders place --count 50 --invalid 20%
+    """
+    from orders.cli.place import place_orders
+
+    given = {"item": item, "quantity": quantity, "note": note_}
+    work = place_orders(
+        url,
+        _room(room, url),
+        name,
+        first=id,
+        count=count,
+        invalid=invalid,
+        rate=rate,
+        wait=wait,
+        given={key: value for key, value in given.items() if value is not None},
+        json=json,
+    )
+    raise typer.Exit(run(work))
+
+
+@app.command()
+def tail(
+    url: Url = DEFAULT_URL,
+    room: Room = None,
+    after: Annotated[
+        str | None,
+        typer.Option(help="begin after this event's id, or at the `start`", metavar="ID"),
+    ] = None,
+    type: Annotated[
+        list[str] | None, typer.Option(help="only these: order_placed, order_*", metavar="TYPE")
+    ] = None,
+    all: Annotated[bool, typer.Option("--all", help="who came, went and got what, too")] = False,
+    json: Json = False,
+) -> None:
+    """Follow a room's log, as an observer: nobody in the room notices.
+
+    \b
+    orders tail --after start
+    orders tail --type order_rejected --json | jq .data.reason
+    """
+    from orders.cli.log import Tail
+
+    following = Tail(url, _room(room, url), after=after, types=type or [], json=json, all=all)
+    raise typer.Exit(_ended(run(following.follow())))
+
+
+@app.command()
+def export(
+    url: Url = DEFAULT_URL,
+    room: Room = None,
+    format: Annotated[str, typer.Option(help="jsonl, csv or mermaid", metavar="FORMAT")] = "jsonl",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="a file; else stdout", dir_okay=False, metavar="FILE"),
+    ] = None,
+    type: Annotated[str | None, typer.Option(help="only this type", metavar="TYPE")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="only what this participant sent", metavar="NAME")
+    ] = None,
+) -> None:
+    """Write a room's log: as JSON lines, as CSV, or as a Mermaid sequence diagram.
+
+    \b
+    orders export > log.jsonl
+    orders export --format mermaid -o lesson.mmd
+    """
+    from orders.cli.log import export_log
+
+    filters = {key: value for key, value in (("type", type), ("source", source)) if value}
+    work = export_log(url, _room(room, url), format=format, to=output, filters=filters)
+    raise typer.Exit(run(work))
+
+
+@app.command()
+@with_settings
+def doctor(settings: Settings) -> None:
+    """Say what would go wrong here, and what to do about it. Takes the flags of `serve`.
+
+    \b
+    orders doctor --lan
+    """
+    from orders.doctor import examine
+
+    marks = {"ok": ("ok", "confirmed"), "hint": ("!", "muted"), "problem": ("NO", "rejected")}
+    findings = examine(settings)
+    for finding in findings:
+        mark, colour = marks[finding.state]
+        print(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
+        if finding.advice:
+            print(f"    {finding.advice}")
+    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
+def _room(given: str | None, url: str) -> str:
+    return given or room_in(url) or "main"
+
+
+def _ended(code: int) -> int:
+    """To be stopped is the proper end of what goes on until it is."""
+    return 0 if code == 130 else code
+
+
+def main() -> None:
+    """Run the command; whatever cannot be done is one sentence on stderr and exit code 1."""
+    try:
+        app(prog_name="orders")
+    except OrdersError as error:
+        note(paint(error.message, "rejected", sys.stderr))
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read our output has enough of it
+        sys.stderr.close()

@@ -1,0 +1,80 @@
+"""`orders bot`: Bob, with a line for each order."""
+
+from collections.abc import Callable
+
+from orders.cli.output import as_json, clock, note, paint, printable, say
+from orders.clients.bot import Bot, Handled
+from orders.clients.place import attempt_of
+from orders.domain.confirming import Rejected
+from orders.domain.envelope import Event
+
+
+async def confirm_orders(
+    url: str, room: str, name: str, delay: float, *, naive: bool, json: bool
+) -> None:
+    """Answer orders until the server is done with us."""
+    bot = Bot(
+        url,
+        room=room,
+        name=name,
+        delay=delay,
+        naive=naive,
+        on_handled=_say_json if json else _say_line,
+        on_broker=_noting(url),
+    )
+    await bot.run()
+
+
+_WORTH_SAYING = ("broker.error", "broker.notice")
+_EVERYDAY = ("id_conflict", "not_held", "rate_limited")  # what a Bob among Bobs deals with
+
+
+def _noting(url: str) -> Callable[[Event], None]:
+    welcomes = 0
+
+    def hear(said: Event) -> None:
+        nonlocal welcomes
+        if said.type == "broker.welcome":
+            data = said.data
+            again = " again" if welcomes else ""
+            welcomes += 1
+            note(f"{data['name']} is in room {data['room']} at {url}{again}, confirming orders.")
+        elif said.type in _WORTH_SAYING and said.data.get("code") not in _EVERYDAY:
+            note(printable(str(said.data.get("message"))))
+
+    return hear
+
+
+def _say_line(handled: Handled) -> None:
+    order = printable(f"{handled.placed.source}/{as_json(handled.placed.data.get('id'))}")[:40]
+    attempt = attempt_of(handled.placed) or 1
+    again = paint(f"  (attempt {attempt})", "muted") if attempt > 1 else ""
+    say(f"{clock()}  {order:<12}  {_outcome(handled)}{again}")
+
+
+def _outcome(handled: Handled) -> str:
+    if handled.error:
+        return paint(f"not answered  {printable(handled.error.message)}", "rejected")
+    if handled.by:
+        return paint(f"had been answered by {handled.by}", "muted")
+    if isinstance(handled.answer, Rejected):
+        return f"{paint('rejected', 'rejected')}   {printable(handled.answer.message)}"
+    return paint("confirmed", "confirmed")
+
+
+def _say_json(handled: Handled) -> None:
+    answer, placed = handled.answer, handled.placed
+    outcome = answer.type.removeprefix("order_") if answer else "answered_before"
+    said = {
+        "customer": placed.source,
+        "id": placed.data.get("id"),
+        "event": placed.id,
+        "attempt": attempt_of(placed),
+        "outcome": "not_answered" if handled.error else outcome,
+        "by": handled.by,
+    }
+    if isinstance(answer, Rejected):
+        said |= {"reason": answer.reason, "message": answer.message}
+    elif handled.error:
+        said |= {"reason": handled.error.code, "message": handled.error.message}
+    say(as_json({key: value for key, value in said.items() if value is not None}))

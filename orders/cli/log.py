@@ -1,0 +1,136 @@
+"""`orders tail` and `orders export`: a room's log, as it grows and as it is."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from orders.cli.output import as_json, clock, note, paint, say
+from orders.clients.address import server_url
+from orders.clients.api import fetch, room_url
+from orders.clients.connection import Connection
+from orders.errors import CannotStart, Refused
+
+_COLOURS = {"order_placed": "placed", "order_confirmed": "confirmed", "order_rejected": "rejected"}
+
+
+class Tail:
+    """Follows a room as an observer: no participant, and without a name."""
+
+    def __init__(
+        self, url: str, room: str, *, after: str | None, types: list[str], json: bool, all: bool
+    ) -> None:
+        self.url, self.room, self.after = server_url(url), room, after
+        self.types, self.json, self.all = types, json, all
+
+    async def follow(self) -> None:
+        """Show what comes, until told to stop; comes back by itself and repeats nothing."""
+        async with aiohttp.ClientSession() as self._http:
+            self._connection = Connection(
+                self._http, self._address, self._take, asyncio.sleep, patient=False
+            )
+            await self._connection.stay()
+
+    def _address(self) -> Any:
+        scheme = "wss" if self.url.scheme == "https" else "ws"
+        query = {"after": self.after} if self.after else {}
+        return self.url.joinpath("observe", self.room).with_scheme(scheme).with_query(query)
+
+    async def _take(self, text: str) -> None:
+        said = json.loads(text)
+        if "snapshot" in said:
+            self._connection.is_welcome = True
+            self.after = self.after or said["snapshot"].get("last") or "start"
+        elif said.get("type") == "broker.error":  # the connection is closed after it
+            raise Refused(said["data"]["code"], said["data"]["message"])
+        records = said.get("records", [])
+        if said.get("skipped"):
+            async for record in self._left_out(records):
+                self._show(record)
+        for record in records:
+            self._show(record)
+
+    async def _left_out(self, records: list[Any]) -> AsyncIterator[dict[str, Any]]:
+        """The events between the last one shown and the first of these records."""
+        stop = next((r["event"]["id"] for r in records if r["kind"] == "event"), None)
+        while True:
+            url = room_url(self.url, self.room, "events", after=self.after or "start")
+            page = await fetch(self._http, url)
+            for event in page["events"]:
+                if event["id"] == stop:
+                    return
+                yield {"kind": "event", "event": event, "at": int(event["created"])}
+            if not page["events"] or page.get("next") is None:
+                return
+
+    def _show(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "event":
+            event = record["event"]
+            self.after = event["id"]
+            if not self.types or any(_matches(event["type"], type) for type in self.types):
+                say(as_json(event) if self.json else _event_line(event, record["at"]))
+            return
+        if record["kind"] == "reset":
+            self.after = "start"
+        if self.all:
+            say(as_json(record) if self.json else _record_line(record))
+
+
+def _matches(type: str, pattern: str) -> bool:
+    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern
+
+
+def _event_line(event: dict[str, Any], at: int) -> str:
+    type = paint(f"{event['type']:<15}", _COLOURS.get(event["type"], "broker"))
+    return f"{clock(at)}  {type}  {event['source']:<10}  {as_json(event['data'])}"
+
+
+def _record_line(record: dict[str, Any]) -> str:
+    more = {key: value for key, value in record.items() if key not in ("kind", "at", "name")}
+    line = f"{record['kind']:<15}  {record.get('name') or '':<10}  {as_json(more) if more else ''}"
+    return f"{clock(record.get('at'))}  {paint(line.rstrip(), 'muted')}"
+
+
+async def export_log(
+    url: str, room: str, *, format: str, to: Path | None, filters: dict[str, str]
+) -> None:
+    """Write a room's log to a file, or to stdout."""
+    address = room_url(server_url(url), room, "events", format=format, **filters)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(address) as response:
+            if response.status >= 400:
+                answer = await response.json()
+                raise Refused(answer["error"]["code"], answer["error"]["message"])
+            if to is None:
+                async for part in response.content.iter_any():
+                    sys.stdout.buffer.write(part)
+                sys.stdout.buffer.flush()
+            else:
+                await _write_whole(response, to)
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+        raise CannotStart(
+            "no_server",
+            f"No server answers at {server_url(url)}, or it went away: start one with"
+            " `orders serve`, or give its address.",
+        ) from error
+
+
+async def _write_whole(response: aiohttp.ClientResponse, to: Path) -> None:
+    """Write all of it or nothing: the file gets its name when it is complete."""
+    unfinished = to.with_name(f"{to.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            async for part in response.content.iter_any():
+                file.write(part)
+        unfinished.replace(to)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise CannotStart(
+            "cannot_write", f"{to} cannot be written: {error.strerror or error}."
+        ) from error
+    note(f"{to} written.")

@@ -1,0 +1,63 @@
+"""What the commands print: for people in colour on a terminal, for programs as JSON lines."""
+
+import json
+import os
+import sys
+import time
+import unicodedata
+from typing import IO, Any
+
+_COLOURS = {"placed": 34, "confirmed": 32, "rejected": 31, "muted": 90, "broker": 35}
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # Unicode's categories
+_JOINERS = "\u200c\u200d"  # within words of some languages, and within emoji
+
+
+def printable(text: str) -> str:
+    """A text of somebody else's, safe on a terminal: what steers it or turns it around is named."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_named(char) if _steers(char) else char for char in text)
+
+
+def _steers(char: str) -> bool:
+    return unicodedata.category(char) in _STEERING and char not in _JOINERS
+
+
+def _named(char: str) -> str:
+    """As JSON writes it, so that JSON stays what it is."""
+    return json.dumps(char)[1:-1] if char > "\x7f" else f"\\u{ord(char):04x}"
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON, in which nothing steers the terminal."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return printable(text)
+
+
+def is_coloured(stream: IO[str]) -> bool:
+    """Whether this stream takes colour: a terminal does, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
+    """The text in a colour of ours, where colours are taken."""
+    if not is_coloured(stream or sys.stdout):
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def say(text: str) -> None:
+    """A line of output, at once even into a pipe."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """A line about what we are doing: on stderr, so that output stays clean."""
+    print(paint(text, "muted", sys.stderr), file=sys.stderr, flush=True)
+
+
+def clock(milliseconds: int | None = None) -> str:
+    """A time of day, now or then, for a person."""
+    return time.strftime(
+        "%H:%M:%S", time.localtime(None if milliseconds is None else milliseconds / 1000)
+    )

@@ -1,0 +1,50 @@
+"""How a command runs until it is done or told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+STOPPED = 130  # the exit code of a command that was stopped before it was done
+
+
+def run(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run to the end; the exit code. Ctrl-C or SIGTERM leaves cleanly, a second one at once."""
+    try:
+        return asyncio.run(_until_stopped(work)) or 0
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, lambda *_: os._exit(STOPPED))
+        task.cancel()
+
+    if sys.platform != "win32":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return STOPPED
+
+
+async def until_stdin_closes(work: Coroutine[Any, Any, None]) -> None:
+    """Run until the process that started us ends, however it does: it holds our stdin open."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    watching = loop.run_in_executor(None, sys.stdin.buffer.read)
+    await asyncio.wait([task, watching], return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    else:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

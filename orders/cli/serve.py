@@ -1,0 +1,119 @@
+"""`orders serve`: the server, what it prints, and what is started with it."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orders.cli.output import is_coloured, note, paint, say
+from orders.settings import DEFAULT_PORT, Settings
+
+if TYPE_CHECKING:
+    from orders.web.keys import Server
+
+SOURCES = Path(__file__).parents[1]
+
+
+def serve_until_stopped(settings: Settings, *, open_browser: bool, with_bot: bool) -> None:
+    """Serve until told to stop."""
+    from orders.app import run
+
+    bots: list[subprocess.Popen[bytes]] = []
+
+    def on_ready(server: "Server") -> None:
+        announce(server, settings)
+        if with_bot:
+            bots.append(start_bot(server.url))
+        if open_browser:
+            # Finding a browser can take its time: the server goes on meanwhile.
+            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, server.url)
+
+    try:
+        run(settings, on_ready=on_ready)
+    finally:
+        for bot in bots:
+            end_bot(bot)
+
+
+def announce(server: "Server", settings: Settings) -> None:
+    """Say where the server is, and to whom."""
+    if settings.port is None and server.port != DEFAULT_PORT:
+        note(f"Port {DEFAULT_PORT} is taken, so this is port {server.port}.")
+    say(f"Orders is at {paint(server.url, 'confirmed')}")
+    if settings.lan:
+        others = [url for url in server.urls if url != server.url]
+        for url in others:
+            say(f"  for the class: {paint(url, 'confirmed')}")
+        if others:
+            say(qr_code(others[0]))
+        say(f"You are the host at {server.host_url} (keep this address to yourself).")
+    note("Ctrl-C ends it.")
+
+
+def qr_code(url: str) -> str:
+    """The address as a QR code made of block characters."""
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(url, error="m", micro=False).terminal(out=drawn, border=2, compact=True)
+    lines = drawn.getvalue().splitlines()
+    if is_coloured(sys.stdout):  # light on dark, whatever the colours of this terminal
+        lines = [f"\x1b[97;40m{line}\x1b[0m" for line in lines]
+    return "\n".join(lines)
+
+
+def start_bot(url: str, *options: str) -> subprocess.Popen[bytes]:
+    """A real `orders bot` process that ends when we do, however we do: we hold its stdin open."""
+    command = [sys.executable, "-m", "orders", "bot", url, "--until-stdin-closes", *options]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+
+
+def end_bot(bot: subprocess.Popen[bytes]) -> None:
+    """Let it say goodbye; do not wait for long."""
+    if bot.stdin:
+        bot.stdin.close()
+    try:
+        bot.wait(2)
+    except subprocess.TimeoutExpired:
+        bot.kill()
+        bot.wait()
+
+
+def serve_again_on_change(arguments: list[str]) -> int:
+    """For developing: a server process that is started anew whenever its source changes."""
+    command = [sys.executable, "-m", "orders", "serve", *arguments]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    while True:
+        server = subprocess.Popen(command)  # noqa: S603
+        seen = changed_at()
+        try:
+            while changed_at() == seen:
+                if server.poll() == 0:
+                    return 0
+                time.sleep(0.3)
+            note("Something changed: starting again.")
+            server.terminate()
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            server.wait()
+            return 0
+
+
+def changed_at() -> float:
+    """When a file of ours was changed last."""
+    folders = [SOURCES, SOURCES.parent / "templates", SOURCES.parent / "static"]
+    files = (
+        Path(folder, name)
+        for top in folders
+        for folder, _, names in os.walk(top)
+        for name in names
+        if name.endswith((".py", ".sql", ".html", ".css", ".js"))
+    )
+    return max(file.stat().st_mtime for file in files)

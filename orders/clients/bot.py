@@ -1,0 +1,229 @@
+"""Bob, who confirms orders: an ordinary participant that answers every `order_placed`.
+
+Events may come to him more than once, and other Bobs may be at work. That an order is confirmed
+once all the same is due to the ids of the answers: whoever gives the same answer gives it the same
+id, so the journal takes the first and refuses the others (`id_conflict`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import uuid4
+
+from orders.clients.address import DEFAULT_URL, pause_before
+from orders.clients.memory import Memory
+from orders.clients.participant import Participant
+from orders.clients.place import attempt_of
+from orders.domain.confirming import (
+    Confirmed,
+    Rejected,
+    answer_data,
+    answer_id,
+    decide,
+    duplicate_of,
+)
+from orders.domain.envelope import Event, is_uuid
+from orders.domain.orders import Order, order_number
+from orders.errors import NotFound, OrdersError
+
+#: Refusals that pass by themselves: the answer is sent again.
+PASSING = frozenset({"rate_limited", "storage_full", "storage_failed"})
+WAITING = 10_000  # orders that may wait for Bob before he hears no more
+
+Answer = Confirmed | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of one `order_placed`.
+
+    `answer` is what Bob said, `by` is who had answered before him, `error` is why he could not.
+    """
+
+    placed: Event
+    answer: Answer | None = None
+    by: str | None = None
+    error: OrdersError | None = None
+
+
+class Bot:
+    """Bob. `delay` is how long he looks at an order, in seconds.
+
+    A naive Bob remembers nothing and gives his answers random ids: he shows what that care is for.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        room: str = "main",
+        name: str = "bob",
+        delay: float = 0.0,
+        naive: bool = False,
+        ack: Literal["manual", "auto"] = "manual",
+        on_handled: Callable[[Handled], None] | None = None,
+        on_broker: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.participant = Participant(
+            url,
+            room=room,
+            name=name,
+            types=["order_placed"],
+            ack=ack,
+            patient=True,
+            on_broker=self._hear_broker,
+        )
+        self.delay, self.naive = delay, naive
+        self._on_handled, self._on_broker = on_handled, on_broker
+        self._memory = Memory()
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING)
+        self._lost_place = asyncio.Event()
+        self._lost_place.set()
+
+    async def run(self) -> None:
+        """Answer orders until the server is done with us; `Refused` when we must not come back."""
+        async with self.participant:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    others = [tasks.create_task(self._answer_all())]
+                    if not self.naive:
+                        others.append(tasks.create_task(self._take_up_pending()))
+                    await self._listen()
+                    for task in others:
+                        task.cancel()
+            except* OrdersError as failed:
+                raise failed.exceptions[0] from None
+
+    # ── what Bob hears ──────────────────────────────────────────────────────────────────────
+
+    async def _listen(self) -> None:
+        async for event in self.participant:
+            self._memory.learn(event)
+            if event.type == "order_placed":
+                await self._waiting.put(event)
+            else:
+                await self.participant.ack(event)
+
+    def _hear_broker(self, said: Event) -> None:
+        code = said.data.get("code")
+        if said.type == "broker.notice" and code == "reset":
+            self._memory.forget_all()
+        if said.type == "broker.error" and code == "unknown_position":
+            self._lost_place.set()
+        if self._on_broker:
+            self._on_broker(said)
+
+    async def _take_up_pending(self) -> None:
+        """Answer what waits since before Bob came; what is queued is handed to somebody anyway."""
+        while True:
+            await self._lost_place.wait()
+            self._lost_place.clear()
+            for order in await self._orders():
+                if not self._memory.get(order.customer, order.number):
+                    self._memory.keep(order)
+                if order.state == "placed":
+                    for placing in (order, *order.behind):
+                        found = await self._find(placing.event)
+                        if found and found["mode"] != "queue":
+                            await self._waiting.put(Event.model_validate(found["event"]))
+
+    # ── what Bob does ───────────────────────────────────────────────────────────────────────
+
+    async def _answer_all(self) -> None:
+        while True:
+            placed = await self._waiting.get()
+            await asyncio.sleep(self.delay)
+            try:
+                handled = await self._handle(placed)
+            except OrdersError as error:
+                if not self.participant.is_open:
+                    raise
+                handled = Handled(placed, error=error)
+                await self.participant.nack(placed, error.message)
+            else:
+                await self.participant.ack(placed)
+            heard_twice = handled.by == self.participant.name and attempt_of(placed) is None
+            if self._on_handled and not heard_twice:
+                self._on_handled(handled)
+
+    async def _handle(self, placed: Event) -> Handled:
+        if self.naive:
+            answer = decide(placed, Memory())
+            await self._publish(placed, answer, str(uuid4()))
+            return Handled(placed, answer)
+        number = order_number(placed.data.get("id"), placed.id)
+        known = self._memory.get(placed.source, number)
+        if known and known.event == placed.id and known.state != "placed":
+            return Handled(placed, by=known.confirmer)
+        answer = decide(placed, self._memory)
+        if isinstance(answer, Rejected) and answer.reason == "duplicate_order":
+            # Bob may not have heard that somebody else rejected the other one: he makes sure.
+            for order in await self._orders(customer=placed.source, number=number):
+                self._memory.keep(order)
+            answer = decide(placed, self._memory)
+        return await self._answer(placed, answer)
+
+    async def _answer(self, placed: Event, answer: Answer) -> Handled:
+        """Give this answer, unless the journal holds one of its id."""
+        chosen = answer_id(self.participant.room, placed, answer)
+        if await self._publish(placed, answer, chosen):
+            return Handled(placed, answer)
+        found = await self._find(chosen)
+        there = Event.model_validate(found["event"]) if found else None
+        if there and there.type == answer.type and there.data.get("event") == placed.id:
+            self._memory.learn(there)
+            return Handled(placed, by=there.source)
+        if there and isinstance(answer, Confirmed) and await self._is_twin(there, placed):
+            return await self._answer(placed, duplicate_of(placed))
+        await self._publish(placed, answer, str(uuid4()))  # somebody squats the id
+        return Handled(placed, answer)
+
+    async def _is_twin(self, there: Event, placed: Event) -> bool:
+        """Whether this confirms another `order_placed` of the same customer and number."""
+        named = there.data.get("event")
+        if there.type != "order_confirmed" or not isinstance(named, str) or not is_uuid(named):
+            return False
+        found = await self._find(named)
+        if found is None:
+            return False
+        other = Event.model_validate(found["event"])
+        return (
+            other.type == "order_placed"
+            and other.source == placed.source
+            and order_number(other.data.get("id"), other.id)
+            == order_number(placed.data.get("id"), placed.id)
+        )
+
+    async def _publish(self, placed: Event, answer: Answer, event_id: str) -> bool:
+        """Publish an answer; False if the journal holds another event of this id."""
+        data = answer_data(placed, answer)
+        attempt = 0
+        while True:
+            try:
+                await self.participant.publish(answer.type, data, id=event_id)
+            except OrdersError as refused:
+                if refused.code == "id_conflict":
+                    return False
+                if refused.code not in PASSING:
+                    raise
+                attempt += 1
+                await asyncio.sleep(pause_before(attempt))
+            else:
+                break
+        said = {"id": event_id, "type": answer.type, "source": self.participant.name, "data": data}
+        self._memory.learn(Event.model_validate(said))
+        return True
+
+    # ── what Bob looks up ───────────────────────────────────────────────────────────────────
+
+    async def _orders(self, **query: str) -> list[Order]:
+        answer = await self.participant.get("orders", **query)
+        return [Order.model_validate({"at": 0, **entry}) for entry in answer["orders"]]
+
+    async def _find(self, event_id: str) -> dict[str, Any] | None:
+        """An event of the room as `GET /events/{id}` shows it; None if there is none."""
+        try:
+            return await self.participant.get(f"events/{event_id}")
+        except NotFound:
+            return None

@@ -1,0 +1,259 @@
+"""A participant for any Python program: publish events, iterate over those that come."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import aiohttp
+from pydantic import ValidationError
+from yarl import URL
+
+from orders.clients.address import DEFAULT_URL, pause_before, server_url
+from orders.clients.api import fetch, room_url
+from orders.clients.connection import Connection
+from orders.clients.place import Place, attempt_of
+from orders.clients.unanswered import Unanswered
+from orders.domain.envelope import Event
+from orders.errors import Close, OrdersError, Refused, WrongParameter
+
+log = logging.getLogger("orders.client")
+
+INBOX = 1_000  # events that may wait to be fetched before we read no further
+
+
+class Closed(Refused):
+    """The room is left: nothing more can be published."""
+
+
+class Participant:
+    """One participant of a room.
+
+        async with Participant("http://localhost:8080", name="alice") as alice:
+            event_id = await alice.publish("order_placed", {"id": 5})
+            async for event in alice:
+                if event.data.get("event") == event_id:
+                    print(event.source, event.type)
+                    break
+
+    `types` are what it subscribes to (exact types, or `order_*`), `after` is the id of the last
+    event seen, or `start`. With `ack="manual"` call `ack` for each event you are done with.
+
+    It comes back by itself after a lost connection, goes on where it was, and shows no event
+    twice, but for queued work that is handed over again (`attempt_of`). Iterating ends when the
+    server is done with it (close code 1000), and raises `Refused` when it must not come back.
+    With `patient=True` it also waits for a server that is not there yet; otherwise entering
+    raises `CannotStart`. A program that never iterates passes `listen=False`.
+
+    `on_broker` is called with each `broker.` event; `name` and `modes` are what these last said.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        room: str = "main",
+        name: str | None = None,
+        types: Iterable[str] | None = None,
+        after: str | None = None,
+        ack: str = "auto",
+        prefetch: int = 1,
+        echo: bool = True,
+        listen: bool = True,
+        patient: bool = False,
+        on_broker: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.url = server_url(url)
+        self.room, self.name = room, name
+        self._query = {
+            "types": None if types is None else ",".join(types),
+            "ack": ack,
+            "prefetch": str(prefetch),
+            "echo": "true" if echo else "false",
+            "session": secrets.token_urlsafe(24),
+        }
+        self._listen, self._patient, self._on_broker = listen, patient, on_broker
+        self._place = Place(after)
+        self._unanswered = Unanswered()
+        self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._read_on = asyncio.Event()
+        self._ended: Exception | None = None
+        self._last_error: OrdersError | None = None
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """How the room dispatches each type, `*` standing for all others."""
+        return self._place.modes
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is in the room, or will be again."""
+        return self._ended is None
+
+    # ── what a program does with it ─────────────────────────────────────────────────────────
+
+    async def publish(self, type: str, data: dict[str, Any], *, id: str | None = None) -> str:
+        """Publish one event; return its id once the journal has it.
+
+        Raises `Refused` with the broker's explanation, or `StorageFailed`. Over a lost connection
+        it is sent again under the same id, so it is in the log once.
+        """
+        event_id = id or str(uuid4())
+        text = json.dumps({"id": event_id, "type": type, "data": data})
+        Event.parse(text)
+        if self._ended:
+            raise self._ended
+        answered = self._unanswered.add(event_id, text)
+        self._read_on.set()
+        try:
+            await self._connection.send(text)
+            await answered
+        finally:
+            self._unanswered.drop(event_id)
+        return event_id
+
+    async def ack(self, event: Event) -> None:
+        """You are done with this event. Of news, which nobody waits for, nothing is said."""
+        if attempt_of(event) is not None:
+            await self._command("broker.ack", event=event.id)
+
+    async def nack(self, event: Event, reason: str = "") -> None:
+        """You cannot do this work: let another try."""
+        if attempt_of(event) is not None:
+            await self._command("broker.nack", event=event.id, reason=reason[:200])
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._inbox.get()
+        self._read_on.set()
+        if event is not None:
+            return event
+        self._inbox.put_nowait(None)  # whoever else iterates is to end as well
+        if self._ended is None or isinstance(self._ended, Closed):
+            raise StopAsyncIteration
+        raise self._ended
+
+    async def get(self, path: str, **query: str) -> dict[str, Any]:
+        """What the server answers to `GET /api/rooms/{room}/{path}`; `Refused` as it explains.
+
+        While there is no server it asks again.
+        """
+        url, attempt = room_url(self.url, self.room, path, **query), 0
+        while self._ended is None:
+            try:
+                return await fetch(self._http, url)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.debug("%s: %s", url, error)
+            attempt += 1
+            await asyncio.sleep(pause_before(attempt))
+        raise self._ended
+
+    # ── coming and going ────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession()
+        self._connection = Connection(
+            self._http, self._address, self._take, asyncio.sleep, patient=self._patient
+        )
+        self._welcomed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._staying = asyncio.create_task(self._stay())
+        try:
+            await self._welcomed
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the room. What is being published is not waited for."""
+        self._end(Closed("closed", "The room is left: nothing more can be published."))
+        await self._connection.close()
+        self._staying.cancel()
+        await asyncio.gather(self._staying, return_exceptions=True)
+        await self._http.close()
+
+    def _address(self) -> URL:
+        query = {
+            "room": self.room,
+            "name": self.name,
+            "after": self._place.after if self._listen else None,
+            **self._query,
+        }
+        scheme = "wss" if self.url.scheme == "https" else "ws"
+        given = {key: value for key, value in query.items() if value is not None}
+        return self.url.joinpath("ws").with_scheme(scheme).with_query(given)
+
+    async def _stay(self) -> None:
+        try:
+            await self._connection.stay()
+            self._end(Closed("closed", "The server is done with this connection."))
+        except WrongParameter as error:
+            self._end(self._last_error or error)
+        except Exception as error:
+            self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        """It is over: let everyone who waits know why."""
+        if self._ended:
+            return
+        self._ended = error
+        if not self._welcomed.done():
+            self._welcomed.set_exception(error)
+        self._unanswered.refuse_all(error)
+        self._inbox.put_nowait(None)
+
+    # ── what comes ──────────────────────────────────────────────────────────────────────────
+
+    async def _take(self, text: str) -> None:
+        try:
+            event = Event.model_validate_json(text)
+        except ValidationError as error:
+            log.warning("not understood: %s", error)
+            return
+        if event.source == "broker" and event.type.startswith("broker."):
+            await self._hear(event)
+        elif self._place.is_new(event) and self._listen:
+            self._inbox.put_nowait(event)
+        # Read no further while too much waits, unless the answer to a publish must come through.
+        while self._inbox.qsize() >= INBOX and not self._unanswered:
+            self._read_on.clear()
+            await self._read_on.wait()
+
+    async def _hear(self, said: Event) -> None:
+        """Act on a `broker.` event."""
+        self._place.hear(said)
+        if said.type == "broker.welcome":
+            self.name = said.data["name"]
+            self._connection.is_welcome = True
+            if not self._welcomed.done():
+                self._welcomed.set_result(None)
+            if self._connection.close_code == Close.TOO_LARGE:
+                self._unanswered.refuse_largest()
+            for text in self._unanswered.texts:
+                await self._connection.send(text)
+        elif said.type == "broker.accepted":
+            self._unanswered.accept(said.data["event"])
+        elif said.type == "broker.error":
+            self._last_error = self._unanswered.refuse_by(said)
+            log.info("%s", self._last_error)
+        if self._on_broker:
+            self._on_broker(said)
+
+    async def _command(self, type: str, **data: str) -> None:
+        """Tell the broker something; its own id keeps an error apart from those of events."""
+        command = {"id": str(uuid4()), "type": type, "data": data}
+        await self._connection.send(json.dumps(command))

@@ -1,0 +1,182 @@
+"""What would go wrong in this classroom: each thing looked at, and what to do about it."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from orders.settings import DEFAULT_PORT, Settings
+
+OLDEST_PYTHON = (3, 11)
+OLDEST_SQLITE = (3, 37)
+SPARE_FILES = 64  # beside one per participant
+LEAST_SPACE = 200 * 1024 * 1024  # bytes: about a million events
+
+State = Literal["ok", "hint", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `advice` says what to do, where there is something to do."""
+
+    state: State
+    what: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that a server with these settings needs."""
+    return [
+        _python(),
+        _sqlite(),
+        *_journal(settings),
+        _port(settings),
+        _open_files(settings),
+        *_network(settings),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info >= OLDEST_PYTHON:
+        return Finding("ok", f"Python is {version}.")
+    return Finding("problem", f"Python is {version}.", "Install Python 3.11 or newer.")
+
+
+def _sqlite() -> Finding:
+    what = f"SQLite is {sqlite3.sqlite_version}."
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        return Finding("problem", what, "Use a newer Python: it brings its own SQLite.")
+    return Finding("ok", what)
+
+
+def _journal(settings: Settings) -> Iterator[Finding]:
+    path = settings.journal_path
+    if path is None:
+        yield Finding("hint", "The journal is kept in memory.", "It is gone when the server ends.")
+        return
+    folder = path.absolute().parent
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"orders")
+            os.fsync(file.fileno())
+        if path.exists():
+            with path.open("r+b"):
+                pass
+    except OSError as error:
+        yield Finding(
+            "problem",
+            f"The journal {path.absolute()} cannot be written: {error.strerror}.",
+            "Choose another place with --journal FILE.",
+        )
+        return
+    yield Finding("ok", f"The journal {path.absolute()} can be written.")
+    free = shutil.disk_usage(folder).free
+    what = f"{free // 1024**2} MiB are free for it."
+    if free < LEAST_SPACE:
+        yield Finding("problem", what, "Make room, or choose another disk with --journal FILE.")
+    else:
+        yield Finding("ok", what)
+
+
+def _port(settings: Settings) -> Finding:
+    port = DEFAULT_PORT if settings.port is None else settings.port
+    error = _bind_error("" if settings.lan else "127.0.0.1", port)
+    if error is None:
+        return Finding("ok", f"Port {port} is free." if port else "Any free port will be taken.")
+    if _is_orders(port):
+        return Finding("ok", f"An Orders server is running on port {port}.")
+    return Finding(
+        "problem" if settings.port is not None else "hint",
+        f"Port {port} cannot be had: {error}.",
+        "End the program that has it, or choose another with --port; without --port the next free"
+        " one is taken.",
+    )
+
+
+def _bind_error(address: str, port: int) -> str | None:
+    with socket.socket() as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def _is_orders(port: int) -> bool:
+    try:
+        url = f"http://localhost:{port}/api/rooms/main"
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return b'"modes"' in answer.read(64 * 1024)
+    except OSError:
+        return False
+
+
+def _open_files(settings: Settings) -> Finding:
+    try:
+        import resource
+    except ImportError:  # Windows sets no such limit
+        return Finding("ok", "Open files are not limited.")
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_participants + SPARE_FILES
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        return Finding(
+            "problem",
+            f"Only {limit} files may be open at once: too few for"
+            f" {settings.max_participants} participants.",
+            f"Run `ulimit -n {max(4096, needed)}` in this terminal before `orders serve`.",
+        )
+    return Finding("ok", f"{limit} files may be open at once.")
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    addresses = lan_addresses()
+    if not addresses:
+        yield Finding(
+            "problem" if settings.lan else "hint",
+            "This machine has no address in a network.",
+            "Join the classroom's network, or open a hotspot on this machine or a phone.",
+        )
+        return
+    for address in addresses:
+        yield _reachable(address)
+    port = DEFAULT_PORT if settings.port is None else settings.port
+    yield Finding(
+        "hint",
+        "Whether the network lets its clients talk to each other cannot be seen from here.",
+        f"Run `orders serve --lan` and open http://{addresses[0]}:{port} on a phone. If nothing"
+        " comes, let this port through this machine's firewall; if that does not help, the network"
+        " keeps its clients apart (client isolation): use a hotspot instead.",
+    )
+
+
+def _reachable(address: str) -> Finding:
+    """Whether a connection to this address comes back to us."""
+    try:
+        with (
+            socket.create_server((address, 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=2),
+        ):
+            return Finding("ok", f"{address} is an address of this machine, and answers.")
+    except OSError as error:
+        return Finding(
+            "problem",
+            f"{address} is an address of this machine, but does not answer ({error}).",
+            "Let Python accept connections in this machine's firewall.",
+        )
+
+
+def lan_addresses() -> list[str]:
+    """The IPv4 addresses by which others in the network may reach this machine."""
+    import ifaddr
+
+    found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
+    return [ip for ip in found if isinstance(ip, str) and not ip.startswith(("127.", "169.254."))]

@@ -1,0 +1,145 @@
+"""What every engine promises. An engine is where the journal lies, and who may claim from it.
+
+Order        Records of a room get ascending positions in the order of `append`. Every reader
+             sees them in that order, each once.
+Duplication  An event's id is accepted once in a room: the same event again is a DUPLICATE,
+             another under its id a CONFLICT. A claimed event comes again after a release, and
+             may come again after a crash.
+Loss         When `append` answers ACCEPTED and `durable` is true, the event survives `kill -9`
+             and power loss. A failed append leaves nothing behind. No batch is atomic to its
+             callers: each record has its own answer.
+
+What became of queued events is told by control records; they ride the next append and are not
+waited for. Reads may run while an append does. Positions are internal: outside, an event's id
+is its place.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from orders.broker.records import Record, RoomState
+from orders.domain.orders import Order
+from orders.engines.leases import Entry, Leases
+from orders.errors import StorageFailed
+
+
+class Outcome(Enum):
+    ACCEPTED = auto()
+    DUPLICATE = auto()
+    CONFLICT = auto()
+
+
+Answer = Outcome | StorageFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events of a log are wanted: exact type and source, text anywhere in the event."""
+
+    type: str | None = None
+    source: str | None = None
+    text: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return not (self.type or self.source or self.text)
+
+    def admits(self, record: Record) -> bool:
+        return (
+            (not self.type or record.type == self.type)
+            and (not self.source or record.source == self.source)
+            and (not self.text or self.text.lower() in record.body.decode().lower())
+        )
+
+
+#: A log page looks at no more events than this, so that a filter that fits nothing ends.
+MOST_SCANNED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events of a log, oldest first; `more` is the id to go on from, None at the end."""
+
+    events: list[Record]
+    more: bytes | None = None
+
+
+def take_page(
+    records: Iterable[Record], wanted: Filter, limit: int, scanned: int, backwards: bool
+) -> Page:
+    """A page from the records of a log, which come newest first when it goes backwards.
+
+    It ends after `limit` events, or when as many as `scanned` were looked at.
+    """
+    events: list[Record] = []
+    looked_at, last = 0, b""
+    for record in records:
+        if len(events) == limit:
+            break
+        looked_at, last = looked_at + 1, record.key
+        if wanted.admits(record):
+            events.append(record)
+    else:
+        last = last if looked_at == scanned else b""
+    return Page(events[::-1] if backwards else events, last or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An event handed to one participant; `entry` says for the how-manyth time, and until when."""
+
+    record: Record
+    entry: Entry
+
+
+class Engine(Protocol):
+    """A journal with its projections: rooms, orders and queues."""
+
+    durable: bool
+
+    async def open(self) -> list[RoomState]:
+        """Take hold of the journal and say what it remembers; `CannotStart` when that fails."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go."""
+
+    async def append(self, records: Sequence[Record]) -> list[Answer]:
+        """Give each record a position, and store them all; one answer per record, in order.
+
+        Control records are always ACCEPTED unless storage fails. Events accepted in queue mode
+        are ready to be claimed when this returns.
+        """
+
+    async def probe(self) -> StorageFailed | None:
+        """Write something that changes nothing: why that fails, or None."""
+
+    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+        """Records of every kind after a position, in order; fewer than `limit` only at the end."""
+
+    async def page(
+        self, room: str, wanted: Filter, limit: int, *, after: int = 0, before: int | None = None
+    ) -> Page:
+        """Events only: the oldest after `after`, or the newest before `before`."""
+
+    async def find(self, room: str, key: bytes) -> Record | None:
+        """The event with this id."""
+
+    async def story(self, room: str, about: int) -> list[Record]:
+        """The control records that tell who received the event at position `about`: those about
+        that event, and those about who was present, what they wanted and when it was paused."""
+
+    async def orders(self, room: str, customer: str | None, limit: int) -> list[Order]:
+        """Where the newest orders stand, oldest first."""
+
+    async def forget(self, room: str) -> None:
+        """Drop a room that has no events."""
+
+    def queue(self, room: str) -> Leases:
+        """The queues of a room, as they stand now."""
+
+    async def claim(
+        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
+    ) -> Claimed | None:
+        """Hand the oldest ready event of this type, not sent by `name`, to that participant."""

@@ -1,0 +1,80 @@
+"""Every refusal and failure Orders knows, in one tree.
+
+    OrdersError               a stable wire code, one plain sentence, an HTTP status
+    ├── Refused               what was sent cannot be taken: mend it and send again
+    │   ├── WrongParameter    a parameter of the URL is wrong (close code 4005)
+    │   ├── Forbidden         this belongs to the host, or comes from a stranger
+    │   ├── NotFound          no such room, event, participant
+    │   └── Full              room or server is full (close code 4004)
+    ├── StorageFailed         the journal could not take it: nothing was accepted
+    └── CannotStart           the server cannot run like this: said in one line, exit 1
+
+The `code` is for programs and never changes; the `message` is for people and says
+what was wrong, what was expected, and gives an example.
+"""
+
+from enum import IntEnum
+
+
+class Close(IntEnum):
+    """The codes with which a WebSocket is closed, and what each asks of a client."""
+
+    DONE = 1000
+    GOING_AWAY = 1001
+    NOT_UTF8 = 1007
+    TOO_LARGE = 1009
+    TAKEN_OVER = 4000
+    TOO_SLOW = 4001
+    TOO_MANY = 4002
+    REMOVED = 4003
+    FULL = 4004
+    WRONG_PARAMETER = 4005
+
+
+#: After these a client must not come back by itself.
+FINAL_CLOSES = frozenset({Close.DONE, Close.TAKEN_OVER, Close.REMOVED, Close.WRONG_PARAMETER})
+
+
+class OrdersError(Exception):
+    """Anything Orders says no to. `code` is stable, `message` is one sentence for people."""
+
+    status = 500
+
+    def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        if status is not None:
+            self.status = status
+
+
+class Refused(OrdersError):
+    """What was sent cannot be taken; nothing happened."""
+
+    status = 400
+
+
+class WrongParameter(Refused):
+    """A parameter of the URL is wrong."""
+
+
+class Forbidden(Refused):
+    status = 403
+
+
+class NotFound(Refused):
+    status = 404
+
+
+class Full(Refused):
+    status = 503
+
+
+class StorageFailed(OrdersError):
+    """The journal could not take it. Codes: `storage_full`, `storage_failed`."""
+
+    status = 507
+
+
+class CannotStart(OrdersError):
+    """The server cannot run like this; the command ends with this sentence and exit code 1."""

@@ -1,0 +1,103 @@
+"""What only the host may do to a room."""
+
+from typing import TYPE_CHECKING
+
+from orders.broker.broker import Item
+from orders.broker.records import Kind, Record, control
+from orders.broker.room import Participant, Room
+from orders.errors import Close, NotFound
+from orders.node.clock import now_ms
+
+if TYPE_CHECKING:
+    from orders.node.node import Node
+
+PAGE = 500
+
+
+class Host:
+    """Pause, step, resume, reset; kick and mute."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+
+    def pause(self, room: Room) -> None:
+        """Events are accepted and stored from here on, but held at the broker."""
+        self._gather(room, Kind.PAUSED, paused=True)
+
+    def resume(self, room: Room) -> None:
+        """All that was held goes on its way, in order."""
+        self._gather(room, Kind.PAUSED, paused=False)
+
+    async def step(self, room: Room) -> str | None:
+        """Exactly the next held event goes on its way; returns its id, None when none is held."""
+        while room.paused and room.cursor < room.head:
+            for record in await self._node.engine.read(room.name, room.cursor, PAGE):
+                if record.kind is Kind.EVENT:
+                    self._node.pump.deliver(room, [record])
+                    id = record.parsed().id
+                    stepped = control(room.name, Kind.STEPPED, now_ms(), event=id)
+                    stepped.key, stepped.about = record.key, record.position
+                    self._node.pump.gather(Item(room, None, stepped))
+                    return id
+                room.cursor = record.position
+        return None
+
+    def reset(self, room: Room) -> None:
+        """A new beginning: log, queues, orders and ids are gone for participants."""
+        self._gather(room, Kind.RESET)
+
+    def kick(self, room: Room, name: str) -> None:
+        """Remove a participant; it does not come back by itself."""
+        self.participant(room, name).outlet.close(Close.REMOVED, "the host removed you")
+
+    def mute(self, room: Room, name: str, muted: bool) -> None:
+        """A muted participant hears everything, but its events are refused."""
+        participant = self.participant(room, name)
+        participant.muted = muted
+        code, said = ("muted", "muted you") if muted else ("unmuted", "lets you speak again")
+        self._node.tell(participant, self._node.broker.notice(code, f"The host {said}.", now_ms()))
+
+    def participant(self, room: Room, name: str) -> Participant:
+        participant = room.participants.get(name)
+        if participant is None:
+            raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
+        return participant
+
+    def _gather(self, room: Room, kind: Kind, **data: object) -> None:
+        self._node.pump.gather(Item(room, None, control(room.name, kind, now_ms(), **data)))
+
+    async def apply(self, room: Room, record: Record) -> None:
+        """The journal has it: make it true. Runs within the pump, so nothing else moves."""
+        if record.kind is Kind.RESET:
+            self._begin_anew(room)
+            code, said = "reset", "The host cleared the room: a new beginning."
+        elif record.data["paused"]:
+            room.paused, room.cursor = True, record.position
+            code, said = "paused", "The host paused the room: events are stored and held."
+        else:
+            await self._let_all_go(room)
+            code, said = "resumed", "The host resumed the room: events go on their way."
+        self._node.tell_all(room, self._node.broker.notice(code, said, now_ms()))
+
+    async def _let_all_go(self, room: Room) -> None:
+        """The pump is waiting for this: the head of the room stands still meanwhile."""
+        while room.cursor < room.head:
+            page = await self._node.engine.read(room.name, room.cursor, PAGE)
+            events = [record for record in page if record.kind is Kind.EVENT]
+            if events:
+                self._node.pump.deliver(room, events)
+            if not page:
+                break
+            room.cursor = page[-1].position
+        room.paused, room.cursor = False, room.head
+
+    def _begin_anew(self, room: Room) -> None:
+        room.epoch += 1
+        room.head = room.cursor = room.events = 0
+        room.last, room.paused = None, False
+        for participant in room.participants.values():
+            participant.since = participant.written = participant.in_flight = 0
+            participant.delivered = 0
+            self._node.pump.gather(self._node.broker.present(participant, now_ms()))
+        for audience in room.audiences.values():
+            audience.newest = 0

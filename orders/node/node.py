@@ -1,0 +1,243 @@
+"""One process' share of the broker: its rooms, its participants, and what they ask of it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders.broker.broker import Broker, Item, Limits
+from orders.broker.records import Kind, control
+from orders.broker.room import Participant, Room
+from orders.domain.envelope import Event
+from orders.engines.base import Answer, Engine, Outcome
+from orders.errors import Close, NotFound, OrdersError, Refused, StorageFailed
+from orders.node.clock import new_id, now_ms
+from orders.node.host import Host
+from orders.node.pump import Pump, conflict
+from orders.node.queues import Queues
+from orders.node.replay import replay
+
+TICK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the node is told. Times are seconds, sizes bytes."""
+
+    limits: Limits = field(default_factory=Limits)
+    lease: float = 30.0
+    max_unread: int = 1024 * 1024
+    slow_grace: float = 2.0
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counted since the start; `slow`: cut off as too slow; `stall`: the longest, in seconds."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    delivered: int = 0
+    batches: int = 0
+    slow: int = 0
+    stall: float = 0.0
+
+
+class Node:
+    """All rooms of this process. `frame` makes of a text what goes on the wire."""
+
+    def __init__(
+        self, engine: Engine, options: Options, frame: Callable[[bytes], bytes] = bytes
+    ) -> None:
+        self.engine = engine
+        self.options = options
+        self.frame = frame
+        self.broker = Broker(new_id, options.limits, engine.durable)
+        self.stats = Stats()
+        self.pump = Pump(self)
+        self.queues = Queues(self)
+        self.host = Host(self)
+        self._lagging: dict[Participant, float] = {}  # whose output is too long, since when
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Node"]:
+        """Go on where the journal stands; at the end everyone hears of it and it is flushed."""
+        self.broker.restore(await self.engine.open())
+        for room in self.broker.rooms.values():
+            if room.head:  # whoever was here when the server ended is not any more
+                gone = control(room.name, Kind.LEFT, now_ms(), name=None)
+                self.pump.gather(Item(room, None, gone))
+        pump = self._spawn(self.pump.run())
+        self._spawn(self._tick())
+        try:
+            yield self
+        finally:
+            self.say_goodbye()
+            self.pump.stop()
+            await asyncio.gather(pump, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.engine.close()
+
+    def say_goodbye(self) -> None:
+        """The server is going down: everyone is told, and may come back later."""
+        text = self.broker.notice("going_down", "The server is going down.", now_ms())
+        for room in self.broker.rooms.values():
+            self.tell_all(room, text)
+            for participant in list(room.participants.values()):
+                participant.outlet.close(Close.GOING_AWAY, "the server is going down")
+
+    def room(self, name: str) -> Room:
+        """The room, or `NotFound`."""
+        room = self.broker.rooms.get(name)
+        if room is None:
+            raise NotFound(
+                "unknown_room",
+                f"There is no room `{name}` yet: it begins when somebody joins it, such as"
+                f" /ws?room={name}.",
+            )
+        return room
+
+    async def storage_failure(self) -> StorageFailed | None:
+        """Why the journal takes no writes; None while it does."""
+        if self.pump.failure:
+            self.pump.failure = await self.engine.probe()
+        return self.pump.failure
+
+    # ── coming and going ────────────────────────────────────────────────────────────────────
+
+    async def join(self, participant: Participant, name: str | None, after: str | None) -> None:
+        """Let a participant in; it hears of it when the journal has it. `Full` when it may not."""
+        room = participant.room
+        unknown = None
+        if after == "start":
+            participant.after = 0
+        elif after is not None:
+            found = await self.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
+            participant.after = found.position if found else None
+            if found is None:
+                unknown = Refused(
+                    "unknown_position",
+                    f"`after` names {after}, which is not in this room (any more): you hear what"
+                    " comes from now on. Use after=start for all there is.",
+                )
+        participant.written = participant.after or 0
+        old = room.sessions.get(participant.session or "")
+        if old is not None:
+            self.queues.let_go(old, "its session was taken over")
+            old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
+        for item in self.broker.join(participant, name, now_ms()):
+            self.pump.gather(item)
+        if unknown:
+            self.pump.gather(self.broker.refusal(room, participant, unknown, "", now_ms()))
+
+    async def leave(self, participant: Participant) -> None:
+        """Its connection ended."""
+        if not participant.gone:
+            self.queues.let_go(participant, "its connection was lost")
+            self._lagging.pop(participant, None)
+            for item in self.broker.leave(participant, now_ms()):
+                self.pump.gather(item, urgent=False)
+        if self.broker.forget(participant.room):
+            await self.engine.forget(participant.room.name)
+
+    # ── what is sent, and what is said ──────────────────────────────────────────────────────
+
+    def receive(self, participant: Participant, text: str | None) -> None:
+        """One message of a participant; None for a binary one."""
+        for item in self.broker.receive(participant, text, now_ms(), time.monotonic()):
+            if item.command is not None:
+                self.queues.command(item)
+            if item.record is not None or item.reply is not None:
+                self.pump.gather(item)
+
+    def is_abusive(self, participant: Participant) -> bool:
+        """Whether it has sent too much for too long."""
+        return self.broker.is_abusive(participant, time.monotonic())
+
+    def open_room(self, name: str) -> Room:
+        """The room, begun if there is none; `Full` when there are too many."""
+        return self.broker.open_room(name)
+
+    async def publish(self, room: Room, event: Event, name: str) -> tuple[str, bool]:
+        """Accept one event from who is no participant: its id, and whether it was a duplicate."""
+        item = self.broker.publish(room, event, name, now_ms())
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        item.answered = lambda answer: None if answered.done() else answered.set_result(answer)
+        self.pump.gather(item)
+        answer = await answered
+        id = item.event_id
+        if isinstance(answer, OrdersError):
+            raise answer
+        if answer is Outcome.CONFLICT:
+            raise conflict(id)
+        return id, answer is Outcome.DUPLICATE
+
+    def set_modes(self, room: Room, changes: Mapping[str, str | None]) -> None:
+        """Change how types are dispatched in a room; all in it hear of it."""
+        self.pump.gather(self.broker.set_modes(room, changes, now_ms()))
+
+    def tell(self, participant: Participant, text: bytes) -> None:
+        """Say something to one, beside the log."""
+        if not participant.gone and not participant.quiet:
+            participant.outlet.write(self.frame(text))
+
+    def tell_all(self, room: Room, text: bytes) -> None:
+        """Say something to all in a room, beside the log."""
+        for participant in list(room.participants.values()):
+            self.tell(participant, text)
+
+    # ── those who are behind ────────────────────────────────────────────────────────────────
+
+    def start_replay(self, participant: Participant) -> None:
+        """It came back with `after`: first what it missed."""
+        self._spawn(replay(self, participant, caught_up=True))
+
+    def fall_behind(self, participant: Participant) -> None:
+        """Its unread output passed the limit: it reads on from the journal once it has read."""
+        self._lagging.setdefault(participant, time.monotonic())
+        if participant.live:
+            participant.room.unlisten(participant)
+            if participant.held is None:  # else its replay goes on by itself
+                participant.written = participant.room.cursor
+                self._spawn(replay(self, participant, caught_up=False))
+
+    async def _tick(self) -> None:
+        """What depends on time alone: leases, readers that stopped, and how late this runs."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK)
+            clock = time.monotonic()
+            self.stats.stall = max(self.stats.stall, clock - before - TICK)
+            self.queues.tick()
+            for participant, since in list(self._lagging.items()):
+                if participant.outlet.unread() <= self.options.max_unread:
+                    del self._lagging[participant]
+                elif clock - since > self.options.slow_grace:
+                    del self._lagging[participant]
+                    self.stats.slow += 1
+                    participant.outlet.close(
+                        Close.TOO_SLOW, "your unread output passed the limit: come back with after"
+                    )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """A task whose failure ends the process loudly: no failure is swallowed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.on_failure(error)
+
+    def on_failure(self, error: BaseException) -> None:
+        """What nobody handles; the composition root decides how the process ends."""
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the broker failed", "exception": error}
+        )

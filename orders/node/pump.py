@@ -1,0 +1,240 @@
+"""The pump: take all that waits, one append, dispatch, write.
+
+While a batch is being committed the next one gathers, so group commit and coalesced writes are
+one mechanism. At low load a batch is one event, and its latency one sync and one write.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from orders.broker import commands
+from orders.broker.broker import Item
+from orders.broker.modes import Mode
+from orders.broker.records import Kind, Record
+from orders.broker.room import Participant, Room
+from orders.engines.base import Answer, Outcome
+from orders.errors import Refused, StorageFailed
+from orders.node.clock import new_id, now_ms
+
+if TYPE_CHECKING:
+    from orders.node.node import Node
+
+#: A batch this large reads no further from the sockets: TCP slows the senders, nothing is dropped.
+MOST_GATHERED = 4096
+MOST_GATHERED_BYTES = 8 * 1024 * 1024
+#: How long what nobody waits for may wait for a batch to ride with, in seconds.
+RIDE = 0.02
+#: Control records kept to be stored later, while the journal takes no writes.
+MOST_CARRIED = 10_000
+
+Pair = tuple[Item, Answer | None]
+
+
+class Pump:
+    """The only loop between what is received and what is written."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._carried: list[Record] = []
+        self._work = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._riding: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self.failure: StorageFailed | None = None  # why the journal took no writes, the last time
+
+    def gather(self, item: Item, *, urgent: bool = True) -> None:
+        """Put an item into the next batch; what is not urgent waits a moment for company."""
+        self._items.append(item)
+        if item.record is not None:
+            self._bytes += len(item.record.body)
+        if urgent:
+            self._work.set()
+        elif self._riding is None:
+            self._riding = asyncio.get_running_loop().call_later(RIDE, self._work.set)
+
+    def wake(self) -> None:
+        """There may be something to hand over."""
+        self._work.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next batch is large enough: sockets are then read no further."""
+        return len(self._items) >= MOST_GATHERED or self._bytes >= MOST_GATHERED_BYTES
+
+    async def until_taken(self) -> None:
+        """Wait until the next batch has room again."""
+        while self.is_full:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def run(self) -> None:
+        """What waits, and then what gathered meanwhile; until `stop`, and nothing waits."""
+        while self._items or not self._stopping:
+            await self._work.wait()
+            self._work.clear()
+            await self._once()
+
+    def stop(self) -> None:
+        """End when all that gathered is stored."""
+        self._stopping = True
+        self._work.set()
+
+    async def _once(self) -> None:
+        await self._node.queues.hand_out()
+        if self._riding is not None:
+            self._riding.cancel()
+            self._riding = None
+        items, self._items, self._bytes = self._items, [], 0
+        self._taken.set()
+        if not items:
+            return
+        pairs = await self._append(items)
+        self._reply(pairs)
+        for room, of_room in _by_room(pairs).items():
+            await self._dispatch(room, of_room)
+        await self._node.queues.hand_out()
+
+    async def _append(self, items: list[Item]) -> list[Pair]:
+        """Store a batch. Control records that could not be stored ride a later one."""
+        carried, self._carried = self._carried, []
+        records = [item.record for item in items if item.record is not None]
+        if not records:
+            self._carried = carried
+            return [(item, None) for item in items]
+        answers = iter((await self._node.engine.append([*carried, *records]))[len(carried) :])
+        pairs = [(item, next(answers) if item.record is not None else None) for item in items]
+        self.failure = next((a for _, a in pairs if isinstance(a, StorageFailed)), None)
+        if self.failure:
+            controls = [r for r in records if r.kind is not Kind.EVENT]
+            self._carried = [*carried, *controls][:MOST_CARRIED]
+        self._node.stats.batches += 1
+        return pairs
+
+    # ── what senders hear ───────────────────────────────────────────────────────────────────
+
+    def _reply(self, pairs: list[Pair]) -> None:
+        """Tell senders what became of their events, in the order in which they sent them."""
+        replies: dict[Participant, list[bytes]] = {}
+        frame, now = self._node.frame, now_ms()
+        for item, answer in pairs:
+            text = self._answer(item, answer, now)
+            if item.answered is not None:
+                item.answered(answer)
+            if text is not None and item.participant is not None:
+                replies.setdefault(item.participant, []).append(frame(text))
+        for participant, frames in replies.items():
+            if participant.gone:
+                continue
+            if participant.outlet.write(b"".join(frames)) > self._node.options.max_unread:
+                self._node.fall_behind(participant)
+
+    def _answer(self, item: Item, answer: Answer | None, now: int) -> bytes | None:
+        record, participant, stats = item.record, item.participant, self._node.stats
+        if record is None:
+            stats.refused += 1
+            return item.reply
+        if record.kind is Kind.JOINED:
+            is_news = participant and not participant.quiet and not record.data["was"]
+            return self._node.broker.welcome(participant, now) if participant and is_news else None
+        if record.kind is not Kind.EVENT:
+            return item.reply
+        id = record.parsed().id
+        quiet = participant is None or participant.quiet
+        if answer is Outcome.ACCEPTED:
+            item.room.events += 1
+            item.room.last = id
+            stats.accepted += 1
+            return None if quiet else commands.say_accepted(id, now, new_id())
+        if answer is Outcome.DUPLICATE:
+            stats.duplicates += 1
+            again = commands.Accepted(event=id, duplicate=True)
+            return None if quiet else commands.say(again, now, new_id())
+        stats.refused += 1
+        error = answer if isinstance(answer, StorageFailed) else conflict(id)
+        return self._node.broker.refusal(item.room, participant, error, id, now).reply
+
+    # ── what everybody hears ────────────────────────────────────────────────────────────────
+
+    async def _dispatch(self, room: Room, pairs: list[Pair]) -> None:
+        """Make control records true and let events go, in the order of the journal."""
+        run: list[Record] = []
+        for item, answer in pairs:
+            record = item.record
+            if record is None or answer in (Outcome.DUPLICATE, Outcome.CONFLICT):
+                continue
+            if record.kind is not Kind.EVENT:
+                self._let_go(room, run)
+                run = []
+                await self._apply(item, record)
+            elif answer is Outcome.ACCEPTED:
+                room.head = record.position
+                run.append(record)
+        self._let_go(room, run)
+
+    def _let_go(self, room: Room, run: list[Record]) -> None:
+        """Let a run of accepted events go, unless the room is paused."""
+        if run and not room.paused:
+            self.deliver(room, run)
+
+    def deliver(self, room: Room, run: list[Record]) -> None:
+        """Write a run of events to all who receive them: one buffer an audience, one write each."""
+        room.cursor = run[-1].position
+        frame, max_unread = self._node.frame, self._node.options.max_unread
+        frames: dict[int, bytes] = {}
+        joined: tuple[list[Record], bytes] = ([], b"")
+        stats, too_slow = self._node.stats, []
+        for recipients, records in room.recipients(run):
+            if records is not joined[0]:
+                for record in records:
+                    if record.position not in frames:
+                        frames[record.position] = frame(record.body)
+                joined = records, b"".join([frames[record.position] for record in records])
+            buffer, count = joined[1], len(records)
+            for participant in recipients:
+                participant.delivered += count
+                stats.delivered += count
+                if participant.write(buffer) > max_unread:
+                    too_slow.append(participant)
+        for participant in too_slow:
+            self._node.fall_behind(participant)
+        if any(record.mode == Mode.QUEUE for record in run):
+            self._node.queues.touch(room)
+
+    async def _apply(self, item: Item, record: Record) -> None:
+        """Make a control record true, as soon as the journal has it."""
+        room, participant, node = item.room, item.participant, self._node
+        is_caught_up = not room.paused and room.cursor == room.head
+        room.head = record.position or room.head
+        if is_caught_up:
+            room.cursor = room.head
+        said = node.broker.apply(item, record, now_ms())
+        if said is not None:
+            node.tell_all(room, said)
+        if record.kind is Kind.JOINED and participant and not participant.gone:
+            if participant.live:
+                node.queues.touch(room)
+            elif record.data["was"] is None:
+                node.start_replay(participant)
+        elif record.kind is Kind.SUBSCRIBED:
+            node.queues.touch(room)
+        elif record.kind in (Kind.PAUSED, Kind.RESET):
+            await node.host.apply(room, record)
+
+
+def _by_room(pairs: list[Pair]) -> dict[Room, list[Pair]]:
+    rooms: dict[Room, list[Pair]] = {}
+    for pair in pairs:
+        rooms.setdefault(pair[0].room, []).append(pair)
+    return rooms
+
+
+def conflict(id: str) -> Refused:
+    """Another event under an id that the room has."""
+    return Refused(
+        "id_conflict",
+        f"Another event has the id {id} in this room already: give this one a new UUID, or leave"
+        " `id` out and the broker stamps one.",
+        status=409,
+    )

@@ -1,0 +1,70 @@
+"""Every setting of the server, with its default, its unit and its limits.
+
+A flag beats the environment (`ORDERS_PORT=9000`), which beats a `.env` file in the working directory.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEFAULT_PORT = 8080
+
+
+class Settings(BaseSettings):
+    """The server's settings. Times are seconds, sizes are bytes, rates are messages a second."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERS_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    port: int | None = Field(None, ge=0, le=65535, description="port; 0 takes any free one")
+    lan: bool = Field(False, description="listen on every address, for a class")
+    journal: str = Field("orders.db", description="the SQLite file, or `memory`")
+
+    host_token: str | None = Field(
+        None, min_length=8, description="made anew at each start if unset"
+    )
+    proxy_headers: bool = Field(False, description="trust X-Forwarded-* of a proxy in front")
+    allow_host: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further names this server is called by"
+    )
+    allow_origin: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further web origins whose pages may join, such as https://school.example"
+    )
+
+    lease: float = Field(
+        30.0, gt=0, description="how long a participant may hold an event, unacked"
+    )
+    max_attempts: int = Field(5, ge=1, description="deliveries before an event is a dead letter")
+
+    rate: float = Field(50.0, ge=0, description="events a second per participant; 0 sets no limit")
+    burst: int = Field(100, ge=1, description="events at once per participant")
+    max_message: int = Field(64 * 1024, ge=1024, description="largest message")
+    max_participants: int = Field(1000, ge=1, description="participants in a room")
+    max_rooms: int = Field(100, ge=1, description="rooms on the server")
+    max_unread: int = Field(1024 * 1024, ge=1024, description="unread output of a participant")
+    slow_grace: float = Field(
+        2.0, gt=0, description="how long unread output may stay above its limit"
+    )
+    abusive_grace: float = Field(
+        5.0, gt=0, description="how long a rate may be exceeded without pause"
+    )
+    heartbeat: float = Field(20.0, gt=0, description="time between pings")
+    heartbeat_timeout: float = Field(
+        40.0, gt=0, description="silence after which a connection is gone"
+    )
+
+    log_json: bool = Field(False, description="log as JSON lines")
+
+    @field_validator("allow_host", "allow_origin", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Several names in one environment variable are separated by commas."""
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @property
+    def journal_path(self) -> Path | None:
+        """Where the journal lies; None while it lives in memory."""
+        return None if self.journal == "memory" else Path(self.journal)

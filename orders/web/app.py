@@ -1,0 +1,133 @@
+"""The web application: routes, what runs around each of them, and how a refusal is answered."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp_jinja2
+import jinja2
+import structlog
+from aiohttp import web
+
+from orders import __version__
+from orders.errors import OrdersError
+from orders.node import Node
+from orders.settings import Settings
+from orders.web import api, health, pages, security, socket
+from orders.web.asyncapi import document
+from orders.web.keys import NODE, SERVER, SETTINGS, Server
+from orders.web.observe import observe
+
+_PACKAGE = Path(__file__).parent.parent
+log = structlog.get_logger()
+
+
+def folder(name: str) -> Path:
+    """`templates` or `static`: within the installed package, or beside it in a checkout."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def build(node: Node, settings: Settings, server: Server) -> web.Application:
+    """The application around a node; the node runs as long as it does."""
+    app = web.Application(
+        middlewares=[explain_refusals, upgrade_at_root], client_max_size=settings.max_message
+    )
+    app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
+    app[socket.CONNECTIONS] = set()
+    app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
+    app[health.REGISTRY] = health.registry(node)
+    app.router.add_routes(
+        [
+            *pages.routes(),
+            *api.routes(),
+            web.get("/ws", socket.socket),
+            web.get("/observe/{room}", observe),
+            web.get("/host", security.become_host),
+            web.get("/asyncapi.json", asyncapi),
+            web.get("/healthz", health.healthz),
+            web.get("/readyz", health.readyz),
+            web.get("/metrics", health.metrics),
+            web.static("/static", folder("static")),
+        ]
+    )
+    app.on_response_prepare.append(security.add_headers)
+    aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(folder("templates")),
+        autoescape=True,
+        context_processors=[_context],
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    app.on_shutdown.append(_say_goodbye)
+    app.cleanup_ctx.append(_node)
+    app.cleanup_ctx.append(socket.heart)
+    return app
+
+
+async def _node(app: web.Application) -> AsyncIterator[None]:
+    async with app[NODE].running():
+        yield
+
+
+async def _say_goodbye(app: web.Application) -> None:
+    app[NODE].say_goodbye()
+
+
+async def _context(request: web.Request) -> dict[str, object]:
+    return {
+        "settings": request.app[SETTINGS],
+        "version": __version__,
+        "host": security.is_host(request),
+    }
+
+
+async def asyncapi(request: web.Request) -> web.Response:
+    return api.answer(document(request.app[SETTINGS], request.host))
+
+
+@web.middleware
+async def explain_refusals(request: web.Request, handler: security.Handler) -> web.StreamResponse:
+    """Every refusal in its stable shape: JSON for programs, a page for people."""
+    try:
+        security.check_stranger(request)
+        return await handler(request)
+    except OrdersError as error:
+        return _refusal(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _refusal(request, _explained(request, error))
+    except ConnectionResetError:
+        raise  # the client went away: aiohttp knows what to do
+    except Exception:
+        log.exception("request failed", path=request.path)
+        failure = OrdersError("internal_error", "Something went wrong here: it is in the log.")
+        return _refusal(request, failure)
+
+
+def _explained(request: web.Request, error: web.HTTPException) -> OrdersError:
+    """aiohttp's own refusals, in our words."""
+    limit = request.app[SETTINGS].max_message
+    code, message = {
+        404: ("not_found", f"There is nothing at {request.path[:80]}: begin at /."),
+        405: ("wrong_method", f"{request.method} makes no sense at {request.path[:80]}."),
+        413: ("too_large", f"A message is at most {limit} bytes: send less at once."),
+    }.get(error.status, ("wrong_request", (error.text or error.reason)[:200]))
+    return OrdersError(code, message, status=error.status)
+
+
+def _refusal(request: web.Request, error: OrdersError) -> web.StreamResponse:
+    is_page = "text/html" in request.headers.get("Accept", "")
+    if is_page and not request.path.startswith("/api/"):
+        return pages.explained(request, error)
+    return api.answer({"error": {"code": error.code, "message": error.message}}, error.status)
+
+
+@web.middleware
+async def upgrade_at_root(request: web.Request, handler: security.Handler) -> web.StreamResponse:
+    """`new WebSocket('ws://localhost:8080')` works just as well as /ws."""
+    if request.path == "/" and request.headers.get("Upgrade", "").lower() == "websocket":
+        return await socket.socket(request)
+    return await handler(request)

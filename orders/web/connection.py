@@ -1,0 +1,66 @@
+"""A WebSocket as the broker's outlet: whole frames, written to the transport at once."""
+
+import asyncio
+import struct
+import time
+
+from aiohttp import web
+
+from orders.errors import Close
+
+CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
+PING = b"\x89\x00"
+
+
+def frame(text: bytes) -> bytes:
+    """A text message as one WebSocket frame (RFC 6455, 5.2: from a server, unmasked)."""
+    length = len(text)
+    if length < 126:
+        return bytes((0x81, length)) + text
+    if length < 65536:
+        return struct.pack("!BBH", 0x81, 126, length) + text
+    return struct.pack("!BBQ", 0x81, 127, length) + text
+
+
+class Connection:
+    """One WebSocket. aiohttp reads it; what we say bypasses aiohttp, frame by frame."""
+
+    __slots__ = ("_closing", "_transport", "_ws", "answered_at")
+
+    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        self._ws = ws
+        self._transport = transport
+        self._closing: asyncio.Task[None] | None = None
+        self.answered_at = time.monotonic()
+
+    def write(self, buffer: bytes) -> int:
+        if self._closing is None and not self._transport.is_closing():
+            self._transport.write(buffer)
+        return self._transport.get_write_buffer_size()
+
+    def unread(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def close(self, code: Close, message: str) -> None:
+        """Say goodbye, and free the socket soon, whether that is answered or not."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(code, message))
+
+    async def _close(self, code: Close, message: str) -> None:
+        try:
+            await self._ws.close(code=code, message=message.encode()[:120], drain=False)
+        finally:
+            # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
+            self._transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until a close that was begun is done."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
+
+    def beat(self, now: float, timeout: float) -> None:
+        """Ask whether it is alive; one that has not answered for too long is gone."""
+        if now - self.answered_at > timeout:
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            self._transport.write(PING)

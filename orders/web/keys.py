@@ -1,0 +1,25 @@
+"""What the handlers find in the application, typed."""
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from orders.node import Node
+from orders.settings import Settings
+
+
+@dataclass(slots=True)
+class Server:
+    """Where the server is reached. `urls`: every address, best first; no slash at the end."""
+
+    port: int = 0
+    url: str = ""
+    host_url: str = ""
+    urls: list[str] = field(default_factory=list)
+    token: str = ""
+    is_loopback: bool = True
+
+
+NODE = web.AppKey("node", Node)
+SETTINGS = web.AppKey("settings", Settings)
+SERVER = web.AppKey("server", Server)

@@ -1,0 +1,103 @@
+"""`/observe/{room}`: what happened in a room, for the log and the stage.
+
+An observer reads the journal at its own pace, at most twenty batches a second, and is no
+participant: nothing that it does, or fails to read, ever touches the room.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from pydantic_core import from_json, to_json
+
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.domain.envelope import is_uuid
+from orders.errors import OrdersError, WrongParameter
+from orders.node import Node
+from orders.web.api import snapshot
+from orders.web.connection import Connection, frame
+from orders.web.keys import NODE
+from orders.web.security import check_stranger
+from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_and_close
+
+PAUSE = 0.05  # seconds between two batches
+MOST_IN_A_BATCH = 500
+FAR_BEHIND = 5_000  # records; an observer that is further behind gets a number instead
+
+
+async def observe(request: web.Request) -> web.StreamResponse:
+    """A room's records, as they come, from `after` on."""
+    check_upgrade(request)
+    check_stranger(request)
+    ws, connection = await open_socket(request)
+    node = request.app[NODE]
+    feed = None
+    try:
+        room = node.room(request.match_info["room"])
+        position = await _position(node, room, request.query.get("after"))
+        feed = asyncio.create_task(_feed(node, room, position, connection))
+        while True:
+            message = await ws.receive()
+            if message.type is WSMsgType.PONG:
+                connection.answered_at = time.monotonic()
+            elif message.type is WSMsgType.PING:
+                await ws.pong(message.data)
+            elif message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                break
+    except OrdersError as error:
+        refuse_and_close(connection, error)
+    finally:
+        if feed is not None:
+            feed.cancel()
+        request.app[CONNECTIONS].discard(connection)
+        await connection.closed()
+    return ws
+
+
+async def _position(node: Node, room: Room, after: str | None) -> int:
+    if after is None:
+        return room.head
+    if after == "start":
+        return 0
+    if not is_uuid(after):
+        raise WrongParameter(
+            "wrong_parameter", f"`after` is {after[:64]!r}; it must be an event's id, or start."
+        )
+    found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
+    return found.position if found else room.head
+
+
+async def _feed(node: Node, room: Room, position: int, connection: Connection) -> None:
+    connection.write(frame(to_json({"snapshot": snapshot(node, room)})))
+    epoch = room.epoch
+    while True:
+        if room.epoch != epoch:
+            position, epoch = 0, room.epoch
+            _send(connection, [{"kind": "reset"}])
+        skipped = 0
+        if room.head - position > FAR_BEHIND:
+            skipped = room.head - position - MOST_IN_A_BATCH
+            position += skipped
+        if room.head > position and connection.unread() == 0:
+            records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
+            if records and room.epoch == epoch:
+                position = records[-1].position
+                _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)
+        await asyncio.sleep(PAUSE)
+
+
+def _send(connection: Connection, records: list[dict[str, Any]], skipped: int = 0) -> None:
+    connection.write(frame(to_json({"records": records, "skipped": skipped})))
+
+
+def told(record: Record) -> dict[str, Any]:
+    """A record as an observer hears it: positions stay inside."""
+    data = from_json(record.body)
+    if record.kind is Kind.EVENT:
+        return {"kind": "event", "at": record.at, "mode": record.mode, "event": data}
+    if record.kind is Kind.JOINED:
+        data["after"] = data["after"] is not None
+    data.pop("last", None)
+    return {"kind": record.kind, "at": record.at, **data}

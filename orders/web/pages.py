@@ -1,0 +1,165 @@
+"""The pages: Jinja renders each whole, and one small module enlivens it.
+
+Every page takes `?room=` and `?name=` and hands them on to the others. A wrong one is explained
+on a page of its own (HTTP 400), for it was probably typed by hand.
+"""
+
+import io
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp_jinja2
+import segno
+from aiohttp import web
+from yarl import URL
+
+from orders.domain.confirming import REASONS
+from orders.domain.envelope import is_name, is_room
+from orders.domain.menu import MENU
+from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
+from orders.errors import OrdersError, WrongParameter
+from orders.web.keys import SERVER
+
+PAGES = {
+    "lobby": "Lobby",
+    "customer": "Customer",
+    "confirmer": "Confirmer",
+    "log": "Log",
+    "stage": "Stage",
+}
+DEFAULT_NAMES = {"customer": "alice", "confirmer": "bob"}
+
+# No letter that looks like another: a room's name is read out across a classroom.
+_SAYABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_HERE = URL("/")
+
+
+def routes() -> list[web.RouteDef]:
+    """The pages and the pictures that belong to them."""
+    return [
+        web.get("/", lobby),
+        web.get("/own", own_room),
+        *(web.get(f"/{page}", _page(page)) for page in PAGES if page != "lobby"),
+        web.get("/styleguide", _page("styleguide")),
+        web.get("/qr.svg", qr),
+    ]
+
+
+async def lobby(request: web.Request) -> web.Response:
+    """Where everyone begins: a room, a name, a part; and the address for the others to join."""
+    context = _context(request, "lobby")
+    own = "own" in request.query
+    name = context["name"] or "alice"
+    here = request.url.origin()
+    socket = here.with_scheme("wss" if here.scheme == "https" else "ws")
+    context |= {
+        "own": own,
+        "join": _joining(request, context["room"]),
+        "reachable": _addresses(request)[0].host not in _LOOPBACK,
+        "snippet_url": str(socket.with_path("/").with_query(room=context["room"], name=name)),
+        "partner_url": str(_link(here, "confirmer", context["room"], "bob")),
+    }
+    return _rendered(request, "lobby", context)
+
+
+async def own_room(request: web.Request) -> web.Response:
+    """Think of a room that nobody has, and go there."""
+    room = "pair-" + "".join(secrets.choice(_SAYABLE) for _ in range(4))
+    name = _asked(request, "name", "")
+    query = {"room": room, **({"name": name} if name else {}), "own": ""}
+    raise web.HTTPSeeOther(URL("/").with_query(query).with_fragment("own"))
+
+
+async def qr(request: web.Request) -> web.Response:
+    """The address of a room as a QR code, dark on light in either theme, as scanners like it."""
+    out = io.BytesIO()
+    code = segno.make(str(_joining(request, _asked(request, "room", "main"))), error="m")
+    code.save(
+        out, kind="svg", border=2, dark="#16181d", light="#ffffff", xmldecl=False, omitsize=True
+    )
+    return web.Response(body=out.getvalue(), content_type="image/svg+xml")
+
+
+def _page(page: str) -> Any:
+    async def handler(request: web.Request) -> web.Response:
+        return _rendered(request, page, _context(request, page))
+
+    return handler
+
+
+def _context(request: web.Request, page: str) -> dict[str, Any]:
+    """What every template may use beside the settings."""
+    room = _asked(request, "room", "main")
+    given = _asked(request, "name", "")
+    return _links(room, given) | {
+        "page": page,
+        "title": PAGES.get(page, page.capitalize()),
+        "room": room,
+        "name": given or DEFAULT_NAMES.get(page, ""),
+        "given_name": given,
+        "rules": {"menu": MENU, "max_quantity": MAX_QUANTITY, "max_note": MAX_NOTE},
+        "reasons": REASONS,
+    }
+
+
+def explained(request: web.Request, error: OrdersError) -> web.Response:
+    """A refusal as a page, for a person who typed or followed an address."""
+    context = _links("main", "") | {
+        "page": "error",
+        "room": "main",
+        "name": "",
+        "code": error.code,
+        "message": error.message,
+        "status": error.status,
+    }
+    return aiohttp_jinja2.render_template("error.html", request, context, status=error.status)
+
+
+def _links(room: str, name: str) -> dict[str, Any]:
+    """The other pages, in the same room and under the same name."""
+    return {
+        "pages": list(PAGES.items()),
+        "links": {key: _link(_HERE, key, room, name) for key in PAGES},
+        "alice": _link(_HERE, "customer", room, "alice"),
+        "bob": _link(_HERE, "confirmer", room, "bob"),
+    }
+
+
+def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
+    return aiohttp_jinja2.render_template(f"{page}.html", request, context)
+
+
+def _asked(request: web.Request, parameter: str, default: str) -> str:
+    """A room or a name from the query, checked by the rules of the wire."""
+    value = request.query.get(parameter, "") or default
+    if parameter == "room" and not is_room(value):
+        raise WrongParameter(
+            "invalid_room", "A room is 1 to 32 small letters, digits or hyphens, such as `pair-7`."
+        )
+    if parameter == "name" and value and not is_name(value):
+        raise WrongParameter(
+            "invalid_name", "A name is 1 to 32 letters, digits, -, _ or ., such as `alice`."
+        )
+    return value
+
+
+def _link(base: URL, page: str, room: str, name: str) -> URL:
+    query = {} if room == "main" else {"room": room}
+    if name:
+        query["name"] = name
+    return base.with_path("/" if page == "lobby" else f"/{page}").with_query(query)
+
+
+def _addresses(request: web.Request) -> list[URL]:
+    """Where others reach this server, best first: by the name this visitor used, if others can."""
+    here = request.url.origin()
+    known = [URL(url).origin() for url in request.app[SERVER].urls]
+    reachable = [url for url in [here, *known] if url.host not in _LOOPBACK]
+    return list(dict.fromkeys(reachable)) or [here]
+
+
+def _joining(request: web.Request, room: str) -> URL:
+    """The address for others to join a room: what is said aloud, and what the QR code holds."""
+    return _link(_addresses(request)[0], "lobby", room, "")

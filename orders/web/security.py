@@ -1,0 +1,180 @@
+"""Who may come in, and who is the host.
+
+`Host` must be an address of this machine or a name it was told: else a stranger's name that
+points here (DNS rebinding) would make his page ours. `Origin` tells whose page is asking: ours
+may do all, those of local development may join rooms, any other nothing.
+"""
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import ifaddr
+from aiohttp import web
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from orders.errors import Forbidden
+from orders.web.keys import SERVER, SETTINGS
+
+COOKIE = "orders_host"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def host_name(authority: str) -> str:
+    """`localhost:8080` → `localhost`, `[::1]:8080` → `::1`; empty when it makes no sense."""
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or address means this machine itself."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_local(name: str) -> bool:
+    """Loopback or a private address: where a student's own page may come from."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return is_loopback(name)
+    return address.is_loopback or address.is_private or address.is_link_local
+
+
+def own_addresses() -> set[str]:
+    """Every address of this machine."""
+    return {
+        ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+        for adapter in ifaddr.get_adapters()
+        for ip in adapter.ips
+    }
+
+
+def own_names() -> set[str]:
+    name = socket.gethostname().lower()
+    return {name, name.split(".")[0], f"{name.split('.')[0]}.local"}
+
+
+def _knows_host(request: web.Request) -> bool:
+    name = host_name(request.headers.get("Host", "")).lower()
+    allowed = {host_name(host.lower()) for host in request.app[SETTINGS].allow_host}
+    if is_loopback(name) or name in allowed or name in own_names():
+        return True
+    sockname = request.get_extra_info("sockname") or ("",)
+    return name == sockname[0] or name in own_addresses()
+
+
+def _origin(request: web.Request) -> str | None:
+    """Whose page asks: `ours`, `local`, or None for a stranger's; no page at all is ours."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return "ours"
+    if origin in ("null", "file://"):
+        return "local"
+    parts = urlsplit(origin)
+    if parts.netloc.lower() == request.headers.get("Host", "").lower():
+        return "ours"
+    if origin.rstrip("/") in {
+        allowed.rstrip("/") for allowed in request.app[SETTINGS].allow_origin
+    }:
+        return "local"
+    return "local" if _is_local(parts.hostname or "") else None
+
+
+def check_stranger(request: web.Request) -> None:
+    """Refuse a name that is not this server's, and the page of a stranger (HTTP 403)."""
+    if not _knows_host(request):
+        raise Forbidden(
+            "foreign_host",
+            f"This server is not called {request.headers.get('Host', '')[:80]!r}: use one of its"
+            " addresses, or start it with --allow-host and that name.",
+        )
+    if _origin(request) is None:
+        origin = request.headers["Origin"][:80]
+        raise Forbidden(
+            "foreign_origin",
+            f"A page of {origin!r} may not come in: start the server with --allow-origin {origin}"
+            " to allow it.",
+        )
+
+
+# ── the host ────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_host(request: web.Request) -> bool:
+    """Whether this visitor holds the host's token, or need not, being alone on this machine."""
+    if _origin(request) != "ours":
+        return False
+    server, settings = request.app[SERVER], request.app[SETTINGS]
+    if server.is_loopback and not settings.proxy_headers and not settings.allow_host:
+        return is_loopback(host_name(request.headers.get("Host", "")))
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer" and hmac.compare_digest(token.encode(), server.token.encode()):
+        return True
+    try:
+        return bool(_signer(server.token).loads(request.cookies.get(COOKIE, "")) == "host")
+    except BadSignature:
+        return False
+
+
+def check_host(request: web.Request) -> None:
+    """Refuse who is not the host (HTTP 403)."""
+    if not is_host(request):
+        raise Forbidden(
+            "not_host",
+            "Only the host may do this: open the host's URL, which the server printed at its"
+            " start, or send its token as `Authorization: Bearer …`.",
+        )
+
+
+def _signer(token: str) -> URLSafeSerializer:
+    return URLSafeSerializer(token, salt="host")
+
+
+async def become_host(request: web.Request) -> web.StreamResponse:
+    """`/host?token=…`, the URL printed at start: a signed cookie, and on to the stage."""
+    server = request.app[SERVER]
+    token = request.query.get("token", "")
+    if not hmac.compare_digest(token.encode(), server.token.encode()):
+        raise Forbidden(
+            "not_host", "This is not the host's token: copy the whole URL printed at the start."
+        )
+    response = web.HTTPSeeOther("/stage")
+    response.set_cookie(
+        COOKIE,
+        str(_signer(token).dumps("host")),
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+    return response
+
+
+# ── headers of every answer ─────────────────────────────────────────────────────────────────────
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What keeps a page from running or loading what is not ours."""
+    port = request.app[SERVER].port
+    own = " ".join(
+        f"{scheme}://{name}:{port}"
+        for scheme in ("ws", "http")
+        for name in ("localhost", "127.0.0.1")
+    )
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self';"
+        f" img-src 'self' data: blob:; connect-src 'self' {own}; base-uri 'none';"
+        " form-action 'self'; frame-ancestors 'none'"
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers.pop("Server", None)

@@ -1,0 +1,83 @@
+"""Whatever strangers write into events, no page runs it: it is shown as the text it is."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.people import is_open, order
+from tests.conftest import Connect
+from tests.rooms import Room
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = (
+    "<img src=/ran onerror=ran=1><script>ran=1</script><svg onload=ran=1>"
+    "\"'><style>body{display:none}</style><a href=javascript:ran=1>${ran=1}{{ran=1}}</textarea>"
+)
+EVENTS: tuple[dict[str, Any], ...] = (
+    {"type": "order_placed", "data": {"id": HOSTILE, "item": HOSTILE, "note": HOSTILE[:200]}},
+    {"type": "order_placed", "data": {"id": 7, "item": HOSTILE, "quantity": HOSTILE}},
+    {
+        "type": "order_placed",
+        "data": {"id": 8, "note": HOSTILE, HOSTILE: HOSTILE},
+        HOSTILE: HOSTILE,
+    },
+    {
+        "type": "order_placed",
+        "data": {"id": [HOSTILE], "item": {HOSTILE: 1}, "quantity": [HOSTILE]},
+    },
+    {"type": "order_rejected", "data": {"id": 9, "reason": HOSTILE, "message": HOSTILE}},
+    {"type": "order_rejected", "data": {"id": 7, "reason": HOSTILE, "message": HOSTILE}},
+    {"type": "order_confirmed", "data": {"id": 8, "customer": "mallory", "event": HOSTILE}},
+    {"type": "order_confirmed", "data": {"id": HOSTILE, "customer": HOSTILE, "event": {}}},
+    {"type": "note_left", "data": {HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}},
+)
+PAGES = ("/", "/customer?name=mallory", "/confirmer?name=bob", "/log", "/stage", "/log?text=%3Cimg")
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("moment", ["before", "while it is open"])
+async def test_hostile_text_in_every_field_runs_nothing(
+    server: Any,
+    connect: Connect,
+    http: aiohttp.ClientSession,
+    open_page: OpenPage,
+    path: str,
+    moment: str,
+) -> None:
+    mallory = await connect(server, name="mallory" if moment == "before" else "mallory-2")
+
+    async def write() -> None:
+        for event in EVENTS:
+            await mallory.send(event)
+        await mallory.fence()
+        assert len(await Room(http, server).log()) == len(EVENTS)
+
+    if moment == "before":
+        await write()
+        await mallory.ws.close()
+    page = await is_open(await open_page(server, path))
+    if moment != "before":
+        await write()
+    if path.startswith("/confirmer"):
+        await expect(page.locator("#waiting > [data-order]").first).to_be_visible()
+        await page.locator("#waiting").get_by_role("button", name="Reject").first.click()
+    if path.startswith("/log"):
+        row = page.locator('[data-event][data-type="order_placed"]').first
+        await row.click()
+    await page.wait_for_load_state("networkidle")
+    assert await page.evaluate("typeof ran") == "undefined"
+    assert await page.locator("img[src='/ran'], main script:not([type]), main style").count() == 0
+
+
+async def test_hostile_text_is_shown_as_it_is(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    mallory = await connect(server, name="mallory")
+    await mallory.send(EVENTS[1])
+    await mallory.fence()
+    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+    await expect(order(bob, "mallory/7").get_by_role("heading")).to_contain_text(HOSTILE)

@@ -1,0 +1,273 @@
+"""The log: every event as it comes, and every event there was."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.conftest import Connect, Serve, Start
+from tests.rooms import Room
+from tests.wire import Wire, until
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{7*7}}${7*7}\u202egnp.exe"
+
+
+async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
+    """Send an event and wait until it is stored; returns its id."""
+    id = str(uuid4())
+    await wire.send({"id": id, "type": type, "data": data})
+    await wire.expect("broker.accepted", event=id)
+    return id
+
+
+async def fill(wire: Wire, count: int) -> list[str]:
+    """Store many orders, numbered from 1, not one by one; returns their ids."""
+    ids = [str(uuid4()) for _ in range(count)]
+    for start in range(0, count, 500):
+        for number, id in enumerate(ids[start : start + 500], start + 1):
+            await wire.send({"id": id, "type": "order_placed", "data": {"id": number}})
+        await wire.expect("broker.accepted", event=ids[min(start + 500, count) - 1])
+    return ids
+
+
+async def shown(page: Page) -> list[str]:
+    """The ids of the rows in the document, from top to bottom."""
+    ids: list[str] = await page.locator("[data-event]").evaluate_all(
+        "rows => rows.map(row => row.dataset.event)"
+    )
+    return ids
+
+
+async def open_log(open_page: OpenPage, server: Any, query: str = "", **options: object) -> Page:
+    page = await open_page(server, f"/log{query}", **options)
+    await page.wait_for_selector('body[data-connection="open"]')
+    return page
+
+
+async def test_an_event_appears_while_one_watches(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    page = await open_log(open_page, server)
+    await expect(page.get_by_text("Nothing has been sent in this room yet.")).to_be_visible()
+    alice = await connect(server, name="alice", types="order_confirmed")
+    id = await send(alice, id=5, item="Tea")
+    row = page.locator(f'[data-event="{id}"][data-type="order_placed"]')
+    await expect(row).to_contain_text("alice/5")
+    await expect(row).to_contain_text('"item":"Tea"')
+
+
+async def test_a_filter_holds_for_what_is_there_and_what_comes(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="nothing")
+    carol = await connect(server, name="carol", types="nothing")
+    there = await send(alice, id=1, note="Green tea")
+    await send(carol, id=2, note="Coffee")
+    page = await open_log(open_page, server)
+    await expect(page.locator("[data-event]")).to_have_count(2)
+    await page.get_by_label("Text").fill("TEA")
+    await expect(page.locator("[data-event]")).to_have_count(1)
+    await send(carol, id=3, note="More coffee")
+    comes = await send(carol, id=4, note="Black tea")
+    await expect(page.locator("[data-event]")).to_have_count(2)
+    assert await shown(page) == [comes, there]
+    await page.get_by_label("Source").fill("alice")
+    await expect(page.locator("[data-event]")).to_have_count(1)
+    assert "text=TEA" in page.url
+    assert "source=alice" in page.url
+    for link in await page.locator("#log-export a").all():
+        assert "source=alice" in (await link.get_attribute("href") or "")
+
+    again = await open_log(open_page, server, "?text=TEA")
+    await expect(again.locator("[data-event]")).to_have_count(2)
+    await again.get_by_role("button", name="Clear").click()
+    await expect(again.locator("[data-event]")).to_have_count(4)
+
+
+async def test_a_type_is_filtered_by_its_whole_name(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="nothing")
+    for type in ("order_placed", "order_placed_late", "tea.made"):
+        await send(alice, type, id=1)
+    page = await open_log(open_page, server, "?type=order_placed")
+    await expect(page.locator('[data-type="order_placed"]')).to_have_count(1)
+    await expect(page.locator("[data-event]")).to_have_count(1)
+    await page.get_by_label("Type").fill("tea.made")
+    await expect(page.locator('[data-type="tea.made"]')).to_have_count(1)
+    await expect(page.locator("[data-event]")).to_have_count(1)
+
+
+async def test_a_pause_loses_nothing(server: Any, connect: Connect, open_page: OpenPage) -> None:
+    alice = await connect(server, name="alice", types="nothing")
+    first = await send(alice, id=1)
+    page = await open_log(open_page, server)
+    await expect(page.locator("[data-event]")).to_have_count(1)
+    await page.get_by_role("button", name="Pause").click()
+    meanwhile = [await send(alice, id=number) for number in range(2, 7)]
+    await expect(page.get_by_role("button", name="5 new events")).to_be_visible()
+    assert await shown(page) == [first]
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.locator("[data-event]")).to_have_count(6)
+    assert await shown(page) == [*reversed(meanwhile), first]
+    last = await send(alice, id=7)
+    await expect(page.locator("[data-event]").first).to_have_attribute("data-event", last)
+
+
+async def test_a_link_opens_an_event_however_old(
+    serve: Serve, connect: Connect, open_page: OpenPage
+) -> None:
+    async with serve(rate=0) as server:
+        alice = await connect(server, name="alice", types="nothing")
+        ids = await fill(alice, 1500)
+        page = await open_log(open_page, server, f"?event={ids[2]}")
+        opened = page.locator(f'[data-explains="{ids[2]}"]')
+        await expect(opened).to_contain_text("alice/3")
+        await expect(page.locator(f'[data-event="{ids[2]}"]')).to_be_in_viewport()
+        await expect(page.locator(f'[data-event="{ids[0]}"]')).to_be_in_viewport()
+        await page.get_by_role("grid").press("Home")
+        await expect(page.locator(f'[data-event="{ids[-1]}"]')).to_be_in_viewport()
+
+
+async def test_a_link_to_an_event_that_is_not_there_says_so(
+    server: Any, http: aiohttp.ClientSession, open_page: OpenPage, browser: Any
+) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{server.url}/log?event={uuid4()}")
+    await expect(page.get_by_text("The log of this room has no event")).to_be_visible()
+    await context.close()
+
+
+async def test_an_opened_event_shows_its_json_its_recipients_and_its_answer(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="order_confirmed", echo="false")
+    bob = await connect(server, name="bob", types="order_placed")
+    placed = await send(alice, id=5)
+    page = await open_log(open_page, server)
+    await page.locator(f'[data-event="{placed}"]').click()
+    opened = page.locator(f'[data-explains="{placed}"]')
+    whole = json.loads(await opened.locator("pre").inner_text())
+    assert (whole["id"], whole["source"], whole["data"]) == (placed, "alice", {"id": 5})
+    await expect(opened.locator('[data-recipient="bob"][data-received="true"]')).to_be_visible()
+    answer = await send(bob, "order_confirmed", id=5, customer="alice", event=placed)
+    await expect(opened).to_contain_text("bob confirmed it")
+    await opened.get_by_role("link", name="Open").click()
+    await expect(page.locator(f'[data-explains="{answer}"]')).to_contain_text("order_confirmed")
+    assert f"event={answer}" in page.url
+
+
+async def test_the_keyboard_alone_suffices(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="nothing")
+    ids = [await send(alice, id=number) for number in (1, 2, 3)]
+    page = await open_log(open_page, server)
+    await expect(page.locator("[data-event]")).to_have_count(3)
+    await page.keyboard.press("/")
+    await expect(page.get_by_label("Text")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("grid")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(f'[data-explains="{ids[1]}"]')).to_be_visible()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator(f'[data-explains="{ids[0]}"]')).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-explains]")).to_be_hidden()
+    assert "event=" not in page.url
+
+
+async def test_hostile_text_is_shown_and_runs_nothing(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    eve = await connect(server, name="eve", types="nothing")
+    ids = [
+        await send(eve, id=HOSTILE, item=HOSTILE, note=HOSTILE),
+        await send(eve, "order_rejected", id=5, customer=HOSTILE, event=HOSTILE, message=HOSTILE),
+        await send(eve, "tea.made", **{HOSTILE: [HOSTILE]}),
+    ]
+    page = await open_log(open_page, server)
+    for id in ids:
+        await page.locator(f'[data-event="{id}"]').click()
+        opened = page.locator(f'[data-explains="{id}"] pre')
+        await expect(opened).to_contain_text("<img src=x onerror=")
+        await expect(opened).to_contain_text("\\u202egnp.exe")
+    assert await page.locator("main img").count() == 0
+    assert await page.title() == "Log · Orders"
+
+
+async def test_thousands_of_events_scroll_from_the_newest_to_the_oldest(
+    serve: Serve, connect: Connect, open_page: OpenPage
+) -> None:
+    async with serve(rate=0) as server:
+        alice = await connect(server, name="alice", types="nothing")
+        ids = await fill(alice, 6000)
+        page = await open_log(open_page, server)
+        await expect(page.locator("#log-count")).to_have_text("6,000 events")
+        await expect(page.locator(f'[data-event="{ids[-1]}"]')).to_be_in_viewport()
+        seen: set[str] = set()
+        grid = page.get_by_role("grid")
+
+        async def at_the_oldest() -> bool:
+            await grid.evaluate("grid => grid.scrollTop += grid.clientHeight * 0.9")
+            rows = await shown(page)
+            assert len(rows) < 100, "only what is seen may be in the document"
+            seen.update(rows)
+            return ids[0] in rows
+
+        await until(at_the_oldest, "the oldest event is reached")
+        assert seen == set(ids)
+        await grid.press("Home")
+        last = await send(alice, id=6001)
+        await expect(page.locator("[data-event]").first).to_have_attribute("data-event", last)
+
+
+async def test_the_end_key_leads_to_the_oldest_event_and_back_up_nothing_is_missing(
+    serve: Serve, connect: Connect, open_page: OpenPage
+) -> None:
+    async with serve(rate=0) as server:
+        alice = await connect(server, name="alice", types="nothing")
+        ids = await fill(alice, 1800)
+        page = await open_log(open_page, server)
+        grid = page.get_by_role("grid")
+        await grid.press("End")
+        await expect(page.locator(f'[data-event="{ids[0]}"]')).to_be_in_viewport()
+        seen: set[str] = set()
+
+        async def at_the_newest() -> bool:
+            await grid.evaluate("grid => grid.scrollTop -= grid.clientHeight * 0.9")
+            rows = await shown(page)
+            seen.update(rows)
+            return ids[-1] in rows
+
+        await until(at_the_newest, "the newest event is reached")
+        assert seen == set(ids)
+
+
+async def test_after_the_server_was_killed_the_log_goes_on_and_repeats_nothing(
+    start: Start, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    server = start()
+    alice = await connect(server, name="alice", types="nothing")
+    before = [await send(alice, id=number) for number in (1, 2)]
+    # The lost connection itself is an error on the console, so this page is not asked to be silent.
+    page = await open_log(open_page, server)
+    await expect(page.locator("[data-event]")).to_have_count(2)
+    server.kill()
+    await page.wait_for_selector('body[data-connection="offline"]')
+    server.start()
+    alice = await connect(server, name="alice", types="nothing")
+    after = await send(alice, id=3)
+    await expect(page.locator(f'[data-event="{after}"]')).to_be_visible()
+    await page.wait_for_selector('body[data-connection="open"]')
+    assert await shown(page) == [after, *reversed(before)]
+    assert [event["id"] for event in await Room(http, server).log()] == [*before, after]

@@ -1,0 +1,132 @@
+"""Real servers for tests, in this process or as one of their own; each on a port of its own."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from orders.settings import Settings
+from tests.process import Process
+from tests.rooms import Address
+from tests.wire import Wire
+
+CHROMIUM = "chromium"
+
+
+class Connect(Protocol):
+    async def __call__(self, server: Address, path: str = "/ws", **query: object) -> Wire: ...
+
+
+class MakeSettings(Protocol):
+    def __call__(self, **changes: Any) -> Settings: ...
+
+
+class Serve(Protocol):
+    def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Any]: ...
+
+
+class Start(Protocol):
+    def __call__(self, *flags: str, wrapper: tuple[str, ...] = ()) -> Process: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ORDERS_") and not name.startswith("ORDERS_REQUIRE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """Settings for a test: any free port, a journal of its own, and what the test changes."""
+
+    def make(**changes: Any) -> Settings:
+        values = {"port": 0, "journal": str(tmp_path / "orders.db"), **changes}
+        return Settings(_env_file=None, **values)
+
+    return make
+
+
+@pytest.fixture
+def serve(make_settings: MakeSettings) -> Serve:
+    """`async with serve(rate=0) as server`: a real server in this process."""
+    from orders.app import serving
+
+    def start(**changes: Any) -> AbstractAsyncContextManager[Any]:
+        return serving(make_settings(**changes))
+
+    return start
+
+
+@pytest.fixture
+async def server(serve: Serve) -> AsyncIterator[Any]:
+    """A real server in this process, with default settings."""
+    async with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """`start("--rate", "0")`: a real `orders serve` process, ended with the test."""
+    started: list[Process] = []
+
+    def begin(*flags: str, wrapper: tuple[str, ...] = ()) -> Process:
+        process = Process(tmp_path, *flags, wrapper=wrapper)
+        started.append(process)
+        return process.start()
+
+    yield begin
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def connect(http: aiohttp.ClientSession) -> Connect:
+    """`await connect(server, name="alice", room="main")`: a raw participant."""
+
+    async def open_(server: Address, path: str = "/ws", **query: object) -> Wire:
+        url = URL(server.url).with_scheme("ws").with_path(path)
+        return Wire(await http.ws_connect(url.with_query({k: str(v) for k, v in query.items()})))
+
+    return open_
+
+
+def _required(tool: str, variable: str) -> str:
+    """Where the tool is; without it the test is skipped, or fails where the variable demands it."""
+    path = shutil.which(tool)
+    if path is not None:
+        return path
+    reason = f"{tool} is not installed (Debian: apt-get install {tool})"
+    if os.environ.get(variable):
+        pytest.fail(f"{reason}, and {variable} is set")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    return _required(CHROMIUM, "ORDERS_REQUIRE_BROWSER")
+
+
+@pytest.fixture(scope="session")
+def strace() -> str:
+    """The path of strace, where tracing is allowed."""
+    import subprocess
+
+    path = _required("strace", "ORDERS_REQUIRE_STRACE")
+    tried = subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True, check=False)
+    if tried.returncode != 0:
+        pytest.skip(f"strace may not trace here: {tried.stderr.decode().strip()}")
+    return path

@@ -1,0 +1,335 @@
+"""Bob at work: every order answered once, whoever crashes, comes back or does the same."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import aiohttp
+import pytest
+
+from orders.clients.bot import Bot, Handled
+from tests.conftest import Connect, Start
+from tests.terminal import Command
+from tests.wire import Wire, until
+
+Modes = Callable[..., Awaitable[None]]
+QUEUED = {"*": "pubsub", "order_placed": "queue"}
+
+
+@pytest.fixture
+def set_modes(http: aiohttp.ClientSession) -> Modes:
+    """`await set_modes(server, order_placed="queue")`."""
+
+    async def put(server: Any, modes: dict[str, str], room: str = "main") -> None:
+        async with http.put(f"{server.url}/api/rooms/{room}/modes", json=modes) as answer:
+            assert answer.status == 200, await answer.text()
+
+    return put
+
+
+class Bobs:
+    """Bots in this process, and what each of them did."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.handled: list[tuple[str, Handled]] = []
+        self.here = 0
+
+    @asynccontextmanager
+    async def bob(self, name: str = "bob", **more: Any) -> AsyncIterator[Bot]:
+        """Bob, from his welcome on."""
+        welcome = asyncio.Event()
+
+        def hear(said: Any) -> None:
+            if said.type == "broker.welcome":
+                welcome.set()
+
+        bot = Bot(
+            self.url,
+            name=name,
+            on_handled=lambda handled: self.handled.append((name, handled)),
+            on_broker=hear,
+            **more,
+        )
+        running = asyncio.create_task(bot.run())
+        await asyncio.wait_for(welcome.wait(), 10)
+        yield bot
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def log_of(http: aiohttp.ClientSession, server: Any, type: str) -> list[dict[str, Any]]:
+    url = f"{server.url}/api/rooms/main/events"
+    async with http.get(url, params={"type": type, "limit": "1000"}) as answer:
+        events: list[dict[str, Any]] = (await answer.json())["events"]
+        return events
+
+
+async def orders_of(http: aiohttp.ClientSession, server: Any) -> list[dict[str, Any]]:
+    async with http.get(f"{server.url}/api/rooms/main/orders") as answer:
+        orders: list[dict[str, Any]] = (await answer.json())["orders"]
+        return orders
+
+
+async def all_answered(
+    http: aiohttp.ClientSession, server: Any, count: int
+) -> list[dict[str, Any]]:
+    async def probe() -> list[dict[str, Any]] | None:
+        orders = await orders_of(http, server)
+        done = len(orders) == count and all(order["state"] != "placed" for order in orders)
+        return orders if done else None
+
+    orders = await until(probe, f"{count} orders answered")
+    assert orders is not None
+    return orders
+
+
+async def place(alice: Wire, *datas: dict[str, Any]) -> list[str]:
+    """Place orders; their event ids."""
+    ids = []
+    for data in datas:
+        await alice.send({"type": "order_placed", "data": data})
+        ids.append((await alice.expect("broker.accepted"))["data"]["event"])
+    return ids
+
+
+async def test_the_bot_confirms_what_is_good_and_rejects_what_is_not(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    server = start()
+    alice = await connect(server, name="alice")
+    with Command(tmp_path, "bot", server.url, "--json") as bob:
+        await bob.until_said("bob is in room main")
+        good, bad = await place(alice, {"id": 5}, {"id": 6, "quantity": 0})
+        confirmed = await alice.expect("order_confirmed")
+        rejected = await alice.expect("order_rejected")
+        said = await bob.until_said('"outcome"', 2)
+    assert confirmed["source"] == "bob"
+    assert confirmed["data"] == {"id": 5, "customer": "alice", "event": good}
+    assert rejected["data"]["event"] == bad
+    assert rejected["data"]["reason"] == "invalid_quantity"
+    assert '"outcome": "confirmed"' in said
+    assert '"reason": "invalid_quantity"' in said
+
+
+@pytest.mark.parametrize("modes", [{"*": "relay"}, {"*": "pubsub"}, QUEUED])
+async def test_many_bots_answer_every_order_once(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes, modes: Any
+) -> None:
+    await set_modes(server, modes)
+    alice = await connect(server, name="alice", types="broker.*")
+    bobs = Bobs(server.url)
+    async with bobs.bob("bob"), bobs.bob("bert"), bobs.bob("bella"):
+        await place(alice, *({"id": n, "quantity": n % 11} for n in range(1, 34)))
+        orders = await all_answered(http, server, 33)
+    events = await log_of(http, server, "order_*")
+    answered = [e["data"]["event"] for e in events if e["type"] != "order_placed"]
+    assert len(answered) == len(set(answered)) == 33
+    assert {o["id"] for o in orders if o["state"] == "rejected"} == {11, 22, 33}
+    assert not any(order.get("also") for order in orders)
+
+
+@pytest.mark.parametrize("modes", [{"*": "relay"}, QUEUED])
+async def test_a_number_placed_twice_is_confirmed_once_and_rejected_once(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes, modes: Any
+) -> None:
+    await set_modes(server, modes)
+    alice = await connect(server, name="alice", types="broker.*")
+    bobs = Bobs(server.url)
+    async with bobs.bob("bob"), bobs.bob("bert"):
+        for n in range(1, 11):
+            await alice.send({"type": "order_placed", "data": {"id": n}})
+            await alice.send({"type": "order_placed", "data": {"id": n, "quantity": 2}})
+
+        async def both_answered() -> bool:
+            events = await log_of(http, server, "order_*")
+            return len(events) == 40
+
+        await until(both_answered, "20 answers")
+    rejected = await log_of(http, server, "order_rejected")
+    confirmed = await log_of(http, server, "order_confirmed")
+    assert sorted(e["data"]["id"] for e in confirmed) == list(range(1, 11))
+    assert sorted(e["data"]["id"] for e in rejected) == list(range(1, 11))
+    assert {e["data"]["reason"] for e in rejected} == {"duplicate_order"}
+    assert {o["state"] for o in await orders_of(http, server)} == {"confirmed"}
+
+
+async def test_another_bob_takes_over_what_a_killed_one_held(
+    start: Start,
+    http: aiohttp.ClientSession,
+    connect: Connect,
+    set_modes: Modes,
+    tmp_path: Path,
+) -> None:
+    server = start()
+    await set_modes(server, QUEUED)
+    alice = await connect(server, name="alice", types="order_*")
+    with Command(tmp_path, "bot", server.url, "--delay", "600") as slow:
+        await slow.until_said("bob is in room main")
+        await place(alice, {"id": 5})
+
+        async def is_held() -> bool:
+            async with http.get(f"{server.url}/api/rooms/main") as answer:
+                return bool((await answer.json())["queues"]["order_placed"]["in_flight"])
+
+        await until(is_held, "bob holds the order")
+        slow.send(signal.SIGKILL)
+    with Command(tmp_path, "bot", server.url, "--name", "bert", "--json") as bert:
+        confirmed = await alice.expect("order_confirmed")
+        said = await bert.until_said('"outcome"')
+    assert confirmed["source"] == "bert"
+    assert '"attempt": 2' in said
+    assert len(await log_of(http, server, "order_confirmed")) == 1
+
+
+async def test_the_bot_comes_back_when_the_server_does_and_misses_nothing(
+    start: Start, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    server = start()
+    bobs = Bobs(server.url)
+    async with bobs.bob():
+        alice = await connect(server, name="alice", types="order_*")
+        await place(alice, {"id": 1})
+        await alice.expect("order_confirmed", id=1)
+        server.kill()
+        server.start()
+        alice = await connect(server, name="alice", types="order_*")
+        await place(alice, {"id": 2})
+        await all_answered(http, server, 2)
+    assert [h.placed.data["id"] for _, h in bobs.handled] == [1, 2]
+    assert len(await log_of(http, server, "order_confirmed")) == 2
+
+
+async def test_the_bot_waits_for_a_server_that_is_not_there_yet(
+    start: Start, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    server = start()
+    server.stop()
+    running = asyncio.create_task(Bot(server.url).run())
+    server.start()
+    alice = await connect(server, name="alice")
+    await place(alice, {"id": 1})
+    await all_answered(http, server, 1)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_waited_before_the_bot_came_is_answered(
+    server: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    alice = await connect(server, name="alice")
+    await place(alice, {"id": 1}, {"id": 2, "item": "gold"})
+    async with Bobs(server.url).bob():
+        orders = await all_answered(http, server, 2)
+    assert {o["id"]: o["state"] for o in orders} == {1: "confirmed", 2: "rejected"}
+
+
+async def test_what_is_queued_is_answered_only_by_whom_it_is_handed_to(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes
+) -> None:
+    await set_modes(server, QUEUED)
+    alice = await connect(server, name="alice", types="order_confirmed")
+    holder = await connect(server, name="zoe", types="order_placed", ack="manual")
+    (held,) = await place(alice, {"id": 1})
+    await holder.expect("order_placed")
+    async with Bobs(server.url).bob():
+        # The bot has looked at what is pending before it answers this one.
+        await set_modes(server, {"order_placed": "pubsub"})
+        await place(alice, {"id": 2})
+        await alice.expect("order_confirmed", id=2)
+        states = {o["id"]: o["state"] for o in await orders_of(http, server)}
+    assert states == {1: "placed", 2: "confirmed"}
+    assert held
+
+
+async def test_a_squatted_answer_does_not_keep_an_order_from_being_confirmed(
+    server: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    mallory = await connect(server, name="mallory", types="broker.*")
+    squatted = str(uuid5(NAMESPACE_URL, "orders:main/alice/5/confirmed"))
+    await mallory.send({"id": squatted, "type": "nothing", "data": {}})
+    await mallory.expect("broker.accepted", event=squatted)
+    alice = await connect(server, name="alice")
+    async with Bobs(server.url).bob():
+        await place(alice, {"id": 5})
+        (order,) = await all_answered(http, server, 1)
+    assert order["state"] == "confirmed"
+    (confirmed,) = await log_of(http, server, "order_confirmed")
+    assert confirmed["id"] != squatted
+
+
+async def test_someone_faster_is_not_answered_over(
+    server: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    alice = await connect(server, name="alice", types="broker.*")
+    hand = await connect(server, name="hand", types="order_placed", echo="false")
+    bobs = Bobs(server.url)
+    async with bobs.bob(delay=0.3):
+        (placed,) = await place(alice, {"id": 5})
+        await hand.expect("order_placed")
+        answer = str(uuid5(NAMESPACE_URL, "orders:main/alice/5/confirmed"))
+        data = {"id": 5, "customer": "alice", "event": placed}
+        await hand.send({"id": answer, "type": "order_confirmed", "data": data})
+        await hand.expect("broker.accepted", event=answer)
+
+        async def is_handled() -> bool:
+            return bool(bobs.handled)
+
+        await until(is_handled, "bob dealt with the order")
+    assert [handled.by for _, handled in bobs.handled] == ["hand"]
+    assert len(await log_of(http, server, "order_confirmed")) == 1
+
+
+async def test_naive_bots_confirm_an_order_twice(
+    server: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    alice = await connect(server, name="alice", types="broker.*")
+    bobs = Bobs(server.url)
+    async with bobs.bob("bob", naive=True), bobs.bob("bert", naive=True):
+        await place(alice, {"id": 5})
+
+        async def twice() -> bool:
+            return len(await log_of(http, server, "order_confirmed")) == 2
+
+        await until(twice, "two confirmations of one order")
+        (order,) = await orders_of(http, server)
+    assert order["state"] == "confirmed"
+    assert len(order["also"]) == 1
+
+
+async def test_a_flood_beyond_the_rate_is_answered_all_the_same(
+    serve: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    async with serve(burst=5, rate=200) as server:
+        alice = await connect(server, name="alice", types="broker.*")
+        async with Bobs(server.url).bob(delay=0):
+            for n in range(1, 41):
+                await place(alice, {"id": n})
+                await asyncio.sleep(0.01)
+            await all_answered(http, server, 40)
+        assert len(await log_of(http, server, "order_confirmed")) == 40
+
+
+async def test_the_bot_ends_with_the_process_that_started_it(start: Start, tmp_path: Path) -> None:
+    server = start()
+    with Command(tmp_path, "bot", server.url, "--until-stdin-closes", stdin=True) as bob:
+        await bob.until_said("bob is in room main")
+        assert bob.process.stdin is not None
+        bob.process.stdin.close()
+        assert await bob.ended() == 0
+
+
+async def test_ctrl_c_lets_the_bot_say_goodbye(
+    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    server = start()
+    with Command(tmp_path, "bot", server.url) as bob:
+        await bob.until_said("bob is in room main")
+        bob.send(signal.SIGINT)
+        assert await bob.ended() == 0
+        assert "Traceback" not in bob.noted

@@ -1,0 +1,157 @@
+"""`orders` as a real process.
+
+It can be killed with SIGKILL, and started again on the same port and journal.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.wire import DEADLINE
+
+
+class Process:
+    """`orders serve` on a port and journal of its own.
+
+    `url` and `port` are known once it has started; what it printed in all its lives is in `log`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *flags: str,
+        wrapper: tuple[str, ...] = (),
+        program: tuple[str, ...] = (sys.executable, "-m", "orders"),
+    ) -> None:
+        self.directory = directory
+        self.program = program
+        self.log_path = directory / "server.log"
+        self.flags = flags
+        self.wrapper = wrapper
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> Self:
+        """Start it, or start it again on the port it had; return once it is ready for events."""
+        seen = self.log_path.stat().st_size if self.log_path.exists() else 0
+        command = [*self.wrapper, *self.program, "serve"]
+        command += ["--port", str(self.port), "--journal", str(self.directory / "orders.db")]
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *self.flags],
+                cwd=self.directory,
+                env=environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + DEADLINE
+        while not self._ready(seen):
+            assert self._process.poll() is None, f"it ended: {self.log}"
+            assert time.monotonic() < deadline, f"it never became ready: {self.log}"
+            time.sleep(0.02)
+        return self
+
+    def _ready(self, seen: int) -> bool:
+        if not self.port:
+            found = re.search(rb"http://localhost:(\d+)", self.log_path.read_bytes()[seen:])
+            if found is None:
+                return False
+            self.port = int(found[1])
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=DEADLINE) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL, to it and whatever it started."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as a service manager would, with SIGTERM; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+        try:
+            return process.wait(DEADLINE)
+        finally:
+            self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This environment without settings of Orders, and with this source tree to import from."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+    root = str(Path(__file__).parents[1])
+    return {**kept, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An `orders` command that goes on until it is ended, such as a bot; what it prints is lost."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orders", *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+def orders(
+    *arguments: str, cwd: Path, wrapper: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run an `orders` command to its end."""
+    return subprocess.run(
+        [*wrapper, sys.executable, "-m", "orders", *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )

@@ -1,0 +1,136 @@
+"""What a client knows without a server: addresses, pauses, its place in the log, its memory."""
+
+from typing import Any
+
+import pytest
+
+from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
+from orders.clients.memory import REMEMBERED, Memory
+from orders.clients.place import Place, attempt_of
+from orders.domain.envelope import Event
+from orders.errors import Close, Refused
+
+
+def uuid(n: int) -> str:
+    return f"00000000-0000-4000-8000-{n:012d}"
+
+
+def event(n: int, type: str = "order_placed", source: str = "alice", **more: Any) -> Event:
+    fields = {"id": uuid(n), "type": type, "created": "1", "source": source, "data": {"id": n}}
+    return Event.model_validate(fields | more)
+
+
+def broker(type: str, **data: Any) -> Event:
+    return event(999, f"broker.{type}", "broker", data=data)
+
+
+def welcomed(last: str | None = None, after: str | None = None, **modes: str) -> Place:
+    place = Place(after)
+    place.hear(broker("welcome", last=last, modes={"*": "relay", **modes}))
+    return place
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "school:9000",
+        "http://school:9000",
+        "http://school:9000/",
+        "ws://school:9000/ws?room=a",
+        "http://school:9000/customer?room=a&name=alice",
+    ],
+)
+def test_a_server_is_known_by_any_of_its_addresses(address: str) -> None:
+    assert str(server_url(address)) == "http://school:9000"
+
+
+def test_a_secure_server_stays_secure() -> None:
+    assert str(server_url("wss://school.example/ws")) == "https://school.example"
+
+
+@pytest.mark.parametrize("address", ["", "ftp://school", "http://", "http://school:port", "::"])
+def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
+    with pytest.raises(Refused, match="http://localhost:8080"):
+        server_url(address)
+
+
+def test_a_page_names_its_room() -> None:
+    assert room_in("http://school/log?room=pair-7") == "pair-7"
+    assert room_in("http://school/log") is None
+
+
+def test_pauses_grow_to_a_limit_and_are_never_the_same() -> None:
+    first = [pause_before(1) for _ in range(200)]
+    late = [pause_before(40) for _ in range(200)]
+    assert min(first) > 0
+    assert max(first) <= 0.5 < max(late) <= LONGEST_PAUSE
+    assert len(set(late)) > 100
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "most"), [(Close.GOING_AWAY, 0, 5), (Close.TOO_MANY, 10, 12), (4004, 30, 40)]
+)
+def test_a_close_code_says_how_long_to_stay_away(code: int, least: float, most: float) -> None:
+    assert all(least <= pause_before(1, code) <= most for _ in range(100))
+
+
+def test_a_newcomer_goes_on_from_the_newest_event_there_was() -> None:
+    assert welcomed(last=uuid(7)).after == uuid(7)
+    assert welcomed(last=None).after == "start"
+    assert welcomed(last=uuid(7), after=uuid(3)).after == uuid(3)
+
+
+def test_no_event_is_shown_twice_and_the_last_one_is_the_place() -> None:
+    place = welcomed()
+    assert [place.is_new(event(n)) for n in (1, 2, 1, 2, 3)] == [True, True, False, False, True]
+    assert place.after == uuid(3)
+
+
+def test_queued_work_does_not_move_the_place() -> None:
+    place = welcomed(last=uuid(7), order_placed="queue")
+    assert place.is_new(event(2))
+    assert place.is_new(event(3, attempt=1))
+    assert place.after == uuid(7)
+    assert place.is_new(event(8, "order_confirmed"))
+    assert place.after == uuid(8)
+
+
+def test_work_that_is_handed_over_again_is_shown_again() -> None:
+    place = welcomed()
+    assert place.is_new(event(1, attempt=1))
+    assert place.is_new(event(1, attempt=2))
+    assert attempt_of(event(1, attempt=2)) == 2
+    assert attempt_of(event(1)) is None
+
+
+def test_modes_are_followed() -> None:
+    place = welcomed(last=uuid(7))
+    place.hear(broker("modes", modes={"*": "pubsub", "order_placed": "queue"}))
+    place.is_new(event(8))
+    assert place.after == uuid(7)
+
+
+def test_a_lost_place_is_the_newest_event_and_a_reset_room_is_seen_from_its_start() -> None:
+    place = welcomed(last=uuid(7), after=uuid(3))
+    place.hear(broker("error", code="unknown_position"))
+    assert place.after == uuid(7)
+    place.is_new(event(8))
+    place.hear(broker("notice", code="reset"))
+    assert place.after == "start"
+    assert place.is_new(event(8))
+
+
+def test_memory_folds_what_it_hears_and_does_not_grow_without_end() -> None:
+    memory = Memory()
+    for n in range(1, REMEMBERED + 11):
+        memory.learn(event(n))
+    assert memory.get("alice", "10") is None
+    assert memory.get("alice", "11") is not None
+    oldest = memory.oldest_pending("11", None)
+    assert oldest is not None
+    assert oldest.event == uuid(11)
+    confirmed = {"id": 11, "customer": "alice", "event": uuid(11)}
+    memory.learn(event(999_999, "order_confirmed", "bob", data=confirmed))
+    assert memory.oldest_pending("11", "alice") is None
+    memory.forget_all()
+    assert memory.get("alice", "11") is None

@@ -1,0 +1,118 @@
+"""What a user can meet stands in the README or in docs/: settings, event types, and every code."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orders import errors
+from orders.broker.commands import SAID, TOLD
+from orders.broker.modes import Mode
+from orders.domain.confirming import REASONS
+from orders.domain.envelope import Event
+from orders.errors import Close, OrdersError
+from orders.settings import Settings
+from orders.web.asyncapi import ORDER_EVENTS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+#: Whatever stands in `code marks`, as whole words.
+MARKED = {word for code in re.findall(r"`([^`\n]+)`", DOCS) for word in re.split(r"[\s=,]+", code)}
+
+#: The classes whose first argument is a code.
+CODED = {
+    name
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, OrdersError)
+}
+
+
+def codes_in_source() -> Iterator[str]:
+    """The first argument of every error made in the source, where it is written out."""
+    for file in (ROOT / "orders").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and called(node) in CODED:
+                yield from texts(node.args[0])
+
+
+def called(node: ast.Call) -> str:
+    function = node.func
+    if isinstance(function, ast.Name):
+        return function.id
+    return function.attr if isinstance(function, ast.Attribute) else ""
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """What a code may be; `f"wrong_{field}"` is one for each field of the envelope."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from texts(node.body)
+        yield from texts(node.orelse)
+    elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'wrong_{field}'":
+        yield from (f"wrong_{field}" for field in Event.model_fields)
+    elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'missing_{field}'":
+        yield from ("missing_type", "missing_data")
+    elif isinstance(node, ast.JoinedStr):
+        raise AssertionError(f"a code that nobody can look up: {ast.unparse(node)}")
+
+
+CODES = sorted(set(codes_in_source()))
+
+
+@pytest.mark.parametrize("setting", sorted(Settings.model_fields))
+def test_every_setting_is_documented_as_flag_and_in_the_environment(setting: str) -> None:
+    assert f"ORDERS_{setting.upper()}" in MARKED
+    assert f"--{setting.replace('_', '-')}" in MARKED
+
+
+@pytest.mark.parametrize("type", sorted({**SAID, **TOLD, **ORDER_EVENTS}))
+def test_every_event_type_is_documented(type: str) -> None:
+    assert type in MARKED
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_error_code_is_documented(code: str) -> None:
+    assert code in MARKED
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_to_reject_an_order_is_documented(reason: str) -> None:
+    assert reason in MARKED
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_every_mode_is_documented(mode: str) -> None:
+    assert mode in MARKED
+
+
+@pytest.mark.parametrize("code", list(Close), ids=lambda code: str(code.value))
+def test_every_close_code_is_documented(code: Close) -> None:
+    assert re.search(rf"^\| {code.value} \|", DOCS, re.MULTILINE)
+
+
+def test_these_tests_do_find_the_codes() -> None:
+    assert len(CODES) > 20
+    assert {"malformed_json", "wrong_created", "missing_data", "name_taken"} <= set(CODES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if path.startswith(("http:", "https:")):
+            continue
+        linked = (page.parent / path) if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as Markdown readers make them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}

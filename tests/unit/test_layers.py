@@ -1,0 +1,102 @@
+"""Imports point down only: domain ← broker ← engines ← node ← web; nothing imports app or cli."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "orders"
+
+#: What each part may import of Orders; `None` is anything. `errors` and the version: open to all.
+MAY_IMPORT: dict[str, set[str] | None] = {
+    "__init__": set(),
+    "errors": set(),
+    "settings": set(),
+    "domain": {"domain"},
+    "broker": {"broker", "domain", "settings"},
+    "engines": {"engines", "broker", "domain"},
+    "node": {"node", "engines", "broker", "domain", "settings"},
+    "web": {"web", "node", "engines", "broker", "domain", "settings"},
+    "clients": {"clients", "broker.commands", "broker.modes", "domain"},
+    "doctor": {"settings", "engines"},
+    "app": None,
+    "cli": None,
+    "__main__": None,
+}
+OPEN_TO_ALL = {"", "errors"}
+#: Lines of a file; 250 is the aim.
+LONGEST = 400
+
+#: What is pure imports nothing that has a clock, a socket, a database or an event loop.
+PURE_MAY_IMPORT = {"orders", "pydantic", "pydantic_core", *sys.stdlib_module_names}
+PURE_MAY_NOT_IMPORT = {
+    *("asyncio", "concurrent", "datetime", "logging", "multiprocessing", "os", "pathlib", "random"),
+    *("secrets", "select", "selectors", "signal", "socket", "sqlite3", "subprocess", "threading"),
+    *("time", "urllib", "http"),
+}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(file: Path) -> str:
+    """The part of the house that a file belongs to: `domain`, `node`, …"""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(file: Path) -> set[str]:
+    """The full name of every module that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports within Orders name the whole path"
+            assert node.module is not None
+            names.add(node.module)
+            if node.module.startswith("orders"):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def modules_of_orders(names: set[str]) -> set[str]:
+    """Those of these names that are modules of Orders, without the `orders.` before them."""
+    modules = set()
+    for name in names:
+        path = PACKAGE.joinpath(*name.split(".")[1:])
+        if name.split(".")[0] == "orders" and (path.is_dir() or path.with_suffix(".py").is_file()):
+            modules.add(name.partition(".")[2])
+    return modules
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_lies_below_it(file: Path) -> None:
+    allowed = MAY_IMPORT[part_of(file)]
+    if allowed is None:
+        return
+    for module in modules_of_orders(imports_of(file)) - OPEN_TO_ALL:
+        admitted = any(
+            module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.")
+            for name in allowed
+        )
+        assert admitted, f"{part_of(file)} must not import {module}"
+
+
+@pytest.mark.parametrize("part", ["domain", "broker"])
+def test_what_is_pure_has_no_clock_socket_or_database(part: str) -> None:
+    files = [file for file in FILES if part_of(file) == part]
+    assert len(files) >= 4
+    for file in files:
+        roots = {name.split(".")[0] for name in imports_of(file)}
+        assert roots <= PURE_MAY_IMPORT, file
+        assert not roots & PURE_MAY_NOT_IMPORT, file
+
+
+def test_these_tests_do_see_imports() -> None:
+    seen = modules_of_orders(imports_of(PACKAGE / "broker" / "commands.py"))
+    assert {"domain.envelope", "broker.modes", "errors"} <= seen
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert {file.name: lines for file, lines in lengths.items() if lines > LONGEST} == {}
