@@ -1,5 +1,6 @@
 """What only the host may do to a room."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from orders.broker.broker import Item
@@ -19,14 +20,15 @@ class Host:
 
     def __init__(self, node: "Node") -> None:
         self._node = node
+        self._waiting: dict[Record, asyncio.Future[None]] = {}
 
-    def pause(self, room: Room) -> None:
+    async def pause(self, room: Room) -> None:
         """Events are accepted and stored from here on, but held at the broker."""
-        self._gather(room, Kind.PAUSED, paused=True)
+        await self._do(room, Kind.PAUSED, paused=True)
 
-    def resume(self, room: Room) -> None:
+    async def resume(self, room: Room) -> None:
         """All that was held goes on its way, in order."""
-        self._gather(room, Kind.PAUSED, paused=False)
+        await self._do(room, Kind.PAUSED, paused=False)
 
     async def step(self, room: Room) -> str | None:
         """Exactly the next held event goes on its way; returns its id, None when none is held."""
@@ -42,9 +44,9 @@ class Host:
                 room.cursor = record.position
         return None
 
-    def reset(self, room: Room) -> None:
+    async def reset(self, room: Room) -> None:
         """A new beginning: log, queues, orders and ids are gone for participants."""
-        self._gather(room, Kind.RESET)
+        await self._do(room, Kind.RESET)
 
     def kick(self, room: Room, name: str) -> None:
         """Remove a participant; it does not come back by itself."""
@@ -63,8 +65,12 @@ class Host:
             raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
         return participant
 
-    def _gather(self, room: Room, kind: Kind, **data: object) -> None:
-        self._node.pump.gather(Item(room, None, control(room.name, kind, now_ms(), **data)))
+    async def _do(self, room: Room, kind: Kind, **data: object) -> None:
+        """Put it into the journal, and wait until it is true."""
+        record = control(room.name, kind, now_ms(), **data)
+        self._waiting[record] = done = asyncio.get_running_loop().create_future()
+        self._node.pump.gather(Item(room, None, record))
+        await done
 
     async def apply(self, room: Room, record: Record) -> None:
         """The journal has it: make it true. Runs within the pump, so nothing else moves."""
@@ -78,6 +84,9 @@ class Host:
             await self._let_all_go(room)
             code, said = "resumed", "The host resumed the room: events go on their way."
         self._node.tell_all(room, self._node.broker.notice(code, said, now_ms()))
+        waiting = self._waiting.pop(record, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     async def _let_all_go(self, room: Room) -> None:
         """The pump is waiting for this: the head of the room stands still meanwhile."""

@@ -183,7 +183,7 @@ class Node:
 
     def tell(self, participant: Participant, text: bytes) -> None:
         """Say something to one, beside the log."""
-        if not participant.gone and not participant.quiet:
+        if not participant.gone:
             participant.outlet.write(self.frame(text))
 
     def tell_all(self, room: Room, text: bytes) -> None:

@@ -48,7 +48,7 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
             continue
         held, participant.held = participant.held or [], None
         if participant.live:
-            if caught_up and not participant.quiet:
+            if caught_up:
                 participant.outlet.write(node.frame(node.broker.caught_up(events, now_ms())))
             participant.outlet.write(b"".join(held))
             node.queues.touch(room)

@@ -17,9 +17,10 @@ from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
 from orders.engines.base import Filter
 from orders.errors import NotFound, Refused
 from orders.node import Node
+from orders.web.bots import BOTS
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
-from orders.web.security import check_host, is_host
+from orders.web.security import is_host
 
 MOST_EVENTS = 1000
 MOST_ORDERS = 10_000
@@ -35,7 +36,6 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{room}/events/{{event}}", get_event),
         web.get(f"{room}/orders", get_orders),
         web.get(f"{room}/dead-letters", get_dead_letters),
-        web.put(f"{room}/modes", put_modes),
     ]
 
 
@@ -64,8 +64,9 @@ async def record_named(node: Node, room: Room, id: str) -> Record:
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def snapshot(node: Node, room: Room) -> dict[str, Any]:
+def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
     """A room as it stands."""
+    node = app[NODE]
     return {
         "room": room.name,
         "modes": room.modes,
@@ -83,7 +84,7 @@ def snapshot(node: Node, room: Room) -> dict[str, Any]:
             }
             for participant in room.participants.values()
         ],
-        "bots": [],
+        "bots": [bot.told() for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
         "queues": node.engine.queue(room.name).depths(),
         "events": room.events,
@@ -92,7 +93,8 @@ def snapshot(node: Node, room: Room) -> dict[str, Any]:
 
 
 async def get_room(request: web.Request) -> web.Response:
-    return answer(snapshot(*room_named(request)))
+    _, room = room_named(request)
+    return answer(snapshot(request.app, room))
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
@@ -243,20 +245,3 @@ class Publishers:
 
 
 PUBLISHERS = web.AppKey("publishers", Publishers)
-
-
-# ── the host's hand ─────────────────────────────────────────────────────────────────────────────
-
-
-async def put_modes(request: web.Request) -> web.Response:
-    """Set the modes of the types named; null removes one."""
-    check_host(request)
-    try:
-        changes = from_json(await request.read())
-    except ValueError:
-        changes = None
-    if not isinstance(changes, dict):
-        raise Refused("wrong_modes", 'Send an object such as {"order_placed": "queue"}.')
-    room = request.app[NODE].open_room(request.match_info["room"])
-    request.app[NODE].set_modes(room, changes)
-    return answer({"modes": room.modes})

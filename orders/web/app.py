@@ -12,7 +12,7 @@ from orders import __version__
 from orders.errors import OrdersError
 from orders.node import Node
 from orders.settings import Settings
-from orders.web import api, health, pages, security, socket
+from orders.web import api, bots, health, host, pages, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
@@ -35,11 +35,13 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[socket.CONNECTIONS] = set()
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
+    app[bots.BOTS] = bots.Bots()
     app[health.REGISTRY] = health.registry(node)
     app.router.add_routes(
         [
             *pages.routes(),
             *api.routes(),
+            *host.routes(),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
             web.get("/host", security.become_host),
@@ -62,6 +64,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     )
     app.on_shutdown.append(_say_goodbye)
     app.cleanup_ctx.append(_node)
+    app.cleanup_ctx.append(bots.ending_bots)
     app.cleanup_ctx.append(socket.heart)
     return app
 

@@ -37,7 +37,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
     try:
         room = node.room(request.match_info["room"])
         position = await _position(node, room, request.query.get("after"))
-        feed = asyncio.create_task(_feed(node, room, position, connection))
+        feed = asyncio.create_task(_feed(request.app, room, position, connection))
         while True:
             message = await ws.receive()
             if message.type is WSMsgType.PONG:
@@ -69,8 +69,9 @@ async def _position(node: Node, room: Room, after: str | None) -> int:
     return found.position if found else room.head
 
 
-async def _feed(node: Node, room: Room, position: int, connection: Connection) -> None:
-    connection.write(frame(to_json({"snapshot": snapshot(node, room)})))
+async def _feed(app: web.Application, room: Room, position: int, connection: Connection) -> None:
+    node = app[NODE]
+    connection.write(frame(to_json({"snapshot": snapshot(app, room)})))
     epoch = room.epoch
     while True:
         if room.epoch != epoch:

@@ -1,0 +1,116 @@
+"""What the host may do over HTTP; everyone else is refused (`not_host`)."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import from_json
+
+from orders.broker.room import Room
+from orders.domain.envelope import is_room, is_uuid
+from orders.errors import NotFound, Refused
+from orders.node import Node
+from orders.web.api import answer, snapshot
+from orders.web.bots import BOTS, own_url
+from orders.web.keys import NODE
+from orders.web.security import check_host
+
+
+def routes() -> list[web.RouteDef]:
+    room = "/api/rooms/{room}"
+    return [
+        web.put(f"{room}/modes", put_modes),
+        web.post(f"{room}/{{action:pause|step|resume|reset}}", act),
+        web.post(f"{room}/participants/{{name}}/{{action:kick|mute|unmute}}", act_on_participant),
+        web.post(f"{room}/dead-letters/{{event}}/{{action:retry|discard}}", act_on_dead_letter),
+        web.post(f"{room}/bots", send_bot),
+        web.delete(f"{room}/bots/{{name}}", kill_bot),
+    ]
+
+
+def _hosted(request: web.Request) -> tuple[Node, Room]:
+    """The room of the address, begun if there is none; only for the host."""
+    check_host(request)
+    name = request.match_info["room"]
+    if not is_room(name):
+        raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
+    return request.app[NODE], request.app[NODE].open_room(name)
+
+
+async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
+    text = await request.read()
+    try:
+        sent = from_json(text or b"{}")
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict):
+        raise Refused("wrong_request", f"Send a JSON object, such as {example}.")
+    return sent
+
+
+async def put_modes(request: web.Request) -> web.Response:
+    """Set the modes of the types named; null removes one."""
+    node, room = _hosted(request)
+    node.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
+    return answer({"modes": room.modes})
+
+
+async def act(request: web.Request) -> web.Response:
+    """Pause, step, resume, reset: answered with the room as it stands then."""
+    node, room = _hosted(request)
+    action = request.match_info["action"]
+    if action == "step":
+        return answer({"event": await node.host.step(room)})
+    await {"pause": node.host.pause, "resume": node.host.resume, "reset": node.host.reset}[action](
+        room
+    )
+    return answer(snapshot(request.app, room))
+
+
+async def act_on_participant(request: web.Request) -> web.Response:
+    """Kick, mute, unmute."""
+    node, room = _hosted(request)
+    name, action = request.match_info["name"], request.match_info["action"]
+    if action == "kick":
+        node.host.kick(room, name)
+    else:
+        node.host.mute(room, name, action == "mute")
+    return answer({"name": name, "done": action})
+
+
+async def act_on_dead_letter(request: web.Request) -> web.Response:
+    """Retry or discard a dead letter."""
+    node, room = _hosted(request)
+    id, action = request.match_info["event"], request.match_info["action"]
+    act = node.queues.retry if action == "retry" else node.queues.discard
+    if not is_uuid(id) or act(room, bytes.fromhex(id.replace("-", ""))) is None:
+        raise NotFound("unknown_event", f"{id[:64]} is no dead letter of room {room.name}.")
+    return answer({"event": id, "done": action})
+
+
+class BotWishes(BaseModel):
+    """How a bot is to be."""
+
+    delay: float = Field(0.0, ge=0, le=60)
+    naive: bool = False
+
+
+async def send_bot(request: web.Request) -> web.Response:
+    """Send in a bot, a process of its own."""
+    _, room = _hosted(request)
+    example = '{"delay": 1, "naive": false}'
+    try:
+        wishes = BotWishes.model_validate(await _read_object(request, example))
+    except ValidationError:
+        raise Refused(
+            "wrong_request", f"`delay` is 0 to 60 seconds, `naive` true or false: send {example}."
+        ) from None
+    bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
+    return answer(bot.told(), 201)
+
+
+async def kill_bot(request: web.Request) -> web.Response:
+    """Kill a bot (SIGKILL): what it held comes back."""
+    _, room = _hosted(request)
+    await request.app[BOTS].kill(room.name, request.match_info["name"])
+    return answer({"name": request.match_info["name"], "done": "kill"})
