@@ -6,10 +6,10 @@ Read it from the inside out; every layer imports only what stands above it in th
     domain/                  an event's envelope; orders and where each stands; Bob's rules
     broker/                  who receives what: pure, no clock, no sockets
     engines/                 where the journal lies: memory, SQLite
-    node.py                  the pump: take all that waits, one append, dispatch, write
+    node/                    the pump: take all that waits, one append, dispatch, write
     web/                     sockets, HTTP API, pages, the observers' feed
     clients/                 an async client any program may use; the bot that plays Bob
-    app.py, cli.py           put together, and started
+    logs.py, app.py, cli/    put together, and started
 """
 
 __version__ = "0.1.0"

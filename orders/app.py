@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import ifaddr
 from aiohttp import web
 
+from orders import logs
 from orders.broker.broker import Limits
 from orders.engines.base import Engine
 from orders.engines.memory import MemoryEngine
@@ -143,6 +144,7 @@ def run(
     settings: Settings, *, on_ready: Callable[[Server], Awaitable[None] | None] | None = None
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; a second Ctrl-C ends at once."""
+    logs.configure(settings.log_json)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, on_ready))
 

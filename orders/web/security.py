@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import ifaddr
@@ -163,6 +164,8 @@ async def become_host(request: web.Request) -> web.StreamResponse:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What keeps a page from running or loading what is not ours."""
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return
     port = request.app[SERVER].port
     own = " ".join(
         f"{scheme}://{name}:{port}"
