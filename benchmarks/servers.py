@@ -103,7 +103,7 @@ def _port(process: subprocess.Popen[bytes], log: Path, began: float) -> int:
 
 def _still_starting(process: subprocess.Popen[bytes], log: Path, began: float) -> None:
     if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN:
-        raise SystemExit(f"The server did not start:\n{log.read_text(errors='replace')}")
+        raise SystemExit(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")
     time.sleep(0.005)
 
 

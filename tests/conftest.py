@@ -93,14 +93,19 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def connect(http: aiohttp.ClientSession) -> Connect:
-    """`await connect(server, name="alice", room="main")`: a raw participant."""
+async def connect(http: aiohttp.ClientSession) -> AsyncIterator[Connect]:
+    """`await connect(server, name="alice", room="main")`: a raw participant until the test ends."""
+    wires: list[Wire] = []
 
     async def open_(server: Address, path: str = "/ws", **query: object) -> Wire:
         url = URL(server.url).with_scheme("ws").with_path(path)
-        return Wire(await http.ws_connect(url.with_query({k: str(v) for k, v in query.items()})))
+        wire = Wire(await http.ws_connect(url.with_query({k: str(v) for k, v in query.items()})))
+        wires.append(wire)
+        return wire
 
-    return open_
+    yield open_
+    for wire in wires:
+        await wire.ws.close()
 
 
 def _required(tool: str, variable: str) -> str:

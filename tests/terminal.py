@@ -70,3 +70,5 @@ class Command:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
+        if self.process.stdin is not None:
+            self.process.stdin.close()

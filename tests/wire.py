@@ -62,10 +62,18 @@ class Wire:
     async def close_code(self) -> int:
         """Read on until the connection is closed; return the code the other side gave."""
         async with asyncio.timeout(DEADLINE):
-            async for message in self.ws:
+            while (message := await self.ws.receive()).type is aiohttp.WSMsgType.TEXT:
                 self.heard.append(json.loads(message.data))
-        assert self.ws.close_code is not None
-        return self.ws.close_code
+        assert message.type is aiohttp.WSMsgType.CLOSE, f"closed without a word: {message!r}"
+        code: int = message.data
+        return code
+
+    def cut(self) -> None:
+        """Lose the connection without a word, as a phone does that leaves the room."""
+        connection = self.ws._response.connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.abort()
 
     def of_type(self, type: str) -> list[dict[str, Any]]:
         """Every event of this type heard so far."""

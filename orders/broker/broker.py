@@ -13,7 +13,7 @@ from typing import Any
 
 from orders.broker import commands
 from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
-from orders.broker.modes import changed
+from orders.broker.modes import bounded, changed
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.broker.room import Participant, Room
 from orders.domain.envelope import Event
@@ -124,7 +124,7 @@ class Broker:
         return [*items, self.present(participant, now)]
 
     def present(self, participant: Participant, now: int, was: str | None = None) -> Item:
-        """The record that somebody is in the room; `was`: the name it had before."""
+        """The record that somebody is in the room; `was`: its name if it was here before."""
         record = control(
             participant.room.name,
             Kind.JOINED,
@@ -139,12 +139,13 @@ class Broker:
         return Item(participant.room, participant, record)
 
     def leave(self, participant: Participant, now: int) -> list[Item]:
-        """A participant's connection ended; nothing more is written to it."""
-        if participant.gone:
+        """The connection of a participant that was let in ended; nothing more is written to it."""
+        if participant.gone or not participant.number:
             return []
         room = participant.room
         participant.gone = True
-        last = room.cursor if participant.live else participant.written
+        is_behind = not participant.live or participant.held is not None
+        last = participant.written if is_behind else room.cursor
         room.unlisten(participant)
         if room.participants.get(participant.name) is participant:
             del room.participants[participant.name]
@@ -183,7 +184,10 @@ class Broker:
         room = participant.room
         event = None
         try:
-            event = self._parse(participant, text, clock)
+            try:
+                event = _read(text)
+            finally:  # nonsense costs as much as sense
+                self._spend(participant, event, clock)
             if event.type.startswith(commands.PREFIX):
                 return [self._command(participant, event, now)]
             items = self._speak_as(participant, event, now)
@@ -264,7 +268,7 @@ class Broker:
         if isinstance(command, Unsubscribe):
             types -= frozenset(command.types)
         elif participant.chose_types:
-            types |= frozenset(command.types)
+            types = bounded(types | frozenset(command.types))
         else:
             types = frozenset(command.types)
         participant.chose_types = True
@@ -277,31 +281,12 @@ class Broker:
 
     # ── rates ───────────────────────────────────────────────────────────────────────────────
 
-    def _parse(self, participant: Participant, text: str | None, clock: float) -> Event:
-        """Read a message, within its sender's rate; nonsense costs as much as sense."""
-        if not self.limits.rate:
-            return _read(text)
-        self._refill(participant, clock)
-        is_command = False
-        try:
-            event = _read(text)
-            is_command = event.type.startswith(commands.PREFIX)
-            return event
-        finally:
-            self._spend(participant, clock, is_command)
-
-    def _refill(self, participant: Participant, clock: float) -> None:
-        rate, burst = self.limits.rate, float(self.limits.burst)
-        passed, participant.refilled = clock - participant.refilled, clock
-        participant.tokens = min(participant.tokens + passed * rate, burst)
-        participant.command_tokens = min(
-            participant.command_tokens + passed * rate * COMMAND_RATE, burst * COMMAND_RATE
-        )
-        if participant.tokens >= burst / 2:
-            participant.over_since = None  # it paused
-
-    def _spend(self, participant: Participant, clock: float, is_command: bool) -> None:
+    def _spend(self, participant: Participant, event: Event | None, clock: float) -> None:
         """Take one token, or refuse; `over_since` remembers since when there was none."""
+        if not self.limits.rate:
+            return
+        self._refill(participant, clock)
+        is_command = event is not None and event.type.startswith(commands.PREFIX)
         if is_command and participant.command_tokens >= 1:
             participant.command_tokens -= 1
         elif not is_command and participant.tokens >= 1:
@@ -315,6 +300,16 @@ class Broker:
                 " Wait a moment, and send it again.",
             )
 
+    def _refill(self, participant: Participant, clock: float) -> None:
+        rate, burst = self.limits.rate, float(self.limits.burst)
+        passed, participant.refilled = clock - participant.refilled, clock
+        participant.tokens = min(participant.tokens + passed * rate, burst)
+        participant.command_tokens = min(
+            participant.command_tokens + passed * rate * COMMAND_RATE, burst * COMMAND_RATE
+        )
+        if min(participant.tokens, participant.command_tokens / COMMAND_RATE) >= burst / 2:
+            participant.over_since = None  # it paused
+
     def is_abusive(self, participant: Participant, clock: float) -> bool:
         """Whether it has sent too much for too long, without a pause."""
         over = participant.over_since
@@ -326,7 +321,9 @@ class Broker:
         """Make a control record true; returns what everyone in the room is to hear of it."""
         room, participant = item.room, item.participant
         match record.kind:
-            case Kind.JOINED if participant and not participant.gone and not participant.since:
+            case Kind.JOINED if participant and not participant.gone:
+                if record.data["was"] is not None:
+                    return None  # it was here before, and goes on hearing
                 participant.since = record.position
                 if participant.after is None:
                     room.listen(participant)

@@ -98,7 +98,8 @@ def _read(event: Record, story: Iterable[Record]) -> tuple[list[_Stay], _Outcome
                 outcome.taker = ""
                 outcome.lost[name] = data["reason"]
             case Kind.DEAD:
-                outcome.dead = data["reason"]
+                outcome.lost[outcome.taker] = outcome.dead = data["reason"]
+                outcome.taker = ""
             case Kind.RETRIED:
                 outcome.dead = outcome.taker = ""
     return stays, outcome

@@ -21,7 +21,7 @@ class Mode(StrEnum):
 DEFAULT_MODES: Mapping[str, str] = {"*": Mode.RELAY}
 
 #: A subscription's pattern: an exact type, a prefix with a star, or the star alone.
-PATTERN = r"^(\*|[a-z][a-z0-9_.]{0,62}\*?)$"
+PATTERN = r"^(\*|[a-z][a-z0-9_.]{0,63}\*?)$"
 MAX_PATTERNS = 64
 _is_pattern = re.compile(PATTERN).fullmatch
 
@@ -35,9 +35,14 @@ def check_patterns(types: list[str]) -> frozenset[str]:
                 f"`types` holds {pattern[:64]!r}: name types such as `order_placed`, or a prefix"
                 " with a star such as `order_*`.",
             )
+    return bounded(frozenset(types))
+
+
+def bounded(types: frozenset[str]) -> frozenset[str]:
+    """The same subscription, or `Refused` when it has grown too long."""
     if len(types) > MAX_PATTERNS:
         raise Refused("wrong_types", f"`types` holds more than {MAX_PATTERNS}: use a prefix.")
-    return frozenset(types)
+    return types
 
 
 def matches(types: frozenset[str], type: str) -> bool:

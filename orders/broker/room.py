@@ -47,6 +47,7 @@ class Participant:
     joined_at: int = 0
     since: int = 0
     written: int = 0  # the last position written to it
+    welcomed: bool = False  # hears nothing before its welcome
     live: bool = False  # whether it hears events as they come, or is catching up
     gone: bool = False
     congested: bool = False  # so much waits unread that it takes nothing from queues
@@ -71,7 +72,7 @@ class Participant:
     @property
     def has_credit(self) -> bool:
         """Whether it has room to take an event from a queue."""
-        if not self.live or self.congested:
+        if not self.live or self.held is not None or self.congested:
             return False
         return self.ack == "auto" or self.in_flight < self.prefetch
 

@@ -13,6 +13,7 @@ from orders.cli.output import as_json, clock, note, paint, say
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
+from orders.clients.place import Place
 from orders.errors import CannotStart, Refused
 
 _COLOURS = {"order_placed": "placed", "order_confirmed": "confirmed", "order_rejected": "rejected"}
@@ -26,6 +27,7 @@ class Tail:
     ) -> None:
         self.url, self.room, self.after = server_url(url), room, after
         self.types, self.json, self.all = types, json, all
+        self._place = Place()
 
     async def follow(self) -> None:
         """Show what comes, until told to stop; comes back by itself and repeats nothing."""
@@ -58,7 +60,7 @@ class Tail:
         """The events between the last one shown and the first of these records."""
         stop = next((r["event"]["id"] for r in records if r["kind"] == "event"), None)
         while True:
-            url = room_url(self.url, self.room, "events", after=self.after or "start")
+            url = room_url(self.url, self.room, "events", after=self.after or "start", limit="1000")
             page = await fetch(self._http, url)
             for event in page["events"]:
                 if event["id"] == stop:
@@ -71,6 +73,8 @@ class Tail:
         if record["kind"] == "event":
             event = record["event"]
             self.after = event["id"]
+            if not self._place.sees_first(event["id"]):
+                return
             if not self.types or any(_matches(event["type"], type) for type in self.types):
                 say(as_json(event) if self.json else _event_line(event, record["at"]))
             return

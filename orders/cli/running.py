@@ -1,9 +1,11 @@
 """How a command runs until it is done or told to stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -41,10 +43,14 @@ async def until_stdin_closes(work: Coroutine[Any, Any, None]) -> None:
     """Run until the process that started us ends, however it does: it holds our stdin open."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
-    watching = loop.run_in_executor(None, sys.stdin.buffer.read)
-    await asyncio.wait([task, watching], return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(task.cancel)
+
+    # A daemon, and no reader's lock: nothing waits for this thread when we end first.
+    threading.Thread(target=watch, daemon=True).start()
+    with contextlib.suppress(asyncio.CancelledError):
         await task
-    else:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

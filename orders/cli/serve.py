@@ -1,11 +1,11 @@
 """`orders serve`: the server, what it prints, and what is started with it."""
 
-import asyncio
 import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import webbrowser
 from pathlib import Path
@@ -31,12 +31,13 @@ def serve_until_stopped(settings: Settings, *, open_browser: bool, with_bot: boo
         if with_bot:
             bots.append(start_bot(server.url))
         if open_browser:
-            # Finding a browser can take its time: the server goes on meanwhile.
-            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, server.url)
+            # Finding a browser can take its time, and ending must not wait for it.
+            threading.Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
 
     try:
         run(settings, on_ready=on_ready)
     finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the loop's own is gone with it
         for bot in bots:
             end_bot(bot)
 
@@ -75,12 +76,12 @@ def start_bot(url: str, *options: str) -> subprocess.Popen[bytes]:
 
 
 def end_bot(bot: subprocess.Popen[bytes]) -> None:
-    """Let it say goodbye; do not wait for long."""
+    """Let it say goodbye; do not wait for long, nor any longer at another Ctrl-C."""
     if bot.stdin:
         bot.stdin.close()
     try:
-        bot.wait(2)
-    except subprocess.TimeoutExpired:
+        bot.wait(1)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
         bot.kill()
         bot.wait()
 

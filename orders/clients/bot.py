@@ -124,9 +124,12 @@ class Bot:
                     self._memory.keep(order)
                 if order.state == "placed":
                     for placing in (order, *order.behind):
-                        found = await self._find(placing.event)
-                        if found and found["mode"] != "queue":
-                            await self._waiting.put(Event.model_validate(found["event"]))
+                        await self._take_up(placing.event)
+
+    async def _take_up(self, event_id: str) -> None:
+        found = await self._find(event_id)
+        if found and found["mode"] != "queue" and self.participant.sees_first(event_id):
+            await self._waiting.put(Event.model_validate(found["event"]))
 
     # ── what Bob does ───────────────────────────────────────────────────────────────────────
 

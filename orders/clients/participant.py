@@ -94,6 +94,10 @@ class Participant:
         """Whether it is in the room, or will be again."""
         return self._ended is None
 
+    def sees_first(self, event_id: str) -> bool:
+        """Whether an event that was found elsewhere was not shown yet; it will not be any more."""
+        return self._place.sees_first(event_id)
+
     # ── what a program does with it ─────────────────────────────────────────────────────────
 
     async def publish(self, type: str, data: dict[str, Any], *, id: str | None = None) -> str:

@@ -33,13 +33,19 @@ class Place:
         """
         if attempt_of(event) is not None:
             return True
-        if event.id in self._seen:
+        if not self.sees_first(event.id):
             return False
-        self._seen[event.id] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
         if self.modes.get(event.type, self.modes.get("*")) != "queue":
             self.after = event.id
+        return True
+
+    def sees_first(self, event_id: str) -> bool:
+        """Whether this event was not seen before; from here on it counts as seen."""
+        if event_id in self._seen:
+            return False
+        self._seen[event_id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
         return True
 
     def hear(self, said: Event) -> None:

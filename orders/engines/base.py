@@ -57,6 +57,22 @@ class Filter:
 #: A log page looks at no more events than this, so that a filter that fits nothing ends.
 MOST_SCANNED = 50_000
 
+#: What is read at once ends with the record that reaches this many bytes, so that memory stays
+#: bounded whatever was sent.
+MOST_BYTES = 256 * 1024
+
+
+def take_bytes(records: Iterable[Record]) -> list[Record]:
+    """Records up to the one that reaches `MOST_BYTES`."""
+    taken: list[Record] = []
+    room = MOST_BYTES
+    for record in records:
+        taken.append(record)
+        room -= len(record.body)
+        if room <= 0:
+            break
+    return taken
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -71,16 +87,17 @@ def take_page(
 ) -> Page:
     """A page from the records of a log, which come newest first when it goes backwards.
 
-    It ends after `limit` events, or when as many as `scanned` were looked at.
+    It ends after `limit` events or `MOST_BYTES`, or when as many as `scanned` were looked at.
     """
     events: list[Record] = []
-    looked_at, last = 0, b""
+    looked_at, last, room = 0, b"", MOST_BYTES
     for record in records:
-        if len(events) == limit:
+        if len(events) == limit or room <= 0:
             break
         looked_at, last = looked_at + 1, record.key
         if wanted.admits(record):
             events.append(record)
+            room -= len(record.body)
     else:
         last = last if looked_at == scanned else b""
     return Page(events[::-1] if backwards else events, last or None)
@@ -116,7 +133,10 @@ class Engine(Protocol):
         """Write something that changes nothing: why that fails, or None."""
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
-        """Records of every kind after a position, in order; fewer than `limit` only at the end."""
+        """Records of every kind after a position, in order; none only at the end.
+
+        They are at most `limit`, and end with the one that reaches `MOST_BYTES`.
+        """
 
     async def page(
         self, room: str, wanted: Filter, limit: int, *, after: int = 0, before: int | None = None

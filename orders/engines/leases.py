@@ -65,6 +65,9 @@ class Entry:
 #: Ready events whose records stay at hand; those further back are read when their turn comes.
 AT_HAND = 1000
 
+#: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
+MOST_TYPES = 1000
+
 
 @dataclass(eq=False)
 class Leases:
@@ -95,7 +98,7 @@ class Leases:
 
     def types(self) -> list[str]:
         """The types of which something is ready."""
-        return [type for type in self._ready if self.count(type, State.READY)]
+        return list(self._ready)
 
     def count(self, type: str, state: State) -> int:
         return self._counts.get(type, {}).get(state, 0)
@@ -127,6 +130,8 @@ class Leases:
         entry = heappop(heap)[1]
         if not heap:
             del sources[source]
+            if not sources:
+                del self._ready[type]
         entry.attempt += 1
         entry.holder, entry.name = holder, name
         if deadline is None:
@@ -212,3 +217,5 @@ class Leases:
     def _count(self, entry: Entry, by: int) -> None:
         counts = self._counts.setdefault(entry.type, dict.fromkeys(State, 0))
         counts[entry.state] += by
+        if len(self._counts) > MOST_TYPES and not any(counts.values()):
+            del self._counts[entry.type]

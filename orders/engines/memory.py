@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order, fold
-from orders.engines.base import MOST_SCANNED, Answer, Claimed, Filter, Outcome, Page, take_page
+from orders.engines.base import (
+    MOST_SCANNED,
+    Answer,
+    Claimed,
+    Filter,
+    Outcome,
+    Page,
+    take_bytes,
+    take_page,
+)
 from orders.engines.leases import Leases
 from orders.errors import StorageFailed
 
@@ -99,7 +108,7 @@ class MemoryEngine:
         return Claimed(entry.record or self._room(room).records[entry.position - 1], entry)
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
-        return self._room(room).records[after : after + limit]
+        return take_bytes(self._room(room).records[after : after + limit])
 
     async def page(
         self, room: str, wanted: Filter, limit: int, *, after: int = 0, before: int | None = None

@@ -1,10 +1,13 @@
 -- Every query of the SQLite engine. A name, why it is there, the statement.
 
 -- name: newest_rooms
--- The rooms as participants know them: the newest epoch of each name.
+-- The rooms as participants know them. An epoch has ended when its last record is a reset, be
+-- there a newer one or not: a room that was reset, and then left empty, does not come back.
 SELECT key, name, modes, paused, cursor, head, events, last, indexed
-FROM rooms AS r
-WHERE epoch = (SELECT max(epoch) FROM rooms WHERE name = r.name)
+FROM rooms
+WHERE NOT EXISTS (
+    SELECT * FROM records WHERE place = (rooms.key << 40) + rooms.head AND kind = 'reset'
+)
 ORDER BY key;
 
 -- name: begin_room
@@ -78,14 +81,18 @@ ORDER BY place;
 INSERT INTO queue (room, position, state) VALUES (?, ?, 'ready');
 
 -- name: move
--- Held, ready again, or a dead letter; what is null stays as it is.
+-- Held, ready again, or a dead letter; what is null stays as it is. The key tells the event from
+-- one that has its position in a newer epoch.
 UPDATE queue
 SET state = :state, attempt = coalesce(:attempt, attempt), reason = coalesce(:reason, reason)
-WHERE room = :room AND position = :position;
+WHERE room = :room AND position = :position
+  AND EXISTS (SELECT * FROM records WHERE place = (:room << 40) + :position AND key = :key);
 
 -- name: settle
 -- Done, or discarded: the journal alone remembers it.
-DELETE FROM queue WHERE room = :room AND position = :position;
+DELETE FROM queue
+WHERE room = :room AND position = :position
+  AND EXISTS (SELECT * FROM records WHERE place = (:room << 40) + :position AND key = :key);
 
 -- name: queued
 -- All that waits in a room, at start.

@@ -11,7 +11,16 @@ from typing import TypeVar
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
-from orders.engines.base import MOST_SCANNED, Answer, Claimed, Filter, Outcome, Page, take_page
+from orders.engines.base import (
+    MOST_SCANNED,
+    Answer,
+    Claimed,
+    Filter,
+    Outcome,
+    Page,
+    take_bytes,
+    take_page,
+)
 from orders.engines.ids import MOST
 from orders.engines.leases import Entry, Leases, State
 from orders.engines.queries import QUERIES, SCHEMA
@@ -122,7 +131,7 @@ class SqliteEngine:
             return []
         values = {"after": row.place(after), "end": row.place(MOST), "limit": limit}
         return await self._ask(
-            lambda db: list(_each(room, db.execute(QUERIES["read_records"], values)))
+            lambda db: take_bytes(_each(room, db.execute(QUERIES["read_records"], values)))
         )
 
     async def page(
@@ -159,7 +168,8 @@ class SqliteEngine:
             if found is None:
                 return None
             position = found[0]
-        return (await self.read(room, position - 1, 1))[0]
+        there = await self.read(room, position - 1, 1)  # nothing yet while it is being stored
+        return next((r for r in there if r.kind is Kind.EVENT and r.key == key), None)
 
     async def story(self, room: str, about: int) -> list[Record]:
         row = self._store.rooms[room]

@@ -73,6 +73,9 @@ class Store:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, MISTAKES):
                 return [_failure(error)] * len(records)
             raise
+        for _, ended in batch.begun:
+            if ended:
+                self.ids.end(ended)
         return answers
 
     def _undo(self, batch: _Batch) -> None:
@@ -99,14 +102,20 @@ class Store:
 
     def forget(self, name: str) -> None:
         """Drop a room without events, and the control records that it has."""
-        row = self.rooms.pop(name, None)
-        if row is None:
+        row = self.rooms.get(name)
+        if row is None or row.state.events:
             return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(QUERIES["forget_records"], (row.place(0), row.place(row.state.head)))
+            self._db.execute(QUERIES["forget_room"], (row.key,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error:  # no room, say: it stays, and is as empty as it was
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return
+        del self.rooms[name]
         self.ids.end(row)
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute(QUERIES["forget_records"], (row.place(0), row.place(row.state.head)))
-        self._db.execute(QUERIES["forget_room"], (row.key,))
-        self._db.execute("COMMIT")
 
     # ── one record ──────────────────────────────────────────────────────────────────────────
 
@@ -179,6 +188,7 @@ class Store:
         values = {
             "room": row.key,
             "position": record.about,
+            "key": record.key,
             "state": state,
             "attempt": 0 if record.kind is Kind.RETRIED else data.get("attempt"),
             "reason": data.get("reason"),
@@ -192,8 +202,9 @@ class Store:
             case Kind.MODES:
                 state.modes = record.data["modes"]
             case Kind.PAUSED:
+                if not state.paused:
+                    state.cursor = record.position
                 state.paused = record.data["paused"]
-                state.cursor = record.position
             case Kind.STEPPED:
                 state.cursor = record.about
             case Kind.RESET:

@@ -33,16 +33,25 @@ class Host:
     async def step(self, room: Room) -> str | None:
         """Exactly the next held event goes on its way; returns its id, None when none is held."""
         while room.paused and room.cursor < room.head:
-            for record in await self._node.engine.read(room.name, room.cursor, PAGE):
+            stands = room.cursor, room.epoch
+            records = await self._node.engine.read(room.name, room.cursor, PAGE)
+            if (room.cursor, room.epoch) != stands:
+                continue  # somebody else stepped meanwhile
+            if not records:
+                break
+            for record in records:
                 if record.kind is Kind.EVENT:
-                    self._node.pump.deliver(room, [record])
-                    id = record.parsed().id
-                    stepped = control(room.name, Kind.STEPPED, now_ms(), event=id)
-                    stepped.key, stepped.about = record.key, record.position
-                    self._node.pump.gather(Item(room, None, stepped))
-                    return id
+                    return self._step(room, record)
                 room.cursor = record.position
         return None
+
+    def _step(self, room: Room, record: Record) -> str:
+        self._node.pump.deliver(room, [record])
+        id = record.parsed().id
+        stepped = control(room.name, Kind.STEPPED, now_ms(), event=id)
+        stepped.key, stepped.about = record.key, record.position
+        self._node.pump.gather(Item(room, None, stepped))
+        return id
 
     async def reset(self, room: Room) -> None:
         """A new beginning: log, queues, orders and ids are gone for participants."""
@@ -78,7 +87,8 @@ class Host:
             self._begin_anew(room)
             code, said = "reset", "The host cleared the room: a new beginning."
         elif record.data["paused"]:
-            room.paused, room.cursor = True, record.position
+            if not room.paused:  # else it goes on holding what it holds
+                room.paused, room.cursor = True, room.head
             code, said = "paused", "The host paused the room: events are stored and held."
         else:
             await self._let_all_go(room)
@@ -89,24 +99,32 @@ class Host:
             waiting.set_result(None)
 
     async def _let_all_go(self, room: Room) -> None:
-        """The pump is waiting for this: the head of the room stands still meanwhile."""
+        """The pump is waiting for this: the head of the room stands still meanwhile.
+
+        What lies behind the head came in the same batch, and goes its way after this. A step
+        may run beside it.
+        """
         while room.cursor < room.head:
             page = await self._node.engine.read(room.name, room.cursor, PAGE)
-            events = [record for record in page if record.kind is Kind.EVENT]
-            if events:
-                self._node.pump.deliver(room, events)
             if not page:
                 break
-            room.cursor = page[-1].position
+            held = [record for record in page if room.cursor < record.position <= room.head]
+            events = [record for record in held if record.kind is Kind.EVENT]
+            if events:
+                self._node.pump.deliver(room, events)
+            room.cursor = max(room.cursor, page[-1].position)
         room.paused, room.cursor = False, room.head
 
     def _begin_anew(self, room: Room) -> None:
         room.epoch += 1
-        room.head = room.cursor = room.events = 0
-        room.last, room.paused = None, False
+        room.head = room.cursor = 0
+        room.paused = False
+        now = now_ms()
         for participant in room.participants.values():
             participant.since = participant.written = participant.in_flight = 0
             participant.delivered = 0
-            self._node.pump.gather(self._node.broker.present(participant, now_ms()))
+            if participant.after is not None:
+                participant.after = 0
+            self._node.pump.gather(self._node.broker.present(participant, now, participant.name))
         for audience in room.audiences.values():
             audience.newest = 0

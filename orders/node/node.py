@@ -112,12 +112,14 @@ class Node:
 
     async def join(self, participant: Participant, name: str | None, after: str | None) -> None:
         """Let a participant in; it hears of it when the journal has it. `Full` when it may not."""
-        room = participant.room
+        room, epoch = participant.room, participant.room.epoch
         unknown = None
         if after == "start":
             participant.after = 0
         elif after is not None:
             found = await self.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
+            if room.epoch != epoch:
+                found = None  # the room began anew meanwhile
             participant.after = found.position if found else None
             if found is None:
                 unknown = Refused(
@@ -126,6 +128,7 @@ class Node:
                     " comes from now on. Use after=start for all there is.",
                 )
         participant.written = participant.after or 0
+        participant.room = room = self.open_room(room.name)  # it may have been forgotten meanwhile
         old = room.sessions.get(participant.session or "")
         if old is not None:
             self.queues.let_go(old, "its session was taken over")
@@ -135,20 +138,20 @@ class Node:
         if unknown:
             self.pump.gather(self.broker.refusal(room, participant, unknown, "", now_ms()))
 
-    async def leave(self, participant: Participant) -> None:
+    def leave(self, participant: Participant) -> None:
         """Its connection ended."""
+        self._lagging.pop(participant, None)
         if not participant.gone:
             self.queues.let_go(participant, "its connection was lost")
-            self._lagging.pop(participant, None)
             for item in self.broker.leave(participant, now_ms()):
                 self.pump.gather(item, urgent=False)
-        if self.broker.forget(participant.room):
-            await self.engine.forget(participant.room.name)
 
     # ── what is sent, and what is said ──────────────────────────────────────────────────────
 
     def receive(self, participant: Participant, text: str | None) -> None:
         """One message of a participant; None for a binary one."""
+        if participant.gone:
+            return  # its session was taken over: another speaks under its name
         for item in self.broker.receive(participant, text, now_ms(), time.monotonic()):
             if item.command is not None:
                 self.queues.command(item)
@@ -183,7 +186,7 @@ class Node:
 
     def tell(self, participant: Participant, text: bytes) -> None:
         """Say something to one, beside the log."""
-        if not participant.gone:
+        if participant.welcomed and not participant.gone:
             participant.outlet.write(self.frame(text))
 
     def tell_all(self, room: Room, text: bytes) -> None:
@@ -203,7 +206,7 @@ class Node:
         if participant.live:
             participant.room.unlisten(participant)
             if participant.held is None:  # else its replay goes on by itself
-                participant.written = participant.room.cursor
+                participant.written = max(participant.room.cursor, participant.since)
                 self._spawn(replay(self, participant, caught_up=False))
 
     async def _tick(self) -> None:

@@ -38,6 +38,7 @@ class Pump:
         self._items: list[Item] = []
         self._bytes = 0
         self._carried: list[Record] = []
+        self._empty: set[Room] = set()
         self._work = asyncio.Event()
         self._taken = asyncio.Event()
         self._riding: asyncio.TimerHandle | None = None
@@ -94,6 +95,7 @@ class Pump:
         self._reply(pairs)
         for room, of_room in _by_room(pairs).items():
             await self._dispatch(room, of_room)
+        await self._forget_empty_rooms()
         await self._node.queues.hand_out()
 
     async def _append(self, items: list[Item]) -> list[Pair]:
@@ -136,8 +138,12 @@ class Pump:
             stats.refused += 1
             return item.reply
         if record.kind is Kind.JOINED:
-            is_news = participant and not participant.quiet and not record.data["was"]
-            return self._node.broker.welcome(participant, now) if participant and is_news else None
+            if participant is None or record.data["was"] is not None:
+                return None
+            participant.welcomed = True
+            return None if participant.quiet else self._node.broker.welcome(participant, now)
+        if record.kind is Kind.RESET:
+            item.room.events, item.room.last = 0, None
         if record.kind is not Kind.EVENT:
             return item.reply
         id = record.parsed().id
@@ -217,10 +223,22 @@ class Pump:
                 node.queues.touch(room)
             elif record.data["was"] is None:
                 node.start_replay(participant)
+        elif record.kind is Kind.LEFT and participant and room.is_forgettable:
+            self._empty.add(room)
         elif record.kind is Kind.SUBSCRIBED:
             node.queues.touch(room)
         elif record.kind in (Kind.PAUSED, Kind.RESET):
             await node.host.apply(room, record)
+            if room.is_forgettable:
+                self._empty.add(room)
+
+    async def _forget_empty_rooms(self) -> None:
+        """Drop rooms that were left empty, but for those into which something is on its way."""
+        expected = {item.room for item in self._items}
+        for room in self._empty - expected:
+            if self._node.broker.forget(room):
+                await self._node.engine.forget(room.name)
+        self._empty &= expected
 
 
 def _by_room(pairs: list[Pair]) -> dict[Room, list[Pair]]:

@@ -40,8 +40,10 @@ class Queues:
 
     async def _hand_out(self, room: Room, type: str) -> bool:
         """One round: an event for each who could take one. False when nothing more goes."""
-        handed = False
+        handed, queue = False, self._node.engine.queue(room.name)
         for participant in room.takers(type):
+            if not participant.has_credit:
+                continue  # gone, since whose turn it is was asked
             lease = self._node.options.lease if participant.ack == "manual" else None
             deadline = None if lease is None else time.monotonic() + lease
             claimed = await self._node.engine.claim(
@@ -49,8 +51,8 @@ class Queues:
             )
             if claimed is None:
                 continue
-            if participant.gone and lease is not None:
-                self._release(room, claimed.entry, "its connection was lost")
+            if lease is not None and not queue.holding(claimed.entry.key, participant.number):
+                participant.in_flight += 1  # it was let go, and counted, while its text was read
                 continue
             self._hand(room, participant, claimed, lease)
             handed = True

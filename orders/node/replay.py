@@ -32,7 +32,7 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
         is_near = upto - participant.written < PAGE
         if is_near:
             participant.held = []
-            participant.since = upto
+            participant.since = max(upto, participant.written)
             room.listen(participant)
         while participant.written < upto and not participant.gone:
             page = await node.engine.read(room.name, participant.written, PAGE)

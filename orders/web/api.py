@@ -76,6 +76,7 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
                 "name": participant.name,
                 "types": sorted(participant.types),
                 "ack": participant.ack,
+                "echo": participant.echo,
                 "in_flight": participant.in_flight,
                 "delivered": participant.delivered,
                 "role": participant.seen_role,

@@ -29,9 +29,7 @@ def folder(name: str) -> Path:
 
 def build(node: Node, settings: Settings, server: Server) -> web.Application:
     """The application around a node; the node runs as long as it does."""
-    app = web.Application(
-        middlewares=[explain_refusals, upgrade_at_root], client_max_size=settings.max_message
-    )
+    app = web.Application(client_max_size=settings.max_message)
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[socket.CONNECTIONS] = set()
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
@@ -62,6 +60,8 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # within what `setup` put around each request: a refusal may be shown as a page, too
+    app.middlewares.extend([explain_refusals, upgrade_at_root])
     app.on_shutdown.append(_say_goodbye)
     app.cleanup_ctx.append(_node)
     app.cleanup_ctx.append(bots.ending_bots)

@@ -77,11 +77,11 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
         if room.epoch != epoch:
             position, epoch = 0, room.epoch
             _send(connection, [{"kind": "reset"}])
-        skipped = 0
-        if room.head - position > FAR_BEHIND:
-            skipped = room.head - position - MOST_IN_A_BATCH
-            position += skipped
         if room.head > position and connection.unread() == 0:
+            skipped = 0
+            if room.head - position > FAR_BEHIND:
+                skipped = room.head - position - MOST_IN_A_BATCH
+                position += skipped
             records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
             if records and room.epoch == epoch:
                 position = records[-1].position

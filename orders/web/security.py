@@ -47,6 +47,8 @@ def _is_local(name: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return is_loopback(name)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped  # else all of them would count as private
     return address.is_loopback or address.is_private or address.is_link_local
 
 
@@ -80,7 +82,10 @@ def _origin(request: web.Request) -> str | None:
         return "ours"
     if origin in ("null", "file://"):
         return "local"
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return None
     if parts.netloc.lower() == request.headers.get("Host", "").lower():
         return "ours"
     if origin.rstrip("/") in {
@@ -99,7 +104,7 @@ def check_stranger(request: web.Request) -> None:
             " addresses, or start it with --allow-host and that name.",
         )
     if _origin(request) is None:
-        origin = request.headers["Origin"][:80]
+        origin = request.headers["Origin"][:80].encode(errors="backslashreplace").decode()
         raise Forbidden(
             "foreign_origin",
             f"A page of {origin!r} may not come in: start the server with --allow-origin {origin}"
@@ -118,12 +123,17 @@ def is_host(request: web.Request) -> bool:
     if server.is_loopback and not settings.proxy_headers and not settings.allow_host:
         return is_loopback(host_name(request.headers.get("Host", "")))
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "bearer" and hmac.compare_digest(token.encode(), server.token.encode()):
+    if kind.lower() == "bearer" and _is_token(token, server.token):
         return True
+    cookie = request.cookies.get(COOKIE, "").encode(errors="replace")
     try:
-        return bool(_signer(server.token).loads(request.cookies.get(COOKIE, "")) == "host")
+        return bool(_signer(server.token).loads(cookie) == "host")
     except BadSignature:
         return False
+
+
+def _is_token(sent: str, token: str) -> bool:
+    return hmac.compare_digest(sent.encode(errors="replace"), token.encode())
 
 
 def check_host(request: web.Request) -> None:
@@ -144,7 +154,7 @@ async def become_host(request: web.Request) -> web.StreamResponse:
     """`/host?token=…`, the URL printed at start: a signed cookie, and on to the stage."""
     server = request.app[SERVER]
     token = request.query.get("token", "")
-    if not hmac.compare_digest(token.encode(), server.token.encode()):
+    if not _is_token(token, server.token):
         raise Forbidden(
             "not_host", "This is not the host's token: copy the whole URL printed at the start."
         )
@@ -156,7 +166,7 @@ async def become_host(request: web.Request) -> web.StreamResponse:
         samesite="Strict",
         secure=request.secure,
     )
-    return response
+    raise response
 
 
 # ── headers of every answer ─────────────────────────────────────────────────────────────────────

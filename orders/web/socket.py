@@ -155,7 +155,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         refuse_and_close(connection, error)
     finally:
         if participant is not None:
-            await node.leave(participant)
+            node.leave(participant)
         request.app[CONNECTIONS].discard(connection)
         await connection.closed()
     return ws
@@ -206,7 +206,12 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
         max_msg_size=request.app[SETTINGS].max_message,
         timeout=CLOSE_GRACE,
     )
-    await ws.prepare(request)
+    try:
+        await ws.prepare(request)
+    except ValueError:
+        raise Refused(
+            "wrong_upgrade", "The `Sec-WebSocket-Key` is wrong: it is 16 bytes in base64."
+        ) from None
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client went away during the handshake")

@@ -43,6 +43,7 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
     ${envelope('placed', placed.data.id)}
     <div class="order-body">
       <div class="row spread"><h3>${placed.source}: ${about(placed)}<span class="unseen">, number ${orderNumber(placed.data.id, placed.id)}</span></h3>
+        ${holding?.attempt > 1 ? html`<span class="stamp">${ordinal(holding.attempt)} try</span>` : nothing}
         <span class="small muted">waits ${duration(Math.max(1000, now - at)).replace(/\.\d/, '')}</span></div>
       ${typeof placed.data.note === 'string' ? html`<p class="note">“${placed.data.note}”</p>` : nothing}
       <p class="small verdict" data-says=${says.type === 'order_confirmed' ? 'yes' : 'no'}>${
@@ -52,11 +53,17 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
       ${rejecting === placed.id ? drawReasons(row, says, reasons, actions) : nothing}
     </div>
     <div class="row answer" ?hidden=${rejecting === placed.id}>
-      ${holding ? lease((holding.until - now) / 1000, holding.of) : nothing}
+      ${holding ? lease(Math.max(0, (holding.until - now) / 1000), holding.of) : nothing}
       <button type="button" class="yes" ?disabled=${busy} @click=${() => actions.confirm(row)}>Confirm</button>
       <button type="button" class="no" ?disabled=${busy} @click=${() => actions.chooseReason(row)}>Reject</button>
+      ${holding ? html`<button type="button" class="quiet" ?disabled=${busy} @click=${() => actions.passOn(row)}>Pass on</button>` : nothing}
     </div>
   </li>`;
+}
+
+/** 2nd, 3rd, 4th: attempts are few. */
+function ordinal(n) {
+  return `${n}${{ 2: 'nd', 3: 'rd' }[n] ?? 'th'}`;
 }
 
 function drawReasons(row, says, reasons, actions) {

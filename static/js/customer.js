@@ -5,7 +5,7 @@ import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { drawOrder } from './customer-rows.js';
 import { isWaiting, nextNumber, reduce } from './my-orders.js';
 import { Participant } from './participant.js';
-import { byId, copying, fetched, here, say, toast } from './ui.js';
+import { byId, copying, fetched, here, renamed, say, session, toast } from './ui.js';
 
 const LOOK_EVERY = 5000; // ms between two looks for a confirmer, while something waits
 
@@ -17,7 +17,7 @@ let orders = new Map();
 let numberIsOurs = true; // the number in the form is proposed by us, not typed
 
 const me = new Participant(
-  { room: here.room, name: here.name, types: 'order_confirmed,order_rejected' },
+  { room: here.room, name: here.name, session: session(), types: 'order_confirmed,order_rejected' },
   {
     welcome: (welcome, again) => welcomed(welcome.name, again),
     sent: (id) => change({ what: 'sent', id }),
@@ -44,18 +44,9 @@ function change(what) {
 }
 
 function welcomed(name, again) {
-  if (name !== here.name) renamed(name);
+  renamed(name);
   if (!again) restore();
   look();
-}
-
-/** Somebody of that name is here already, so the broker gave us another: a reload keeps it. */
-function renamed(name) {
-  here.name = name;
-  byId('me').textContent = name;
-  const url = new URL(location.href);
-  url.searchParams.set('name', name);
-  history.replaceState(null, '', url);
 }
 
 /** What the journal knows of our orders, after a reload or when our place in it is lost. */

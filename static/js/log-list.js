@@ -5,8 +5,7 @@
  * either end, the row at the top of the reader's view stays where it is, unless they follow the log.
  */
 
-import { html, render } from '/static/vendor/lit-html/lit-html.js';
-import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { render } from '/static/vendor/lit-html/lit-html.js';
 import { row } from './log-row.js';
 
 const AROUND = 12; // rows drawn above and below what is seen
@@ -32,8 +31,11 @@ export class LogList {
     this.ends = { older: null, newer: null };
     this.chosen = null;
     this.opened = null;
+    this.pressed = null;
     grid.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    grid.addEventListener('click', (click) => this.#clicked(click));
+    // While events flow, another one may be under the pointer when it is let go.
+    grid.addEventListener('pointerdown', ({ target }) => (this.pressed = target.closest('[data-event]')?.dataset.event));
+    grid.addEventListener('click', () => this.#clicked());
     grid.addEventListener('keydown', (key) => this.#pressed(key));
     new ResizeObserver(() => this.draw()).observe(grid);
   }
@@ -56,15 +58,16 @@ export class LogList {
     this.draw();
   }
 
-  /** Bring an event into view and choose it. */
-  reveal(id) {
+  /** Bring an event into view and choose it. @param {boolean} centred with what lies around it */
+  reveal(id, centred = false) {
     const index = this.indexOf(id);
     if (index < 0) return;
     this.chosen = id;
     const height = this.#rowHeight();
     const seen = this.#seenHeight();
     const top = index * height;
-    if (top < this.grid.scrollTop) this.grid.scrollTop = top;
+    if (centred) this.grid.scrollTop = top - (seen - height) / 2;
+    else if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + height > this.grid.scrollTop + seen) this.grid.scrollTop = top + height - seen;
     this.draw();
   }
@@ -85,7 +88,8 @@ export class LogList {
     }
     const place = (event, index) => ({ index, chosen: event.id === this.chosen, opened: event.id === this.opened });
     this.rows.style.transform = `translateY(${first * height}px)`;
-    render(html`${repeat(drawn, ({ event }) => event.id, ({ event, index }) => row(event, place(event, index)))}`, this.rows);
+    // Rows are used again for other events rather than made anew: browsers are slow to remove what uses a shape.
+    render(drawn.map(({ event, index }) => row(event, place(event, index))), this.rows);
     this.grid.setAttribute('aria-rowcount', this.ends.older || this.ends.newer ? -1 : this.events.length + 1);
     if (drawn.some(({ event }) => event.id === this.chosen)) {
       this.grid.setAttribute('aria-activedescendant', `row-${this.chosen}`);
@@ -111,11 +115,10 @@ export class LogList {
     this.on.scrolled();
   }
 
-  #clicked(click) {
-    const id = click.target.closest('[data-event]')?.dataset.event;
-    if (!id) return;
-    this.chosen = id;
-    this.on.open(id);
+  #clicked() {
+    if (!this.pressed) return;
+    this.chosen = this.pressed;
+    this.on.open(this.pressed);
   }
 
   #pressed(key) {

@@ -56,7 +56,7 @@ const toStart = () => goTo(async () => fromStart(await ask({ after: 'start' })),
 });
 const toEvent = (event) => goTo(
   async () => around(event, ...await Promise.all([ask({ before: event.id }), ask({ after: event.id })])),
-  () => list.reveal(event.id),
+  () => list.reveal(event.id, true),
 );
 
 async function jump(end) {
@@ -276,7 +276,8 @@ for (const field of FIELDS) form.elements[field].value = filter[field];
 for (const type of ['order_placed', 'order_confirmed', 'order_rejected']) suggest('types', type);
 form.addEventListener('input', () => filtered(200));
 form.addEventListener('reset', () => filtered(0));
-form.addEventListener('submit', (submit) => (submit.preventDefault(), grid.focus()));
+form.addEventListener('submit', (submit) => submit.preventDefault());
+form.addEventListener('keydown', (key) => key.key === 'Enter' && key.target.matches('input') && grid.focus());
 byId('log-fresh').addEventListener('click', showFresh);
 byId('log-pause').addEventListener('click', () => {
   paused = !paused;

@@ -28,7 +28,7 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
 
 export class Participant {
   /**
-   * @param {{room: string, name: string, types?: string, ack?: string, prefetch?: number}} who
+   * @param {{room: string, name: string, session?: string|null, types?: string, ack?: string, prefetch?: number}} who
    * @param {Hearing} hearing
    */
   constructor(who, hearing) {

@@ -13,7 +13,8 @@ const MODES = [['relay', 'Relay'], ['pubsub', 'Publish–subscribe'], ['queue', 
 
 /** Draw the table. `setMode(type, mode)` is null for whoever is not the host. */
 export function drawTypes(place, state, setMode) {
-  const types = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes)]);
+  const seen = [...state.events.values()].map(({ event }) => event.type);
+  const types = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes), ...seen]);
   types.delete('*');
   const sorted = [...types].sort((a, b) => (state.counts.get(b) ?? 0) - (state.counts.get(a) ?? 0)).slice(0, ROWS);
   render(html`

@@ -54,7 +54,7 @@ const rows = [
   { what: 'answered', id: loud.id, type: 'order_rejected', by: 'carla', mine: false, reason: 'unknown_item' },
 ].reduce(reduce, new Map());
 const nothing = () => {};
-const actions = { confirm: nothing, rejectAs: nothing, chooseReason: nothing, keep: nothing };
+const actions = { confirm: nothing, rejectAs: nothing, chooseReason: nothing, keep: nothing, passOn: nothing };
 const page = { verdict: (row) => decide(row.placed, new Map(), rules), reasons, now: MORNING + 60_000, actions };
 render(drawWaiting(waiting(rows), { ...page, rejecting: bad.id }), byId('waiting'));
 render(drawDone(done(rows)), byId('answered'));

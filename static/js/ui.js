@@ -1,5 +1,7 @@
 /** Small things every page needs: who and where we are, words to the reader, copying, fetching. */
 
+import { uuid } from './ids.js';
+
 /** What the server rendered into the page: its room and the visitor's name. */
 export const here = {
   room: document.body.dataset.room,
@@ -23,6 +25,44 @@ export function given(id) {
 export function say(where, words) {
   const place = document.querySelector(`[data-says="${where}"]`);
   if (place !== null && place.textContent !== words) place.textContent = words;
+}
+
+/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
+export function renamed(name) {
+  const key = sessionKey();
+  here.name = name;
+  byId('me').textContent = name;
+  const url = new URL(location.href);
+  url.searchParams.set('name', name);
+  history.replaceState(null, '', url);
+  remember(sessionKey(), recall(key));
+}
+
+/** A secret of this tab, by which the broker knows us again after a reload; null: none can be kept. */
+export function session() {
+  const key = sessionKey();
+  return recall(key) ?? remember(key, uuid());
+}
+
+function sessionKey() {
+  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
+}
+
+function recall(key) {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null; // storage may be forbidden, for instance in a private window
+  }
+}
+
+function remember(key, value) {
+  try {
+    if (value !== null) sessionStorage.setItem(key, value);
+    return value;
+  } catch {
+    return null;
+  }
 }
 
 let clearing;

@@ -23,7 +23,7 @@ async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
     return id
 
 
-async def open_stage(open_page: OpenPage, server: Any, **options: object) -> Page:
+async def open_stage(open_page: OpenPage, server: Any, **options: Any) -> Page:
     page = await open_page(server, "/stage", **options)
     await page.wait_for_selector('body[data-connection="open"]')
     return page
@@ -55,15 +55,17 @@ async def test_participants_appear_and_are_seen_to_leave(
 async def test_nobody_moves_when_someone_joins(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    await connect(server, name="alice", types="order_confirmed")
+    people = [await connect(server, name="alice", types="order_confirmed")]
     page = await open_stage(open_page, server)
     alice = page.locator('[data-participant="alice"]')
     await expect(alice).to_be_visible()
     before = await alice.bounding_box()
     for number in range(6):
-        await connect(server, name=f"customer-{number}", types="order_confirmed")
+        name = f"customer-{number}"
+        people.append(await connect(server, name=name, types="order_confirmed"))
     await expect(page.locator('[data-role="customer"][data-participant]')).to_have_count(7)
     assert await alice.bounding_box() == before
+    assert not any(one.ws.closed for one in people)
 
 
 async def test_the_switch_changes_who_receives_an_event(
@@ -73,7 +75,7 @@ async def test_the_switch_changes_who_receives_an_event(
     bob = await connect(server, name="bob", types="order_placed")
     eve = await connect(server, name="eve", types="tea.made")
     page = await open_stage(open_page, server)
-    switch = page.get_by_role("radiogroup").or_(page.get_by_role("group")).first
+    switch = page.get_by_role("radiogroup", name="How events are handed on")
     await expect(switch.get_by_role("radio", name="Relay")).to_be_checked()
 
     relayed = await send(alice, id=1)
@@ -82,13 +84,13 @@ async def test_the_switch_changes_who_receives_an_event(
         relayed
     ]
 
-    await switch.get_by_text("Publish–subscribe").click()
+    await switch.get_by_role("radio", name="Publish–subscribe").check()
     await expect(page.get_by_text("Each receives only the types they asked for.")).to_be_visible()
     published = await send(alice, id=2)
     await expect(page.locator(f'[data-latest="{published}"]')).to_contain_text("To bob")
     assert [event["type"] for event in await eve.fence()] == ["broker.modes"]
 
-    await switch.get_by_text("Queue").click()
+    await switch.get_by_role("radio", name="Queue").check()
     await expect(switch.get_by_role("radio", name="Queue")).to_be_checked()
     assert (await Room(http, server).get())["modes"] == {"*": "pubsub", "order_placed": "queue"}
     queued = await send(alice, id=3)
@@ -171,8 +173,7 @@ async def test_an_envelope_flies_in_and_on_to_each_who_receives_it(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
     alice = await connect(server, name="alice", types="nothing", echo="false")
-    for name in ("bob", "carol", "dan"):
-        await connect(server, name=name)
+    others = [await connect(server, name=name) for name in ("bob", "carol", "dan")]
     page = await open_stage(open_page, server)
     await expect(page.locator("[data-participant]")).to_have_count(4)
     await page.evaluate(COUNT_FLIGHTS)
@@ -184,13 +185,14 @@ async def test_an_envelope_flies_in_and_on_to_each_who_receives_it(
 
     await until(all_flown, "one flight in and three out, all landed")
     assert await page.evaluate("seen.trail") == 0
+    assert not any(one.ws.closed for one in others)
 
 
 async def test_without_motion_trails_show_the_same_ways(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
     alice = await connect(server, name="alice", types="nothing", echo="false")
-    await connect(server, name="bob")
+    bob = await connect(server, name="bob")
     page = await open_stage(open_page, server, reduced_motion="reduce")
     await expect(page.locator("[data-participant]")).to_have_count(2)
     await page.evaluate(COUNT_FLIGHTS)
@@ -201,6 +203,7 @@ async def test_without_motion_trails_show_the_same_ways(
 
     await until(shown, "one trail in and one out")
     assert await page.evaluate("seen.flight") == 0
+    assert not bob.ws.closed
 
 
 async def test_hostile_data_is_drawn_as_text(

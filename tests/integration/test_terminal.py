@@ -259,6 +259,24 @@ async def test_tail_follows_the_log_and_nobody_notices(
         assert await some.ended() == 0
 
 
+async def test_tail_shows_a_long_log_whole_once_and_in_order(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    count = 7_000  # more than the feed sends to an observer that is so far behind
+    server = start("--rate", "0")
+    alice = await connect(server, name="alice", echo="false")
+    for n in range(1, count + 1):
+        await alice.send({"type": "counted", "data": {"n": n}})
+    for _ in range(count):
+        await alice.expect("broker.accepted")
+    with Command(tmp_path, "tail", server.url, "--json", "--after", "start") as tail:
+        await tail.until_said(f'"n": {count}}}')
+        await alice.send({"type": "ended", "data": {}})
+        await tail.until_said('"ended"')
+        numbers = [json.loads(line)["data"].get("n") for line in tail.said.splitlines()]
+    assert numbers == [*range(1, count + 1), None]
+
+
 async def test_tail_comes_back_with_the_server_and_repeats_nothing(
     start: Start, connect: Connect, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
     "errors": set(),
     "settings": set(),
+    "logs": set(),
     "domain": {"domain"},
     "broker": {"broker", "domain", "settings"},
     "engines": {"engines", "broker", "domain"},
