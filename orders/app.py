@@ -60,7 +60,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
     server.url = f"http://localhost:{server.port}"
     server.urls = [server.url] if server.is_loopback else addresses(server.port)
     server.host_url = f"{server.urls[0]}/host?token={server.token}"
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+    # auto_decompress: nobody may make a large message of a small one
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, auto_decompress=False)
     try:
         await runner.setup()
         for bound in sockets:

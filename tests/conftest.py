@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+import hypothesis
 import pytest
 from yarl import URL
 
@@ -17,6 +18,12 @@ from tests.rooms import Address
 from tests.wire import Wire
 
 CHROMIUM = "chromium"
+
+# No test asserts a duration: not of an example, and not of making one on a busy machine.
+hypothesis.settings.register_profile(
+    "orders", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("orders")
 
 
 class Connect(Protocol):

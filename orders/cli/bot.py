@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from orders.cli.output import as_json, clock, note, paint, printable, say
+from orders.cli.output import as_json, clock, note, note_connections, paint, printable, say
+from orders.clients.address import server_url
 from orders.clients.bot import Bot, Handled
 from orders.clients.place import attempt_of
 from orders.domain.confirming import Rejected
@@ -13,6 +14,7 @@ async def confirm_orders(
     url: str, room: str, name: str, delay: float, *, naive: bool, json: bool
 ) -> None:
     """Answer orders until the server is done with us."""
+    note_connections()
     bot = Bot(
         url,
         room=room,
@@ -20,7 +22,7 @@ async def confirm_orders(
         delay=delay,
         naive=naive,
         on_handled=_say_json if json else _say_line,
-        on_broker=_noting(url),
+        on_broker=_noting(str(server_url(url))),
     )
     await bot.run()
 

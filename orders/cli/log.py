@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from orders.cli.output import as_json, clock, note, paint, say
+from orders.cli.output import as_json, clock, note, note_connections, paint, say
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
@@ -31,6 +31,7 @@ class Tail:
 
     async def follow(self) -> None:
         """Show what comes, until told to stop; comes back by itself and repeats nothing."""
+        note_connections()
         async with aiohttp.ClientSession() as self._http:
             self._connection = Connection(
                 self._http, self._address, self._take, asyncio.sleep, patient=False

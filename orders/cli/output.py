@@ -1,6 +1,7 @@
 """What the commands print: for people in colour on a terminal, for programs as JSON lines."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -54,6 +55,20 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """A line about what we are doing: on stderr, so that output stays clean."""
     print(paint(text, "muted", sys.stderr), file=sys.stderr, flush=True)
+
+
+class Noting(logging.Handler):
+    """Notes what the client logs: that a connection was lost, say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(printable(record.getMessage()))
+
+
+def note_connections() -> None:
+    """Say it when the connection is lost, for commands that come back by themselves."""
+    log = logging.getLogger("orders.client")
+    log.setLevel(logging.INFO)
+    log.addHandler(Noting())
 
 
 def clock(milliseconds: int | None = None) -> str:

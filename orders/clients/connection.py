@@ -60,7 +60,9 @@ class Connection:
                 raise last_words
             attempt = 1 if was_welcome else attempt + 1
             pause = pause_before(attempt, self.close_code)
-            log.info("not connected (%s): again in %.1f s", self.close_code, pause)
+            if attempt == 1:
+                log.info("Not connected to %s: trying again.", self._address().origin())
+            log.debug("attempt %d, after close code %s, in %.1f s", attempt, self.close_code, pause)
             await self._sleep(pause)
 
     async def send(self, text: str) -> None:

@@ -253,7 +253,7 @@ class Participant:
             self._unanswered.accept(said.data["event"])
         elif said.type == "broker.error":
             self._last_error = self._unanswered.refuse_by(said)
-            log.info("%s", self._last_error)
+            log.debug("refused: %s", self._last_error)
         if self._on_broker:
             self._on_broker(said)
 

@@ -150,6 +150,8 @@ def _place(event: Event, at: int, book: OrderBook) -> Order | None:
     }
     placing = Placing(event=event.id, at=at, **said)
     order = book.get(event.source, order_number(placing.id, event.id))
+    if order and event.id in (order.event, *(other.event for other in order.behind)):
+        return None  # heard before
     if (order.state if order else None, event.type) in TRANSITIONS:
         return Order(customer=event.source, **dict(placing))
     if order and order.state == "placed" and len(order.behind) < MOST_REMEMBERED:

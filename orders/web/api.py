@@ -136,7 +136,7 @@ def _page(records: list[Record], **ids: bytes | None) -> web.Response:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST_EVENTS):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_EVENTS):
         raise Refused(
             "wrong_parameter",
             f"`limit` is {text[:20]!r}; it must be a number from 1 to {MOST_EVENTS}, such as 100.",

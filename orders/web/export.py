@@ -35,13 +35,13 @@ def harmless(cell: str) -> str:
 def _mermaid(record: Record) -> str:
     event = record.parsed()
     number = event.data.get("id")
-    label = event.type + (f" {number}" if isinstance(number, int) else "")
+    label = event.type + (f" {number}" if type(number) is int else "")  # true is no number
     return f"    {_lane(event.source)}->>broker: {label}\n"
 
 
 def _lane(name: str) -> str:
-    """A participant's name as Mermaid takes it."""
-    return "p_" + re.sub(r"[^A-Za-z0-9]", "_", name)
+    """A participant's name as Mermaid takes it; names that differ stay different."""
+    return "p_" + re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}_", name)
 
 
 #: format → content type, first lines, a line per event

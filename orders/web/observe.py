@@ -72,10 +72,11 @@ async def _position(node: Node, room: Room, after: str | None) -> int:
 async def _feed(app: web.Application, room: Room, position: int, connection: Connection) -> None:
     node = app[NODE]
     connection.write(frame(to_json({"snapshot": snapshot(app, room)})))
-    epoch = room.epoch
+    begun = room, room.epoch
     while True:
-        if room.epoch != epoch:
-            position, epoch = 0, room.epoch
+        room = node.broker.rooms.get(room.name, room)  # it may have been forgotten, and begun again
+        if (room, room.epoch) != begun:
+            position, begun = 0, (room, room.epoch)
             _send(connection, [{"kind": "reset"}])
         if room.head > position and connection.unread() == 0:
             skipped = 0
@@ -83,7 +84,7 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
                 skipped = room.head - position - MOST_IN_A_BATCH
                 position += skipped
             records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
-            if records and room.epoch == epoch:
+            if records and (room, room.epoch) == begun:
                 position = records[-1].position
                 _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)
         await asyncio.sleep(PAUSE)

@@ -56,7 +56,6 @@ async def lobby(request: web.Request) -> web.Response:
     socket = here.with_scheme("wss" if here.scheme == "https" else "ws")
     context |= {
         "own": own,
-        "join": _joining(request, context["room"]),
         "reachable": _addresses(request)[0].host not in _LOOPBACK,
         "snippet_url": str(socket.with_path("/").with_query(room=context["room"], name=name)),
         "partner_url": str(_link(here, "confirmer", context["room"], "bob")),
@@ -99,6 +98,7 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
         "room": room,
         "name": given or DEFAULT_NAMES.get(page, ""),
         "given_name": given,
+        "join": _joining(request, room),
         "rules": {"menu": MENU, "max_quantity": MAX_QUANTITY, "max_note": MAX_NOTE},
         "reasons": REASONS,
     }

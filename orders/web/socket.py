@@ -228,6 +228,8 @@ def check_upgrade(request: web.Request) -> None:
             "upgrade_expected",
             "This address speaks WebSocket: connect with new WebSocket('ws://…/ws').",
         )
+    if request.method != "GET":
+        raise Refused("wrong_upgrade", f"A WebSocket begins with GET, not with {request.method}.")
     if request.version < HttpVersion11:
         raise Refused("wrong_upgrade", "A WebSocket begins with HTTP/1.1, not with HTTP/1.0.")
     if request.body_exists:

@@ -84,7 +84,7 @@ function receivers(recipients) {
   return html`<ul class="log-recipients">${recipients.map((one) => html`
     <li data-recipient=${one.name} data-received=${Boolean(one.received)}>
       <span class="log-mark" aria-hidden="true">${one.received ? '✓' : '–'}</span>
-      <span><b>${one.name}</b> ${one.received ? 'received it' : 'did not receive it'}${one.attempts > 1 ? `, ${one.attempts} attempts` : ''}
+      <span><b>${one.name}</b> ${one.received ? 'received it' : 'did not receive it'}${one.attempts > 1 ? `, ${one.attempts} attempts` : ''}.
       <span class="muted">${visible(one.why ?? '')}</span></span>
     </li>`)}</ul>`;
 }

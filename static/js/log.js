@@ -1,15 +1,16 @@
 /** The log page: every event of the room as it is stored, and all that were. */
 
-import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { nothingHere } from './log-empty.js';
 import { drawEvent, drawMissing, learn } from './log-event.js';
-import { FIELDS, isEmpty, matches, query, readFilter, writeAddress } from './log-filter.js';
+import { isEmpty, matches, query, readFilter, writeAddress } from './log-filter.js';
+import { fillForm, listenToForm, suggest } from './log-form.js';
 import { LogList } from './log-list.js';
 import { addNewer, addOlder, around, arrive, canRelease, EMPTY, fromEnd, fromStart, release } from './log-window.js';
 import { observe } from './observe.js';
 import { byId, copy, fetched, here, toast } from './ui.js';
 
 const PAGE = 500; // events asked for at once
-const SUGGESTED = 200; // names and types offered while filtering
 const EVENTS = `/api/rooms/${here.room}/events`;
 
 let filter = readFilter(location.search);
@@ -20,7 +21,6 @@ let opened = null; // what is known of the opened event
 let place = 0; // counts jumps, so that an answer to an earlier one is not taken for this one's
 const asking = { jump: null, older: false, newer: false };
 let arrivedMeanwhile = [];
-const known = { types: new Set(), sources: new Set() };
 
 const grid = byId('log-grid');
 const panel = byId('log-event');
@@ -161,29 +161,11 @@ function drawAround() {
   fresh.textContent = `${paused ? 'Paused. ' : ''}${log.fresh} new ${log.fresh === 1 ? 'event' : 'events'}`;
   byId('log-pause').textContent = paused ? 'Resume' : 'Pause';
   grid.hidden = !size;
-  render(size || asking.jump ? nothing : empty(), byId('log-empty'));
+  render(size || asking.jump ? nothing : nothingHere(log, filter), byId('log-empty'));
 }
 
 function events(count) {
   return `${count.toLocaleString('en')} ${count === 1 ? 'event' : 'events'}`;
-}
-
-function empty() {
-  if (log.older) return html`<p class="empty">Searching older events…</p>`;
-  if (!isEmpty(filter)) {
-    return html`<div class="empty"><svg viewBox="0 0 60 40" stroke="currentColor" fill="none" aria-hidden="true"><use href="#envelope"></use></svg>
-      <p>No event of this room matches. What comes is watched too.<br>
-      <button type="button" class="quiet" @click=${() => form.reset()}>Show every event</button></p></div>`;
-  }
-  const customer = `/customer?room=${here.room}`;
-  return html`<div class="empty"><svg viewBox="0 0 60 40" stroke="currentColor" fill="none" aria-hidden="true"><use href="#envelope"></use></svg>
-    <p>Nothing has been sent in this room yet.<br><a class="button" href=${customer}>Place the first order</a></p></div>`;
-}
-
-function suggest(what, word) {
-  if (known[what].has(word) || known[what].size >= SUGGESTED) return;
-  known[what].add(word);
-  render([...known[what]].sort().map((one) => html`<option value=${one}></option>`), byId(`log-${what}`));
 }
 
 // --- an opened event ------------------------------------------------------------------------
@@ -192,7 +174,7 @@ async function open(id) {
   list.opened = id;
   keepAddress();
   const inLog = log.events.find((event) => event.id === id);
-  if (inLog) showEvent({ event: inLog });
+  if (inLog && opened?.event.id !== id) showEvent({ event: inLog });
   const learned = await learn(here.room, id, inLog).catch(() => null);
   if (list.opened !== id) return null;
   if (learned) showEvent(learned);
@@ -246,22 +228,11 @@ function keepAddress() {
   history.replaceState(null, '', location.pathname + writeAddress(location.search, filter, list.opened));
 }
 
-let filtering;
-
-function filtered(wait) {
-  clearTimeout(filtering);
-  filtering = setTimeout(() => {
-    filter = Object.fromEntries(FIELDS.map((field) => [field, form.elements[field].value.trim()]));
-    keepAddress();
-    linkExports();
-    toEnd();
-  }, wait);
-}
-
-function linkExports() {
-  for (const link of byId('log-export').querySelectorAll('a')) {
-    link.href = `${EVENTS}?${query(filter, { format: link.dataset.format })}`;
-  }
+function filtered(wanted) {
+  filter = wanted;
+  fillForm(filter, EVENTS);
+  keepAddress();
+  toEnd();
 }
 
 /** The first snapshot: the newest page, or the event that the address names with what lies around it. */
@@ -272,12 +243,8 @@ async function begin() {
   else await toEnd();
 }
 
-for (const field of FIELDS) form.elements[field].value = filter[field];
-for (const type of ['order_placed', 'order_confirmed', 'order_rejected']) suggest('types', type);
-form.addEventListener('input', () => filtered(200));
-form.addEventListener('reset', () => filtered(0));
-form.addEventListener('submit', (submit) => submit.preventDefault());
-form.addEventListener('keydown', (key) => key.key === 'Enter' && key.target.matches('input') && grid.focus());
+fillForm(filter, EVENTS);
+listenToForm(filtered, () => grid.focus());
 byId('log-fresh').addEventListener('click', showFresh);
 byId('log-pause').addEventListener('click', () => {
   paused = !paused;
@@ -291,4 +258,3 @@ document.addEventListener('keydown', (key) => {
   key.preventDefault();
   form.elements.text.select();
 });
-linkExports();

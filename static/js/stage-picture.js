@@ -9,7 +9,8 @@ import { html, nothing, render, svg } from '/static/vendor/lit-html/lit-html.js'
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { envelope, kindOf, shape } from './shapes.js';
 import { layout, settle } from './stage-places.js';
-import { depth, inState, present } from './stage-state.js';
+import { depth, inState } from './stage-queue.js';
+import { present } from './stage-state.js';
 
 const STACKED = 7; // waiting envelopes drawn one by one
 const ALONE = {

@@ -3,31 +3,16 @@
 // Pure: no clock, no network, no document. The only time is a record's `at`, so the same records always
 // give the same picture, whether they come live or are read again later.
 //
-// What becomes of an event in queue mode (`state` of its entry):
-//
-//     event → ready ──handed──▶ held ──settled──▶ settled
-//               ▲                │ └────dead────▶ dead ──discarded──▶ discarded
-//               └────released────┘                 │
-//               └────────────────retried───────────┘
-//
-// Handed with ack=auto (no lease) settles at once. In relay and pubsub nothing is stored per recipient:
+// What waits in queues is told in stage-queue.js. In relay and pubsub nothing is stored per recipient:
 // who received an event follows from who was there, and is worked out here (`audience`).
+
+import { count, COUNTED, LEADS_TO, move } from './stage-queue.js';
 
 /** How many events are remembered one by one; waiting, held and dead ones always are. */
 const REMEMBERED = 1000;
 /** How many participants that left are still shown, and for how long (milliseconds of journal time). */
 const GHOSTS = 30;
 const GHOST_TIME = 60_000;
-
-/** Which number of a queue an event in this state counts towards. */
-const COUNTED = { ready: 'ready', held: 'in_flight', dead: 'dead' };
-/** Where a record finds an event we never saw ourselves, because it was there before us. */
-const FOUND = {
-  handed: 'ready', settled: 'held', released: 'held', dead: 'held', retried: 'dead', discarded: 'dead',
-};
-const LEADS_TO = {
-  handed: 'held', settled: 'settled', released: 'ready', dead: 'dead', retried: 'ready', discarded: 'discarded',
-};
 
 /**
  * The state that a snapshot (the answer of GET /api/rooms/{room}) describes.
@@ -111,18 +96,6 @@ export function present(state, role = null) {
   return [...state.participants.values()].filter((one) => one.online && (!role || one.role === role));
 }
 
-/** How many events wait, are held and are dead, over all queues. */
-export function depth(state) {
-  const sum = { ready: 0, in_flight: 0, dead: 0 };
-  for (const queue of state.queues.values()) for (const key in sum) sum[key] += queue[key] ?? 0;
-  return sum;
-}
-
-/** The events we know that are in this state of the queue, oldest first. */
-export function inState(state, wanted) {
-  return [...state.events.values()].filter((one) => one.state === wanted);
-}
-
 const APPLY = {
   event(draft, { event, mode, at }) {
     if (draft.events.has(event.id)) return;
@@ -195,34 +168,6 @@ function letGo(draft, record) {
   if (!move(draft, record, LEADS_TO[record.kind], after)) return;
   if (before && before.state !== 'held' && before.state !== 'known') return;
   change(draft, holder, (one) => ({ inFlight: Math.max(0, one.inFlight - 1) }));
-}
-
-/** Move an event to a state of the queue and keep the numbers true; false if it was there already. */
-function move(draft, record, to, more = {}) {
-  const before = draft.events.get(record.event);
-  const type = record.type ?? before?.event.type ?? onlyQueue(draft);
-  if (!type) {
-    draft.uncertain = true;
-    return false;
-  }
-  const from = !before || before.state === 'known' ? FOUND[record.kind] : before.state;
-  if (before && before.state === to && to !== 'held') return false;
-  count(draft, type, from, -1);
-  count(draft, type, to, 1);
-  if (before) draft.events.set(record.event, { ...before, mode: 'queue', state: to, ...more });
-  return true;
-}
-
-/** With one queue in the room there is no doubt which one an unknown event came from. */
-function onlyQueue(draft) {
-  return draft.queues.size === 1 ? draft.queues.keys().next().value : null;
-}
-
-function count(draft, type, state, step) {
-  const key = COUNTED[state];
-  if (!key) return;
-  const queue = draft.queues.get(type) ?? { ready: 0, in_flight: 0, dead: 0 };
-  draft.queues.set(type, { ...queue, [key]: Math.max(0, queue[key] + step) });
 }
 
 function letNext(draft, record = {}) {

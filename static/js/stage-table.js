@@ -18,7 +18,7 @@ export function drawTypes(place, state, setMode) {
   types.delete('*');
   const sorted = [...types].sort((a, b) => (state.counts.get(b) ?? 0) - (state.counts.get(a) ?? 0)).slice(0, ROWS);
   render(html`
-    <thead><tr><th scope="col">Type</th><th scope="col">Mode</th><th scope="col">${state.counted ? 'Events' : 'Events since now'}</th>
+    <thead><tr><th scope="col">Type</th><th scope="col">Mode</th><th scope="col">${state.counted ? 'Events' : 'Events seen'}</th>
       <th scope="col">Waiting</th><th scope="col">Held</th><th scope="col">Dead</th></tr></thead>
     <tbody>
       ${repeat(sorted, (type) => type, (type) => typeRow(state, type, setMode))}

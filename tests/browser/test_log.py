@@ -1,6 +1,5 @@
 """The log: every event as it comes, and every event there was."""
 
-import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -10,31 +9,13 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.conftest import Connect, Serve, Start
+from tests.browser.watching import open_log, send
+from tests.conftest import Connect, Start
 from tests.rooms import Room
-from tests.wire import DEADLINE, Wire
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{7*7}}${7*7}\u202egnp.exe"
-
-
-async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
-    """Send an event and wait until it is stored; returns its id."""
-    id = str(uuid4())
-    await wire.send({"id": id, "type": type, "data": data})
-    await wire.expect("broker.accepted", event=id)
-    return id
-
-
-async def fill(wire: Wire, count: int) -> list[str]:
-    """Store many orders, numbered from 1, not one by one; returns their ids."""
-    ids = [str(uuid4()) for _ in range(count)]
-    for start in range(0, count, 500):
-        for number, id in enumerate(ids[start : start + 500], start + 1):
-            await wire.send({"id": id, "type": "order_placed", "data": {"id": number}})
-        await wire.expect("broker.accepted", event=ids[min(start + 500, count) - 1])
-    return ids
 
 
 async def shown(page: Page) -> list[str]:
@@ -43,38 +24,6 @@ async def shown(page: Page) -> list[str]:
         "rows => rows.map(row => row.dataset.event)"
     )
     return ids
-
-
-WALK = """async ([step, target]) => {
-  const grid = document.getElementById('log-grid');
-  const ids = () => [...grid.querySelectorAll('[data-event]')].map((row) => row.dataset.event);
-  const seen = new Set();
-  let most = 0;
-  for (;;) {
-    const rows = ids();
-    most = Math.max(most, rows.length);
-    for (const id of rows) seen.add(id);
-    if (seen.has(target)) return [[...seen], most];
-    grid.scrollTop += step * grid.clientHeight;
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-  }
-}"""
-
-
-async def walk(page: Page, step: float, target: str) -> tuple[set[str], int]:
-    """Scroll on, a part of the list's height at a time, until the target is in the document.
-
-    Returns the ids that were in the document on the way, and how many at once at most.
-    """
-    async with asyncio.timeout(3 * DEADLINE):
-        seen, most = await page.evaluate(WALK, [step, target])
-    return set(seen), most
-
-
-async def open_log(open_page: OpenPage, server: Any, query: str = "", **options: Any) -> Page:
-    page = await open_page(server, f"/log{query}", **options)
-    await page.wait_for_selector('body[data-connection="open"]')
-    return page
 
 
 async def test_an_event_appears_while_one_watches(
@@ -87,6 +36,18 @@ async def test_an_event_appears_while_one_watches(
     row = page.locator(f'[data-event="{id}"][data-type="order_placed"]')
     await expect(row).to_contain_text("alice/5")
     await expect(row).to_contain_text('"item":"Tea"')
+
+
+@pytest.mark.parametrize("path", ["/log", "/stage"])
+async def test_a_room_that_nobody_has_joined_yet_is_waited_for(
+    server: Any, connect: Connect, open_page: OpenPage, path: str
+) -> None:
+    page = await open_page(server, f"{path}?room=later")
+    await expect(page.get_by_text("Waiting for the room")).to_be_visible()
+    alice = await connect(server, name="alice", room="later")
+    await page.wait_for_selector('body[data-connection="open"]')
+    id = await send(alice, id=1)
+    await expect(page.locator(f'[data-event="{id}"], [data-latest="{id}"]')).to_be_visible()
 
 
 async def test_a_filter_holds_for_what_is_there_and_what_comes(
@@ -145,21 +106,6 @@ async def test_a_pause_loses_nothing(server: Any, connect: Connect, open_page: O
     assert await shown(page) == [*reversed(meanwhile), first]
     last = await send(alice, id=7)
     await expect(page.locator("[data-event]").first).to_have_attribute("data-event", last)
-
-
-async def test_a_link_opens_an_event_however_old(
-    serve: Serve, connect: Connect, open_page: OpenPage
-) -> None:
-    async with serve(rate=0) as server:
-        alice = await connect(server, name="alice", types="nothing")
-        ids = await fill(alice, 1500)
-        page = await open_log(open_page, server, f"?event={ids[2]}")
-        opened = page.locator(f'[data-explains="{ids[2]}"]')
-        await expect(opened).to_contain_text("alice/3")
-        await expect(page.locator(f'[data-event="{ids[2]}"]')).to_be_in_viewport()
-        await expect(page.locator(f'[data-event="{ids[0]}"]')).to_be_in_viewport()
-        await page.get_by_role("grid").press("Home")
-        await expect(page.locator(f'[data-event="{ids[-1]}"]')).to_be_in_viewport()
 
 
 async def test_a_link_to_an_event_that_is_not_there_says_so(server: Any, browser: Any) -> None:
@@ -229,37 +175,6 @@ async def test_hostile_text_is_shown_and_runs_nothing(
         await expect(opened).to_contain_text("\\u202egnp.exe")
     assert await page.locator("main img").count() == 0
     assert await page.title() == "Log · Orders"
-
-
-async def test_thousands_of_events_scroll_from_the_newest_to_the_oldest(
-    serve: Serve, connect: Connect, open_page: OpenPage
-) -> None:
-    async with serve(rate=0) as server:
-        alice = await connect(server, name="alice", types="nothing")
-        ids = await fill(alice, 6000)
-        page = await open_log(open_page, server)
-        await expect(page.locator("#log-count")).to_have_text("6,000 events")
-        await expect(page.locator(f'[data-event="{ids[-1]}"]')).to_be_in_viewport()
-        seen, most = await walk(page, 0.9, ids[0])
-        assert seen == set(ids)
-        assert most < 100, "only what is seen may be in the document"
-        await page.get_by_role("grid").press("Home")
-        last = await send(alice, id=6001)
-        await expect(page.locator("[data-event]").first).to_have_attribute("data-event", last)
-
-
-async def test_the_end_key_leads_to_the_oldest_event_and_back_up_nothing_is_missing(
-    serve: Serve, connect: Connect, open_page: OpenPage
-) -> None:
-    async with serve(rate=0) as server:
-        alice = await connect(server, name="alice", types="nothing")
-        ids = await fill(alice, 1800)
-        page = await open_log(open_page, server)
-        grid = page.get_by_role("grid")
-        await grid.press("End")
-        await expect(page.locator(f'[data-event="{ids[0]}"]')).to_be_in_viewport()
-        seen, _ = await walk(page, -0.9, ids[-1])
-        assert seen == set(ids)
 
 
 async def test_after_the_server_was_killed_the_log_goes_on_and_repeats_nothing(

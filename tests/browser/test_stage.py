@@ -1,32 +1,18 @@
 """The stage: the room as a picture, and the three modes as one switch."""
 
 from typing import Any
-from uuid import uuid4
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.watching import open_stage, send
 from tests.conftest import Connect, Serve
 from tests.rooms import Room
-from tests.wire import Wire, until
+from tests.wire import until
 
 pytestmark = pytest.mark.browser
-
-
-async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
-    """Send an event and wait until it is stored; returns its id."""
-    id = str(uuid4())
-    await wire.send({"id": id, "type": type, "data": data})
-    await wire.expect("broker.accepted", event=id)
-    return id
-
-
-async def open_stage(open_page: OpenPage, server: Any, **options: Any) -> Page:
-    page = await open_page(server, "/stage", **options)
-    await page.wait_for_selector('body[data-connection="open"]')
-    return page
 
 
 async def test_participants_appear_and_are_seen_to_leave(

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from orders.clients.bot import Bot, Handled
-from tests.conftest import Connect, Start
+from tests.conftest import Connect, Serve, Start
 from tests.terminal import Command
 from tests.wire import Wire, until
 
@@ -306,17 +306,46 @@ async def test_naive_bots_confirm_an_order_twice(
     assert len(order["also"]) == 1
 
 
-async def test_a_flood_beyond_the_rate_is_answered_all_the_same(
-    serve: Any, http: aiohttp.ClientSession, connect: Connect
+async def test_a_flood_beyond_bobs_rate_is_answered_all_the_same(
+    serve: Serve, http: aiohttp.ClientSession, connect: Connect
 ) -> None:
-    async with serve(burst=5, rate=200) as server:
-        alice = await connect(server, name="alice", types="broker.*")
-        async with Bobs(server.url).bob(delay=0):
-            for n in range(1, 41):
-                await place(alice, {"id": n})
-                await asyncio.sleep(0.01)
-            await all_answered(http, server, 40)
-        assert len(await log_of(http, server, "order_confirmed")) == 40
+    customers = [f"customer-{n}" for n in range(8)]
+    async with serve(burst=5, rate=50) as server, Bobs(server.url).bob():
+        for name in customers:
+            customer = await connect(server, name=name, types="broker.*")
+            for n in range(1, 6):
+                await customer.send({"type": "order_placed", "data": {"id": n}})
+        await all_answered(http, server, 40)
+        confirmed = await log_of(http, server, "order_confirmed")
+    assert len(confirmed) == 40
+
+
+async def test_in_a_room_begun_anew_numbers_are_free_again(
+    server: Any, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    alice = await connect(server, name="alice")
+    async with Bobs(server.url).bob():
+        await place(alice, {"id": 5})
+        await all_answered(http, server, 1)
+        async with http.post(f"{server.url}/api/rooms/main/reset") as answer:
+            assert answer.status < 300
+        await alice.expect("broker.notice", code="reset")
+        assert await orders_of(http, server) == []
+        await place(alice, {"id": 5})
+        (order,) = await all_answered(http, server, 1)
+    assert order["state"] == "confirmed"
+
+
+async def test_a_bot_that_the_host_removes_says_so_and_does_not_come_back(
+    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    server = start()
+    with Command(tmp_path, "bot", server.url) as bob:
+        await bob.until_said("bob is in room main")
+        async with http.post(f"{server.url}/api/rooms/main/participants/bob/kick") as answer:
+            assert answer.status < 300
+        assert await bob.ended() == 1
+        assert bob.noted.endswith("The host removed you from the room.\n")
 
 
 async def test_the_bot_ends_with_the_process_that_started_it(start: Start, tmp_path: Path) -> None:

@@ -291,6 +291,7 @@ async def test_tail_comes_back_with_the_server_and_repeats_nothing(
                 server.kill()
                 server.start()
         assert [json.loads(line)["data"]["id"] for line in tail.said.splitlines()] == [1, 2]
+        assert "Not connected to" in tail.noted
 
 
 async def test_a_room_that_is_not_there_is_one_sentence(start: Start, tmp_path: Path) -> None:

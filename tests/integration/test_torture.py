@@ -1,30 +1,29 @@
-"""A short run of `tests.torture`: each victim killed in each gap once. `make torture` goes on."""
+"""A short run of `tests.torture`: server and bot killed in each gap once. `make torture` goes on."""
 
-import itertools
 from pathlib import Path
 
 from tests.torture.gate import Gap
-from tests.torture.kills import VICTIMS, Plan, Torture
+from tests.torture.kills import TARGETS, Plan, Torture
 from tests.torture.ledger import Ledger, judge
 
-TARGETS = set(itertools.product(VICTIMS, Gap))
+SOME = tuple((who, gap) for who, gap in TARGETS if who != "both" or gap is Gap.CONFIRMED)
 
 
 async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_wherever_kill_9_strikes(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(seed=20, kills=len(TARGETS), pace=200, rest=(0.0, 0.1))
+    plan = Plan(seed=20, kills=len(SOME), pace=200, rest=(0.0, 0.1), targets=SOME)
     torture = Torture(tmp_path, plan, lambda _: None)
     verdict = await torture.run()
     ledger = torture.ledger
-    assert ledger.kills.keys() == TARGETS, "not every victim was killed in every gap"
+    assert ledger.kills.keys() == set(SOME), "not every target was killed"
     assert ledger.redelivered > 0, "nothing was redelivered: this proved nothing"
     assert verdict.confirmed > 0 and verdict.rejected > 0
     assert verdict.is_clean, verdict.wrongs
 
 
-def event(id: str, type: str, source: str = "alice", **data: object) -> dict[str, object]:
-    return {"id": id, "type": type, "source": source, "data": data}
+def event(key: str, type: str, source: str = "alice", **data: object) -> dict[str, object]:
+    return {"id": key, "type": type, "source": source, "data": data}
 
 
 def test_the_ledger_sees_what_is_lost_doubled_or_answered_twice() -> None:

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { advance, begin, depth, inState, present, recall, roleOf, wants } from '../../static/js/stage-state.js';
+import { depth, inState } from '../../static/js/stage-queue.js';
+import { advance, begin, present, recall, roleOf, wants } from '../../static/js/stage-state.js';
 
 const SNAPSHOT = { room: 'main', modes: { '*': 'relay' }, participants: [], queues: {}, events: 0, last: null };
 let clock = 1000;

@@ -27,9 +27,7 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=400.0, help="news a second (400)")
     parser.add_argument("--bots", type=int, default=2, help="(2)")
     options = parser.parse_args()
-    plan = Plan(
-        options.seed, seconds=options.minutes * 60, bots=options.bots, pace=options.pace
-    )
+    plan = Plan(options.seed, seconds=options.minutes * 60, bots=options.bots, pace=options.pace)
     print(f"Seed {plan.seed}, {options.minutes:g} minutes.", flush=True)
     with tempfile.TemporaryDirectory(prefix="orders-torture-") as directory:
         torture = Torture(Path(directory), plan, Progress())

@@ -24,6 +24,7 @@ from tests.wire import DEADLINE
 
 MODES = {"*": "pubsub", "order_placed": "queue"}
 VICTIMS = ("server", "bot", "both")
+TARGETS = tuple(itertools.product(VICTIMS, Gap))
 FLAGS = ("--rate", "0", "--max-attempts", "100")  # a dead letter would hide a redelivery
 DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
 
@@ -43,6 +44,7 @@ class Plan:
     publishers: int = 2
     pace: float = 400.0
     rest: tuple[float, float] = (0.5, 4.0)
+    targets: tuple[tuple[str, Gap], ...] = TARGETS
 
 
 class Bob:
@@ -128,8 +130,8 @@ class Torture:
             await self._kill(victim, gap, load)
 
     def _targets(self) -> Iterator[tuple[str, Gap]]:
-        """Every victim in every gap, in a new order each time round."""
-        targets = list(itertools.product(VICTIMS, Gap))
+        """Each target in turn, in a new order each time round."""
+        targets = list(self.plan.targets)
         while True:
             self._random.shuffle(targets)
             yield from targets

@@ -173,6 +173,16 @@ def test_a_rejection_passes_the_order_to_the_placing_behind_it() -> None:
     assert (alices(book).state, alices(book).quantity) == ("confirmed", 2)
 
 
+def test_a_placing_that_is_heard_twice_changes_nothing() -> None:
+    book = Book([placed(1), placed(2)])
+    assert book.tell(placed(1)) is None
+    assert book.tell(placed(2)) is None
+    book.tell(answered(3, "rejected", 2))
+    book.tell(answered(4, "rejected", 1))
+    assert book.tell(placed(1)) is None
+    assert alices(book).state == "rejected"
+
+
 def test_nobody_can_swell_an_order() -> None:
     book = Book([placed(n) for n in range(1, 100)])
     assert len(alices(book).behind) == MOST_REMEMBERED

@@ -1,0 +1,26 @@
+"""Watching a room on the log and the stage, while raw participants send."""
+
+from typing import Any
+from uuid import uuid4
+
+from playwright.async_api import Page
+
+from tests.browser.conftest import OpenPage
+from tests.browser.people import is_open
+from tests.wire import Wire
+
+
+async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
+    """Send an event and wait until it is stored; returns its id."""
+    id = str(uuid4())
+    await wire.send({"id": id, "type": type, "data": data})
+    await wire.expect("broker.accepted", event=id)
+    return id
+
+
+async def open_log(open_page: OpenPage, server: Any, query: str = "", **options: Any) -> Page:
+    return await is_open(await open_page(server, f"/log{query}", **options))
+
+
+async def open_stage(open_page: OpenPage, server: Any, **options: Any) -> Page:
+    return await is_open(await open_page(server, "/stage", **options))

@@ -1,0 +1,87 @@
+"""Bytes that no browser sends, in every header that is read: refused, and no failure of ours."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Serve
+from tests.wire import DEADLINE
+
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+BAD_KEY = UPGRADE.replace(b"dGhl", b"\xff")
+OURS = b"Host: localhost:%d\r\n"
+
+#: request line, headers → status, code
+REQUESTS: dict[str, tuple[bytes, bytes, int, str]] = {
+    "an origin": (b"GET /", OURS + b"Origin: http://\xff.example\r\n", 403, "foreign_origin"),
+    "half an origin": (b"GET /", OURS + b"Origin: http://[::1\r\n", 403, "foreign_origin"),
+    "a host": (b"GET /", b"Host: \xff.example\r\n", 403, "foreign_host"),
+    "half a host": (b"GET /", b"Host: [::1\r\n", 403, "foreign_host"),
+    "a token": (
+        b"POST /api/rooms/main/pause",
+        OURS + b"Authorization: Bearer \xff\r\n",
+        403,
+        "not_host",
+    ),
+    "a cookie": (
+        b"POST /api/rooms/main/pause",
+        OURS + b"Cookie: orders_host=\xff.x\r\n",
+        403,
+        "not_host",
+    ),
+    "a token in the URL": (b"GET /host?token=%ff", OURS, 403, "not_host"),
+    "a room": (b"GET /api/rooms/%ff", OURS, 404, "unknown_room"),
+    "a key": (b"GET /ws", OURS + BAD_KEY, 400, "wrong_upgrade"),
+    "a subprotocol": (
+        b"GET /ws",
+        OURS + UPGRADE + b"Sec-WebSocket-Protocol: \xff\r\n",
+        400,
+        "wrong_subprotocol",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.INFO)
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.exc_info] == []
+
+
+async def ask(port: int, line: bytes, headers: bytes) -> tuple[int, bytes]:
+    """Send a request as it is; the status and body of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    if b"%d" in headers:
+        headers %= port
+    writer.write(line + b" HTTP/1.1\r\nConnection: close\r\n" + headers + b"\r\n")
+    async with asyncio.timeout(DEADLINE):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.read()
+    writer.close()
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_what_is_no_text_is_refused_in_words(serve: Serve, name: str) -> None:
+    line, headers, status, code = REQUESTS[name]
+    async with serve(lan=True, journal="memory") as server:
+        got, body = await ask(server.port, line, headers)
+        assert (got, json.loads(body)["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("name", ["an origin", "half an origin", "a host"])
+async def test_a_person_with_a_browser_is_shown_a_page_that_says_why(
+    serve: Serve, name: str
+) -> None:
+    line, headers, status, _ = REQUESTS[name]
+    async with serve(lan=True, journal="memory") as server:
+        got, body = await ask(server.port, line, headers + b"Accept: text/html\r\n")
+        assert got == status
+        assert b"<html" in body
+        assert b"--allow-" in body
