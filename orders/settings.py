@@ -1,6 +1,7 @@
 """Every setting of the server, with its default, its unit and its limits.
 
-A flag beats the environment (`ORDERS_PORT=9000`), which beats a `.env` file in the working directory.
+A flag beats the environment (`ORDERS_PORT=9000`), which beats a `.env` file in the working
+directory.
 """
 
 from pathlib import Path

@@ -91,9 +91,9 @@ class Process:
         """End it as a power cut would: SIGKILL, to it and whatever it started."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it as a service manager would, with SIGTERM; return its exit code."""
-        return self._end(signal.SIGTERM)
+        return self._end(number)
 
     def _end(self, number: signal.Signals) -> int:
         process = self._process

@@ -17,11 +17,31 @@ T = TypeVar("T")
 
 
 class Wire:
-    """One raw WebSocket. `heard` holds every event that came, in order."""
+    """One raw WebSocket. `heard` holds every event that was asked for, in order.
+
+    It is read all the time, so it answers pings however long a test is busy elsewhere.
+    """
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
         self.heard: list[dict[str, Any]] = []
+        self._inbox: asyncio.Queue[aiohttp.WSMessage] = asyncio.Queue()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        while True:
+            message = await self.ws.receive()
+            self._inbox.put_nowait(message)
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return
+
+    async def message(self) -> aiohttp.WSMessage:
+        """The next message; of an ended connection, again and again how it ended."""
+        async with asyncio.timeout(DEADLINE):
+            message = await self._inbox.get()
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            self._inbox.put_nowait(message)
+        return message
 
     async def send(self, message: str | dict[str, Any]) -> None:
         """Send a text as it is, or an object as JSON."""
@@ -29,8 +49,7 @@ class Wire:
 
     async def next(self) -> dict[str, Any]:
         """The next event, whatever its type; AssertionError if the connection ends."""
-        async with asyncio.timeout(DEADLINE):
-            message = await self.ws.receive()
+        message = await self.message()
         assert message.type is aiohttp.WSMsgType.TEXT, f"expected a text, got {message!r}"
         event: dict[str, Any] = json.loads(message.data)
         self.heard.append(event)
@@ -62,7 +81,7 @@ class Wire:
     async def close_code(self) -> int:
         """Read on until the connection is closed; return the code the other side gave."""
         async with asyncio.timeout(DEADLINE):
-            while (message := await self.ws.receive()).type is aiohttp.WSMsgType.TEXT:
+            while (message := await self.message()).type is aiohttp.WSMsgType.TEXT:
                 self.heard.append(json.loads(message.data))
         assert message.type is aiohttp.WSMsgType.CLOSE, f"closed without a word: {message!r}"
         code: int = message.data

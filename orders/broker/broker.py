@@ -324,7 +324,7 @@ class Broker:
             case Kind.JOINED if participant and not participant.gone:
                 if record.data["was"] is not None:
                     return None  # it was here before, and goes on hearing
-                participant.since = record.position
+                participant.since = record.position or room.head  # it could not be stored yet
                 if participant.after is None:
                     room.listen(participant)
             case Kind.SUBSCRIBED if participant and item.types is not None:

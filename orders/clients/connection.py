@@ -61,7 +61,7 @@ class Connection:
             attempt = 1 if was_welcome else attempt + 1
             pause = pause_before(attempt, self.close_code)
             if attempt == 1:
-                log.info("Not connected to %s: trying again.", self._address().origin())
+                log.info("Not connected to %s: trying again.", self._server)
             log.debug("attempt %d, after close code %s, in %.1f s", attempt, self.close_code, pause)
             await self._sleep(pause)
 
@@ -77,6 +77,12 @@ class Connection:
         """Say goodbye (close code 1000)."""
         if self._ws is not None:
             await self._ws.close()
+
+    @property
+    def _server(self) -> URL:
+        """What people call the server."""
+        url = self._address().origin()
+        return url.with_scheme("https" if url.scheme == "wss" else "http")
 
     async def _connect(self) -> bool:
         """One connection, from beginning to end: whether it was welcome."""
@@ -107,7 +113,7 @@ class Connection:
             return
         raise Refused(
             "not_admitted",
-            f"{self._address().origin()} does not let us in (HTTP {error.status}):"
+            f"{self._server} does not let us in (HTTP {error.status}):"
             " is it an Orders server, and called by a name it knows?",
         )
 
@@ -115,8 +121,8 @@ class Connection:
         log.debug("connection failed: %s", error)
         if self._patient or self.is_welcome:
             return
-        at = self._address().origin().with_scheme("http")
         raise CannotStart(
             "no_server",
-            f"No server answers at {at}: start one with `orders serve`, or give its address.",
+            f"No server answers at {self._server}: start one with `orders serve`,"
+            " or give its address.",
         )

@@ -94,9 +94,12 @@ class Event(BaseModel):
 
     def says_the_same(self, other: "Event") -> bool:
         """Whether this is `other` once more: the same sender, type and data."""
-        return (
-            (self.source, self.type, self.data) == (other.source, other.type, other.data)
-            and json.dumps(self.data, sort_keys=True) == json.dumps(other.data, sort_keys=True)
+        return (self.source, self.type, self.data) == (
+            other.source,
+            other.type,
+            other.data,
+        ) and json.dumps(self.data, sort_keys=True) == json.dumps(
+            other.data, sort_keys=True
         )  # for Python alone says that true is 1
 
 

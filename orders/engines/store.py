@@ -70,6 +70,8 @@ class Store:
             self._db.execute("COMMIT")
         except BaseException as error:
             self._undo(batch)
+            for record in records:
+                record.position = 0  # it has none: others will get those that it was given
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, MISTAKES):
                 return [_failure(error)] * len(records)
             raise

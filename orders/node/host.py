@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from orders.broker.broker import Item
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Participant, Room
-from orders.errors import Close, NotFound
+from orders.errors import Close, NotFound, StorageFailed
 from orders.node.clock import now_ms
 
 if TYPE_CHECKING:
@@ -114,6 +114,12 @@ class Host:
                 self._node.pump.deliver(room, events)
             room.cursor = max(room.cursor, page[-1].position)
         room.paused, room.cursor = False, room.head
+
+    def refuse(self, record: Record, error: StorageFailed) -> None:
+        """The journal could not take it: nothing of it is true, and who asked for it hears why."""
+        waiting = self._waiting.pop(record, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
 
     def _begin_anew(self, room: Room) -> None:
         room.epoch += 1

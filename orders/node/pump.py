@@ -26,6 +26,8 @@ MOST_GATHERED_BYTES = 8 * 1024 * 1024
 RIDE = 0.02
 #: Control records kept to be stored later, while the journal takes no writes.
 MOST_CARRIED = 10_000
+#: What the host waits for, and is refused while the journal takes no writes.
+BY_HOST = (Kind.PAUSED, Kind.RESET)
 
 Pair = tuple[Item, Answer | None]
 
@@ -109,7 +111,7 @@ class Pump:
         pairs = [(item, next(answers) if item.record is not None else None) for item in items]
         self.failure = next((a for _, a in pairs if isinstance(a, StorageFailed)), None)
         if self.failure:
-            controls = [r for r in records if r.kind is not Kind.EVENT]
+            controls = [r for r in records if r.kind not in (Kind.EVENT, *BY_HOST)]
             self._carried = [*carried, *controls][:MOST_CARRIED]
         self._node.stats.batches += 1
         return pairs
@@ -170,7 +172,9 @@ class Pump:
             record = item.record
             if record is None or answer in (Outcome.DUPLICATE, Outcome.CONFLICT):
                 continue
-            if record.kind is not Kind.EVENT:
+            if isinstance(answer, StorageFailed) and record.kind in BY_HOST:
+                self._node.host.refuse(record, answer)
+            elif record.kind is not Kind.EVENT:
                 self._let_go(room, run)
                 run = []
                 await self._apply(item, record)
@@ -227,7 +231,7 @@ class Pump:
             self._empty.add(room)
         elif record.kind is Kind.SUBSCRIBED:
             node.queues.touch(room)
-        elif record.kind in (Kind.PAUSED, Kind.RESET):
+        elif record.kind in BY_HOST:
             await node.host.apply(room, record)
             if room.is_forgettable:
                 self._empty.add(room)

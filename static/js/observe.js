@@ -40,16 +40,20 @@ export function observe({ room, after = null, resume = true }, watching, { show 
       address: () => socketAddress(`/observe/${room}`, { after: resume ? last : null }),
       text: (text) => heard(JSON.parse(text)),
       down,
-      show,
+      show: false, // what is shown is told here, for only we know of rooms that do not exist yet
     });
   }
 
   /** A room that nobody has joined yet is no wrong address: it is looked for again. */
   function down(final) {
-    if (!missing) return watching.down?.(final);
-    missing = false;
-    if (show) showConnection('connecting', 'Waiting for the room');
-    return setTimeout(() => (link = connect()), LOOK_AGAIN);
+    if (missing) {
+      missing = false;
+      if (show) showConnection('open', 'Waiting for the room');
+      setTimeout(() => (link = connect()), LOOK_AGAIN);
+      return;
+    }
+    if (show) showConnection('offline', final ?? 'Offline, trying again');
+    watching.down?.(final);
   }
 
   function heard(message) {

@@ -133,7 +133,7 @@ async def test_who_is_not_the_host_sees_the_switch_and_why_it_is_not_theirs(
     serve: Serve, connect: Connect, open_page: OpenPage
 ) -> None:
     async with serve(allow_host=("orders.example",)) as server:
-        page = await open_stage(open_page, server)
+        page = await open_stage(open_page, server, may_lose_server=True)
         for name in ("Relay", "Publish–subscribe", "Queue"):
             await expect(page.get_by_role("radio", name=name)).to_be_disabled()
         await expect(page.get_by_text("Only the host can switch.")).to_be_visible()

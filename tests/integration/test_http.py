@@ -191,7 +191,7 @@ async def test_an_observer_sees_every_event_in_every_mode_and_is_no_participant(
 ) -> None:
     room = Room(http, server)
     feed = Wire(await http.ws_connect(f"{server.url}/observe/main".replace("http", "ws", 1)))
-    snapshot = json.loads((await feed.ws.receive()).data)["snapshot"]
+    snapshot = json.loads((await feed.message()).data)["snapshot"]
     assert snapshot["participants"] == []
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice")
@@ -200,7 +200,7 @@ async def test_an_observer_sees_every_event_in_every_mode_and_is_no_participant(
     event = (await bob.expect("order_placed"))["id"]
     seen: list[dict[str, Any]] = []
     while not any(record["kind"] == "handed" for record in seen):
-        message = json.loads((await feed.ws.receive()).data)
+        message = json.loads((await feed.message()).data)
         assert message["skipped"] == 0
         seen += message["records"]
     kinds = [record["kind"] for record in seen]

@@ -152,7 +152,7 @@ GET = {"Upgrade": "", "Connection": "keep-alive"}
 BODY = {**GET, "method": "POST", "path": "/api/rooms/main/events"}
 
 
-def request(body: bytes = b"", **parts: str) -> bytes:
+def request(body: bytes = b"", /, **parts: str) -> bytes:
     return upgrade(**parts).encode("latin-1") + body
 
 

@@ -1,0 +1,940 @@
+"""What every engine promises, asked of each: order, duplicates, projections, queues, reopening.
+
+Nothing here waits for a clock but leases of a fraction of a second; what happens in the
+background is asked for until it is there.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orders.broker.records import Kind, Record, RoomState, control
+from orders.domain.envelope import Event, id_text
+from orders.engines import base, ids, leases
+from orders.engines.base import Claimed, Engine, Filter, Outcome
+from orders.engines.memory import MemoryEngine
+from orders.engines.sqlite import SqliteEngine
+from orders.errors import StorageFailed
+from tests.wire import until
+
+ACCEPTED, DUPLICATE, CONFLICT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.CONFLICT
+EVERYTHING = Filter()
+ALL = 10_000
+FAR = 10**9  # a position behind everything
+
+
+def said(
+    number: int = 0,
+    *,
+    id: str = "",
+    type: str = "tick",
+    source: str = "alice",
+    mode: str = "relay",
+    room: str = "main",
+    at: int = 17,
+    **data: Any,
+) -> Record:
+    """An event that `source` said, not yet in any journal."""
+    event = Event(
+        id=id or str(uuid.uuid4()),
+        type=type,
+        created="1",
+        source=source,
+        data=data or {"n": number},
+    )
+    body = event.to_json()
+    return Record(room, Kind.EVENT, at, body, event.key, type, source, mode, event=event)
+
+
+def work(number: int, source: str = "alice", type: str = "work") -> Record:
+    return said(number, type=type, source=source, mode="queue")
+
+
+def joined(name: str, room: str = "main") -> Record:
+    return control(
+        room, Kind.JOINED, 1, name=name, types=["*"], ack="auto", echo=True, after=None, was=None
+    )
+
+
+def copy(record: Record) -> Record:
+    """The same record once more, as if it came over the wire again."""
+    return Record(
+        record.room, record.kind, record.at, record.body, record.key, record.type, record.source,
+        record.mode, record.about,
+    )  # fmt: skip
+
+
+def numbers(records: list[Record]) -> list[int]:
+    return [record.parsed().data["n"] for record in records if record.kind is Kind.EVENT]
+
+
+class Journal:
+    """An engine, and how to open it again."""
+
+    def __init__(self, make: Callable[[], Engine]) -> None:
+        self._make = make
+        self.engine = make()
+        self.states: list[RoomState] = []
+
+    async def open(self) -> None:
+        self.states = await self.engine.open()
+
+    async def reopen(self) -> None:
+        await self.engine.close()
+        self.engine = self._make()
+        await self.open()
+
+    def state(self, room: str = "main") -> RoomState:
+        """What was remembered of a room when it was opened."""
+        (state,) = [state for state in self.states if state.name == room]
+        return state
+
+    async def take(self, *records: Record) -> list[Any]:
+        return await self.engine.append(records)
+
+    async def claim(
+        self,
+        name: str = "bob",
+        holder: int = 1,
+        lease: float | None = 30.0,
+        type: str = "work",
+        upto: int = FAR,
+    ) -> Claimed | None:
+        deadline = None if lease is None else time.monotonic() + lease
+        return await self.engine.claim("main", type, upto, name, holder, deadline)
+
+    async def log(self, **wanted: Any) -> list[int]:
+        """The numbers of all events, read page by page."""
+        found, after = [], 0
+        while True:
+            page = await self.engine.page("main", Filter(**wanted), 3, after=after)
+            found += numbers(page.events)
+            if page.more is None:
+                return found
+            last = await self.engine.find("main", page.more)
+            assert last is not None
+            after = last.position
+
+
+MAX_ATTEMPTS = 2
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal of each kind."""
+    makers: dict[str, Callable[[], Engine]] = {
+        "memory": lambda: MemoryEngine(MAX_ATTEMPTS),
+        "sqlite": lambda: SqliteEngine(tmp_path / "orders.db", MAX_ATTEMPTS),
+    }
+    journal = Journal(makers[request.param])
+    await journal.open()
+    yield journal
+    await journal.engine.close()
+
+
+@pytest.fixture
+async def durable(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal that outlives its process."""
+    journal = Journal(lambda: SqliteEngine(tmp_path / "orders.db", MAX_ATTEMPTS))
+    await journal.open()
+    assert journal.engine.durable
+    yield journal
+    await journal.engine.close()
+
+
+# ── order ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_records_of_every_kind_get_ascending_positions_in_the_order_of_append(
+    journal: Journal,
+) -> None:
+    batch = [said(1), joined("bob"), said(2), control("main", Kind.MODES, 2, modes={}), said(3)]
+    assert await journal.take(*batch[:2]) == [ACCEPTED] * 2
+    assert await journal.take(*batch[2:]) == [ACCEPTED] * 3
+    assert [record.position for record in batch] == [1, 2, 3, 4, 5]
+    read = await journal.engine.read("main", 0, ALL)
+    assert [(r.position, r.kind, r.at, r.body) for r in read] == [
+        (r.position, r.kind, r.at, r.body) for r in batch
+    ]
+
+
+async def test_rooms_share_no_positions_and_no_ids(journal: Journal) -> None:
+    here = said(1)
+    there = said(1, id=id_text(here.key), room="other", source="bob")
+    assert await journal.take(here, there, said(2)) == [ACCEPTED] * 3
+    assert (here.position, there.position) == (1, 1)
+    assert numbers(await journal.engine.read("other", 0, ALL)) == [1]
+
+
+async def test_a_reader_takes_pages_and_none_is_left_out_or_comes_twice(journal: Journal) -> None:
+    await journal.take(*(said(n) for n in range(25)))
+    found: list[int] = []
+    position = 0
+    while page := await journal.engine.read("main", position, 7):
+        assert len(page) <= 7
+        found += numbers(page)
+        position = page[-1].position
+    assert found == list(range(25))
+
+
+async def test_what_is_read_at_once_is_bounded_in_bytes_but_never_empty_before_the_end(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "MOST_BYTES", 1000)
+    await journal.take(*(said(note="x" * 700) for _ in range(5)))
+    first = await journal.engine.read("main", 0, ALL)
+    assert len(first) == 2
+    assert len(await journal.engine.read("main", 4, ALL)) == 1
+    page = await journal.engine.page("main", EVERYTHING, ALL)
+    assert (len(page.events), page.more) == (2, page.events[-1].key)
+
+
+async def test_reads_run_while_appends_do_and_see_a_beginning_of_the_log(journal: Journal) -> None:
+    async def write() -> None:
+        for start in range(0, 400, 20):
+            await journal.take(*(said(n) for n in range(start, start + 20)))
+
+    writing = asyncio.create_task(write())
+    seen: list[int] = []
+    while len(seen) < 400:
+        seen = numbers(await journal.engine.read("main", 0, ALL))
+        assert seen == list(range(len(seen)))
+        await asyncio.sleep(0)
+    await writing
+
+
+async def test_a_room_that_nobody_wrote_to_is_empty(journal: Journal) -> None:
+    engine = journal.engine
+    assert await engine.read("nowhere", 0, ALL) == []
+    assert (await engine.page("nowhere", EVERYTHING, 5)).events == []
+    assert await engine.find("nowhere", said().key) is None
+    assert await engine.orders("nowhere", None, 5) == []
+    assert engine.queue("nowhere").depths() == {}
+
+
+# ── duplicates ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_same_event_again_is_a_duplicate_and_another_under_its_id_a_conflict(
+    journal: Journal,
+) -> None:
+    first = said(1)
+    id = id_text(first.key)
+    assert await journal.take(first) == [ACCEPTED]
+    assert await journal.take(copy(first)) == [DUPLICATE]
+    assert await journal.take(said(1, id=id.upper(), at=99)) == [DUPLICATE]
+    assert await journal.take(said(2, id=id)) == [CONFLICT]
+    assert await journal.take(said(1, id=id, source="mallory")) == [CONFLICT]
+    assert await journal.take(said(1, id=id, type="other")) == [CONFLICT]
+    assert await journal.log() == [1]
+
+
+async def test_within_one_batch_the_first_counts(journal: Journal) -> None:
+    first = said(1)
+    id = id_text(first.key)
+    batch = [first, copy(first), said(2, id=id), said(3), copy(first)]
+    assert await journal.take(*batch) == [ACCEPTED, DUPLICATE, CONFLICT, ACCEPTED, DUPLICATE]
+    assert await journal.log() == [1, 3]
+    assert batch[3].position == 2
+
+
+async def test_a_duplicate_changes_no_order_and_is_not_queued_again(journal: Journal) -> None:
+    event = said(type="order_placed", mode="queue", item="tea")
+    await journal.take(event)
+    before = await journal.engine.orders("main", None, ALL)
+    assert await journal.take(copy(event)) == [DUPLICATE]
+    assert await journal.engine.orders("main", None, ALL) == before
+    assert journal.engine.queue("main").depths()["order_placed"]["ready"] == 1
+
+
+async def test_ids_are_remembered_after_reopening(durable: Journal) -> None:
+    first = said(1)
+    id = id_text(first.key)
+    await durable.take(first)
+    await durable.reopen()
+    assert await durable.take(copy(first), said(2, id=id), said(3)) == [
+        DUPLICATE,
+        CONFLICT,
+        ACCEPTED,
+    ]
+    assert await durable.log() == [1, 3]
+
+
+def moved_ids(path: Path) -> int:
+    """How many ids are in the table."""
+    db = sqlite3.connect(path)
+    try:
+        return int(db.execute("SELECT count(*) FROM ids").fetchone()[0])
+    finally:
+        db.close()
+
+
+async def all_moved(path: Path, count: int) -> None:
+    async def moved() -> bool:
+        return moved_ids(path) >= count
+
+    await until(moved, f"{count} ids are in the table")
+
+
+@pytest.mark.parametrize("slice", [1, 3, 1000])
+async def test_ids_are_remembered_once_they_moved_to_the_table_and_after_reopening_then(
+    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice: int
+) -> None:
+    monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 0)
+    monkeypatch.setattr(ids, "SLICE", slice)
+    early, late = [said(n) for n in range(7)], [said(n) for n in range(7, 10)]
+    await durable.take(*early)
+    await all_moved(tmp_path / "orders.db", 7)
+    monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 1_000)
+    await durable.take(*late)
+    for _ in range(2):
+        for event in (*early, *late):
+            conflict = said(-1, id=id_text(event.key))
+            assert await durable.take(copy(event), conflict) == [DUPLICATE, CONFLICT]
+            found = await durable.engine.find("main", event.key)
+            assert found is not None
+            assert found.body == event.body
+        assert await durable.log() == list(range(10))
+        await durable.reopen()
+
+
+async def test_ids_move_between_batches_when_too_many_wait(
+    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ids, "WAITING_AT_MOST", 5)
+    monkeypatch.setattr(ids, "SLICE", 4)
+    events = [said(n) for n in range(60)]
+    for event in events:
+        assert await durable.take(event) == [ACCEPTED]
+    assert moved_ids(tmp_path / "orders.db") > 0
+    for event in events:
+        assert await durable.take(copy(event)) == [DUPLICATE]
+
+
+async def test_ids_of_several_rooms_and_epochs_move_and_stay_apart(
+    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 0)
+    monkeypatch.setattr(ids, "SLICE", 2)
+    here = [said(n) for n in range(5)]
+    there = [said(n, id=id_text(event.key), room="other") for n, event in enumerate(here)]
+    await durable.take(*here, *there)
+    await all_moved(tmp_path / "orders.db", 10)
+    await durable.take(control("main", Kind.RESET, 1))
+    assert await durable.take(*map(copy, here)) == [ACCEPTED] * 5
+    await all_moved(tmp_path / "orders.db", 15)
+    assert await durable.take(*map(copy, there)) == [DUPLICATE] * 5
+    assert await durable.take(*map(copy, here)) == [DUPLICATE] * 5
+
+
+async def test_an_event_that_is_just_being_stored_is_found_or_not_but_never_another(
+    durable: Journal,
+) -> None:
+    """The reader asks while the writer is at it."""
+    for round in range(30):
+        event = said(round)
+        writing = asyncio.create_task(durable.take(event))
+        while not writing.done():
+            found = await durable.engine.find("main", event.key)
+            assert found is None or found.body == event.body
+            await asyncio.sleep(0)
+        found = await durable.engine.find("main", event.key)
+        assert found is not None
+
+
+# ── projections: orders and rooms ───────────────────────────────────────────────────────────────
+
+
+async def standing(journal: Journal, customer: str | None = None) -> list[tuple[str, Any, str]]:
+    orders = await journal.engine.orders("main", customer, ALL)
+    return [(order.customer, order.id, order.state) for order in orders]
+
+
+def placed(number: object, source: str = "alice", id: str = "") -> Record:
+    return _order("order_placed", source, id, {"id": number})
+
+
+def answered(kind: str, number: object, source: str = "bob", **data: Any) -> Record:
+    return _order(f"order_{kind}", source, "", {"id": number, **data})
+
+
+def _order(type: str, source: str, id: str, data: dict[str, Any]) -> Record:
+    event = Event(
+        id=id or str(uuid.uuid4()), type=type, created="1", source=source, data=data
+    )
+    return Record(
+        "main", Kind.EVENT, 1000, event.to_json(), event.key, type, source, "relay", event=event
+    )
+
+
+async def test_where_each_order_stands_follows_from_the_events_in_their_order(
+    journal: Journal,
+) -> None:
+    await journal.take(placed(1), placed(1, "carol"), placed(2), answered("confirmed", 1))
+    assert await standing(journal) == [
+        ("alice", 1, "confirmed"),
+        ("carol", 1, "placed"),
+        ("alice", 2, "placed"),
+    ]
+    await journal.take(answered("rejected", 2, customer="alice", reason="no", message="No."))
+    await journal.take(answered("confirmed", 1, customer="carol"))
+    assert await standing(journal) == [
+        ("alice", 1, "confirmed"),
+        ("carol", 1, "confirmed"),
+        ("alice", 2, "rejected"),
+    ]
+    assert await standing(journal, "carol") == [("carol", 1, "confirmed")]
+
+
+async def test_the_newest_orders_come_oldest_first_and_one_placed_anew_is_the_newest(
+    journal: Journal,
+) -> None:
+    await journal.take(*(placed(n) for n in range(1, 6)))
+    newest = await journal.engine.orders("main", None, 3)
+    assert [order.id for order in newest] == [3, 4, 5]
+    await journal.take(answered("rejected", 4, customer="alice"), placed(4))
+    newest = await journal.engine.orders("main", None, 3)
+    assert [order.id for order in newest] == [3, 5, 4]
+
+
+async def test_an_answer_without_a_customer_is_for_the_oldest_pending_order(
+    journal: Journal,
+) -> None:
+    await journal.take(placed(5, "carol"), placed(5, "alice"), answered("confirmed", 5))
+    assert await standing(journal) == [("carol", 5, "confirmed"), ("alice", 5, "placed")]
+
+
+STRANGE: list[Any] = [
+    None, True, False, 0, -1, 1.5, "5", "", "x" * 5000, [], [1, [2]], {}, {"a": None}, "\u202e", 2**53,
+]  # fmt: skip
+
+
+async def test_no_shape_of_an_orders_data_makes_an_append_fail(journal: Journal) -> None:
+    fields = ("id", "item", "quantity", "note", "customer", "event", "reason", "message")
+    for value in STRANGE:
+        for type in ("order_placed", "order_confirmed", "order_rejected"):
+            all_at_once = _order(type, "alice", "", dict.fromkeys(fields, value))
+            one_by_one = [_order(type, "alice", "", {"id": 5, field: value}) for field in fields]
+            batch = [all_at_once, *one_by_one]
+            assert await journal.take(*batch) == [ACCEPTED] * len(batch)
+    orders = await journal.engine.orders("main", None, ALL)
+    assert orders
+    json.dumps([order.model_dump() for order in orders])
+
+
+async def test_rooms_modes_orders_and_counts_are_as_they_were_after_reopening(
+    durable: Journal,
+) -> None:
+    last = placed(2)
+    modes = {"*": "pubsub", "work": "queue"}
+    await durable.take(
+        placed(1), control("main", Kind.MODES, 2, modes=modes), joined("x", "other"), last
+    )
+    orders = await durable.engine.orders("main", None, ALL)
+    await durable.reopen()
+    state = durable.state()
+    assert (state.modes, state.paused, state.events) == (modes, False, 2)
+    assert (state.head, state.cursor, state.last) == (3, 3, id_text(last.key))
+    assert durable.state("other").events == 0
+    assert await durable.engine.orders("main", None, ALL) == orders
+
+
+async def test_a_paused_room_holds_the_same_events_after_reopening(durable: Journal) -> None:
+    pause = control("main", Kind.PAUSED, 1, paused=True)
+    first = said(1)
+    await durable.take(said(0), pause, first, said(2))
+    await durable.reopen()
+    assert (durable.state().paused, durable.state().cursor) == (True, pause.position)
+    await durable.take(copy(pause))  # paused twice: what is held stays held
+    stepped = control("main", Kind.STEPPED, 1, event=id_text(first.key))
+    stepped.key, stepped.about = first.key, first.position
+    await durable.reopen()
+    assert durable.state().cursor == pause.position
+    await durable.take(stepped)
+    await durable.reopen()
+    assert (durable.state().paused, durable.state().cursor) == (True, first.position)
+    await durable.take(control("main", Kind.PAUSED, 1, paused=False))
+    await durable.reopen()
+    assert (durable.state().paused, durable.state().cursor) == (False, durable.state().head)
+
+
+# ── a failed append ─────────────────────────────────────────────────────────────────────────────
+
+
+class Full:
+    """The disk of a journal is full, as far as SQLite can tell, until `free`."""
+
+    def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine, SqliteEngine)
+        self._engine = engine
+
+    async def fill(self) -> None:
+        await self._set("(SELECT page_count FROM pragma_page_count)")
+
+    async def free(self) -> None:
+        await self._set("4294967294")
+
+    async def _set(self, most: str) -> None:
+        db = self._engine._db
+
+        def pragma() -> None:
+            (pages,) = db.execute(f"SELECT {most}").fetchone()
+            db.execute(f"PRAGMA max_page_count = {pages}")
+
+        await self._engine._writer.call(pragma)
+
+
+async def snapshot(journal: Journal) -> Any:
+    engine = journal.engine
+    return (
+        [(r.position, r.body) for r in await engine.read("main", 0, ALL)],
+        [(r.position, r.body) for r in await engine.read("new", 0, ALL)],
+        await engine.orders("main", None, ALL),
+        engine.queue("main").depths(),
+    )
+
+
+async def test_a_failed_append_leaves_nothing_behind_and_can_be_repeated(durable: Journal) -> None:
+    await durable.take(placed(1), work(1))
+    before = await snapshot(durable)
+    disk = Full(durable.engine)
+    await disk.fill()
+    big = [said(note="x" * 60_000) for _ in range(3)]
+    batch = [
+        *big,
+        placed(2),
+        answered("confirmed", 1),
+        work(2),
+        said(1, room="new"),
+        control("main", Kind.MODES, 1, modes={"*": "queue"}),
+        control("main", Kind.RESET, 1),
+        said(9),
+    ]
+    answers = await durable.take(*batch)
+    assert [getattr(answer, "code", answer) for answer in answers] == ["storage_full"] * len(batch)
+    assert all(isinstance(answer, StorageFailed) for answer in answers)
+    assert await snapshot(durable) == before
+    assert await durable.engine.find("main", big[0].key) is None
+    await disk.free()
+    assert await durable.engine.probe() is None
+    again = [copy(record) for record in batch]
+    assert await durable.take(*again) == [ACCEPTED] * len(batch)
+    assert numbers(await durable.engine.read("new", 0, ALL)) == [1]
+    assert await durable.log() == [9], "the reset went through this time"
+    await durable.reopen()
+    assert durable.state().modes == {"*": "queue"}
+    assert durable.state().events == 1
+
+
+async def test_after_a_failed_append_reading_goes_on_and_forgetting_does_no_harm(
+    durable: Journal,
+) -> None:
+    await durable.take(said(1), joined("bob", "other"))
+    disk = Full(durable.engine)
+    await disk.fill()
+    answers = await durable.take(*(said(note="x" * 60_000) for _ in range(3)))
+    assert answers[0].code == "storage_full"
+    await durable.engine.forget("other")
+    assert await durable.log() == [1]
+    await disk.free()
+    assert await durable.take(said(2)) == [ACCEPTED]
+    assert await durable.log() == [1, 2]
+
+
+# ── reset and forget ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_reset_begins_anew_log_ids_orders_and_queues(journal: Journal) -> None:
+    event = said(1)
+    modes = {"*": "pubsub"}
+    await journal.take(event, placed(1), work(1), control("main", Kind.MODES, 1, modes=modes))
+    taken = await journal.claim()
+    assert taken is not None
+    again = copy(event)
+    assert await journal.take(control("main", Kind.RESET, 2), again) == [ACCEPTED, ACCEPTED]
+    assert again.position == 1
+    assert await journal.log() == [1]
+    assert await journal.engine.orders("main", None, ALL) == []
+    assert journal.engine.queue("main").depths() == {}
+    assert journal.engine.queue("main").holding(taken.entry.key, 1) is None
+    assert await journal.claim() is None
+
+
+async def test_the_new_epoch_is_the_room_after_reopening_with_the_modes_it_had(
+    durable: Journal,
+) -> None:
+    modes = {"*": "pubsub"}
+    await durable.take(said(1), control("main", Kind.MODES, 1, modes=modes))
+    await durable.take(control("main", Kind.PAUSED, 1, paused=True))
+    await durable.take(control("main", Kind.RESET, 2))
+    await durable.reopen()
+    state = durable.state()
+    assert (state.modes, state.paused, state.events) == (modes, False, 0)
+    assert (state.head, state.last) == (0, None)
+    await durable.take(said(2), control("main", Kind.RESET, 3), said(3))
+    await durable.reopen()
+    assert await durable.log() == [3]
+
+
+async def test_what_is_told_late_of_an_event_before_a_reset_touches_none_after_it(
+    durable: Journal,
+) -> None:
+    await durable.take(work(1))
+    taken = await durable.claim()
+    assert taken is not None
+    await durable.take(control("main", Kind.RESET, 2), work(2))
+    await durable.take(taken.entry.tell(Kind.SETTLED, 3, name="bob"))
+    await durable.reopen()
+    again = await durable.claim()
+    assert again is not None
+    assert numbers([again.record]) == [2]
+
+
+async def test_a_room_without_events_is_forgotten_with_all_it_had(journal: Journal) -> None:
+    await journal.take(joined("bob", "other"), control("other", Kind.MODES, 1, modes={"*": "queue"}))
+    await journal.engine.forget("other")
+    await journal.engine.forget("never")
+    assert await journal.engine.read("other", 0, ALL) == []
+    late = said(1, room="other")
+    assert await journal.take(late) == [ACCEPTED]
+    assert late.position == 1
+
+
+async def test_a_forgotten_room_is_not_there_after_reopening(durable: Journal) -> None:
+    await durable.take(said(1), joined("bob", "other"))
+    await durable.engine.forget("other")
+    await durable.reopen()
+    assert [state.name for state in durable.states] == ["main"]
+
+
+async def test_a_room_that_was_reset_and_then_forgotten_does_not_come_back(
+    durable: Journal,
+) -> None:
+    secret = said(1, room="other")
+    await durable.take(secret, control("other", Kind.RESET, 1), joined("bob", "other"))
+    await durable.engine.forget("other")
+    await durable.reopen()
+    assert durable.states == []
+    assert await durable.take(joined("bob", "other"), copy(secret)) == [ACCEPTED] * 2
+    await durable.reopen()
+    assert durable.state("other").events == 1
+
+
+async def test_a_room_with_events_is_never_forgotten(durable: Journal) -> None:
+    await durable.take(said(1))
+    await durable.engine.forget("main")
+    assert await durable.log() == [1]
+
+
+# ── pages, find and story ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def long(journal: Journal) -> Journal:
+    """Ten events among control records."""
+    for number in range(10):
+        type, source = ("even", "alice") if number % 2 == 0 else ("odd", "bob")
+        note = {"n": number, "note": f"Grüße Nr. {number} {'ÄPFEL' if number > 7 else ''}"}
+        await journal.take(joined(f"p{number}"), said(type=type, source=source, **note))
+    return journal
+
+
+async def pages(journal: Journal, wanted: Filter, limit: int, backwards: bool) -> list[list[int]]:
+    """The numbers on each page, in the order in which the pages are read."""
+    found = []
+    position: int | None = None
+    while True:
+        ends: dict[str, Any] = {"before": FAR if position is None else position}
+        if not backwards:
+            ends = {"after": position or 0}
+        page = await journal.engine.page("main", wanted, limit, **ends)
+        found.append(numbers(page.events))
+        if page.more is None:
+            return found
+        last = await journal.engine.find("main", page.more)
+        assert last is not None
+        position = last.position
+
+
+async def test_pages_go_forwards_and_backwards_each_oldest_first(long: Journal) -> None:
+    forwards = await pages(long, EVERYTHING, 4, backwards=False)
+    assert forwards == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    backwards = await pages(long, EVERYTHING, 4, backwards=True)
+    assert backwards == [[6, 7, 8, 9], [2, 3, 4, 5], [0, 1]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 10, 11])
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_pages_of_any_size_hold_each_event_once_and_only_a_filtered_last_one_is_empty(
+    long: Journal, limit: int, backwards: bool
+) -> None:
+    found = await pages(long, EVERYTHING, limit, backwards)
+    assert sorted(number for page in found for number in page) == list(range(10))
+    assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
+    assert found[-1]
+    found = await pages(long, Filter(type="odd"), limit, backwards)
+    assert sorted(number for page in found for number in page) == [1, 3, 5, 7, 9]
+    assert all(found[:-1])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"type": "odd"}, [1, 3, 5, 7, 9]),
+        ({"source": "alice"}, [0, 2, 4, 6, 8]),
+        ({"type": "odd", "source": "alice"}, []),
+        ({"text": "nr. 3"}, [3]),
+        ({"text": "äpfel"}, [8, 9]),
+        ({"text": "GRÜSSE"}, []),
+        ({"text": "grüße"}, list(range(10))),
+        ({"text": "%"}, []),
+        ({"text": "äpfel", "type": "odd"}, [9]),
+        ({"text": '"source":"bob"'}, [1, 3, 5, 7, 9]),
+        ({"type": "od"}, []),
+    ],
+)
+async def test_a_log_is_filtered_by_exact_type_and_source_and_by_text_anywhere(
+    long: Journal, wanted: dict[str, str], expected: list[int]
+) -> None:
+    assert await long.log(**wanted) == expected
+
+
+async def test_an_event_is_found_by_its_id_and_by_nothing_else(journal: Journal) -> None:
+    events = [said(n) for n in range(3)]
+    await journal.take(joined("x"), *events)
+    for event in events:
+        found = await journal.engine.find("main", event.key)
+        assert found is not None
+        assert (found.body, found.position) == (event.body, event.position)
+        assert (found.mode, found.type, found.source) == ("relay", "tick", "alice")
+    assert await journal.engine.find("main", said().key) is None
+    assert await journal.engine.find("other", events[0].key) is None
+
+
+async def test_the_story_of_an_event_is_who_was_there_and_what_became_of_it(
+    journal: Journal,
+) -> None:
+    mine, other = work(1), work(2)
+    await journal.take(joined("bob"), mine, other)
+    claims = [await journal.claim(), await journal.claim("carol", 2)]
+    assert all(claims)
+    for claimed, name in zip(claims, ("bob", "carol"), strict=True):
+        assert claimed is not None
+        await journal.take(
+            claimed.entry.tell(Kind.HANDED, 2, name=name, attempt=1, lease=1.0),
+            claimed.entry.tell(Kind.SETTLED, 3, name=name),
+        )
+    await journal.take(
+        control("main", Kind.SUBSCRIBED, 4, name="bob", types=[]),
+        control("main", Kind.MODES, 4, modes={}),
+        control("main", Kind.PAUSED, 4, paused=True),
+        control("main", Kind.LEFT, 5, name="bob", last=9),
+        said(3),
+    )
+    story = await journal.engine.story("main", mine.position)
+    assert [(r.kind, r.data.get("name")) for r in story if r.kind is not Kind.EVENT] == [
+        ("joined", "bob"),
+        ("handed", "bob"),
+        ("settled", "bob"),
+        ("subscribed", "bob"),
+        ("paused", None),
+        ("left", "bob"),
+    ]
+    assert [r.position for r in story] == sorted(r.position for r in story)
+
+
+# ── queues ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_only_events_accepted_in_queue_mode_can_be_claimed_each_by_one(
+    journal: Journal,
+) -> None:
+    await journal.take(said(0, type="work"), work(1), work(2))
+    first, second = await journal.claim(), await journal.claim("carol", 2)
+    assert first is not None
+    assert second is not None
+    assert numbers([first.record, second.record]) == [1, 2]
+    assert (first.record.mode, first.entry.attempt) == ("queue", 1)
+    assert await journal.claim("dave", 3) is None
+    assert journal.engine.queue("main").depths() == {"work": {"ready": 0, "in_flight": 2, "dead": 0}}
+
+
+async def test_none_is_claimed_by_its_sender_or_before_it_was_let_go(journal: Journal) -> None:
+    event = work(1, source="bob")
+    await journal.take(event)
+    assert await journal.claim("bob") is None
+    assert await journal.claim("carol", upto=event.position - 1) is None
+    assert await journal.claim("carol", upto=event.position) is not None
+
+
+async def test_what_is_claimed_without_a_lease_is_settled(journal: Journal) -> None:
+    await journal.take(work(1))
+    assert await journal.claim(lease=None) is not None
+    assert journal.engine.queue("main").depths()["work"] == {"ready": 0, "in_flight": 0, "dead": 0}
+
+
+async def test_far_behind_in_a_long_queue_the_text_is_read_again(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "AT_HAND", 2)
+    await journal.take(*(work(n) for n in range(6)))
+    claims = [await journal.claim(holder=holder) for holder in range(6)]
+    assert numbers([claim.record for claim in claims if claim]) == list(range(6))
+
+
+async def test_a_lease_that_runs_out_gives_the_event_to_another_until_it_is_a_dead_letter(
+    journal: Journal,
+) -> None:
+    event = work(1)
+    await journal.take(event)
+    queue = journal.engine.queue("main")
+    for attempt, name in ((1, "bob"), (2, "carol")):
+        claimed = await journal.claim(name, attempt, lease=0.05)
+        assert claimed is not None
+        assert claimed.entry.attempt == attempt
+
+        async def ran_out() -> bool:
+            for entry in queue.expired(time.monotonic()):
+                queue.release(entry, f"the lease of {entry.name} ran out")
+                return True
+            return False
+
+        await until(ran_out, "the lease runs out")
+        assert queue.settle(event.key, attempt) is None
+    assert await journal.claim("dave", 3) is None
+    (dead,) = queue.dead()
+    assert (dead.key, dead.attempt, dead.reason) == (event.key, 2, "the lease of carol ran out")
+    assert queue.retry(event.key) is not None
+    again = await journal.claim("dave", 3)
+    assert again is not None
+    assert again.entry.attempt == 1
+
+
+def letting_go(journal: Journal, claimed: Claimed, reason: str) -> Record:
+    """The record that a claimed event was let go."""
+    state = journal.engine.queue("main").release(claimed.entry, reason)
+    if state is leases.State.DEAD:
+        return claimed.entry.tell(Kind.DEAD, 1, attempts=claimed.entry.attempt, reason=reason)
+    return claimed.entry.tell(Kind.RELEASED, 1, name="bob", reason=reason)
+
+
+def handing(claimed: Claimed, lease: float | None = 1.0) -> Record:
+    attempt = claimed.entry.attempt
+    return claimed.entry.tell(Kind.HANDED, 1, name="bob", attempt=attempt, lease=lease)
+
+
+async def claimed(journal: Journal) -> Claimed:
+    got = await journal.claim()
+    assert got is not None
+    return got
+
+
+#: what became of the first of two queued events → (ready, in flight, dead) after reopening, and the
+#: attempt with which it comes again
+Fate = Callable[[Journal], Awaitable[None]]
+
+
+async def _waits(journal: Journal) -> None:
+    pass
+
+
+async def _held(journal: Journal) -> None:
+    await journal.take(handing(await claimed(journal)))
+
+
+async def _settled(journal: Journal) -> None:
+    got = await claimed(journal)
+    await journal.take(handing(got), got.entry.tell(Kind.SETTLED, 1, name="bob"))
+
+
+async def _handed_for_good(journal: Journal) -> None:
+    await journal.take(handing(await claimed(journal), lease=None))
+
+
+async def _released(journal: Journal) -> None:
+    got = await claimed(journal)
+    await journal.take(handing(got), letting_go(journal, got, "busy"))
+
+
+async def _dead(journal: Journal) -> None:
+    await _released(journal)
+    await _released(journal)
+
+
+async def _held_the_last_time(journal: Journal) -> None:
+    await _released(journal)
+    await _held(journal)
+
+
+async def _retried(journal: Journal) -> None:
+    await _dead(journal)
+    entry = journal.engine.queue("main").dead()[0]
+    journal.engine.queue("main").retry(entry.key)
+    await journal.take(entry.tell(Kind.RETRIED, 1))
+
+
+async def _discarded(journal: Journal) -> None:
+    await _dead(journal)
+    entry = journal.engine.queue("main").dead()[0]
+    journal.engine.queue("main").discard(entry.key)
+    await journal.take(entry.tell(Kind.DISCARDED, 1))
+
+
+FATES: list[tuple[Fate, tuple[int, int, int], list[tuple[int, int]]]] = [
+    (_waits, (2, 0, 0), [(1, 1), (2, 1)]),
+    (_held, (2, 0, 0), [(1, 2), (2, 1)]),
+    (_settled, (1, 0, 0), [(2, 1)]),
+    (_handed_for_good, (1, 0, 0), [(2, 1)]),
+    (_released, (2, 0, 0), [(1, 2), (2, 1)]),
+    (_dead, (1, 0, 1), [(2, 1)]),
+    (_held_the_last_time, (1, 0, 1), [(2, 1)]),
+    (_retried, (2, 0, 0), [(1, 1), (2, 1)]),
+    (_discarded, (1, 0, 0), [(2, 1)]),
+]
+
+
+@pytest.mark.parametrize(("fate", "depths", "claims"), FATES, ids=lambda v: getattr(v, "__name__", ""))
+async def test_queues_attempts_and_dead_letters_are_as_they_were_after_reopening(
+    durable: Journal, fate: Fate, depths: tuple[int, int, int], claims: list[tuple[int, int]]
+) -> None:
+    await durable.take(work(1), work(2))
+    await fate(durable)
+    await durable.reopen()
+    queue = durable.engine.queue("main")
+    assert tuple(queue.depths()["work"].values()) == depths
+    got = []
+    while (claim := await durable.claim()) is not None:
+        got.append((claim.record.parsed().data["n"], claim.entry.attempt))
+    assert got == claims
+
+
+async def test_a_dead_letter_keeps_its_reason_after_reopening(durable: Journal) -> None:
+    await durable.take(work(1))
+    await _dead(durable)
+    await durable.reopen()
+    (dead,) = durable.engine.queue("main").dead()
+    assert (dead.attempt, dead.reason) == (2, "busy")
+
+
+async def test_an_accepted_event_is_queued_though_nobody_told_the_rest(durable: Journal) -> None:
+    """As after a crash between the handing over and the commit of what is told of it."""
+    await durable.take(work(1))
+    await claimed(durable)
+    await durable.reopen()
+    assert (await claimed(durable)).entry.attempt == 1
+
+
+async def test_a_second_server_on_the_same_journal_is_refused_in_words(
+    durable: Journal, tmp_path: Path
+) -> None:
+    second = SqliteEngine(tmp_path / "orders.db")
+    with pytest.raises(Exception, match="in use by another Orders server"):
+        await second.open()
+    assert await durable.take(said(1)) == [ACCEPTED]
