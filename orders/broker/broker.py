@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import from_json
+
 from orders.broker import commands
 from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
 from orders.broker.modes import bounded, changed
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.broker.room import Participant, Room
-from orders.domain.envelope import Event
+from orders.domain.envelope import Event, is_uuid
 from orders.errors import Full, OrdersError, Refused
 
 
@@ -194,7 +196,8 @@ class Broker:
             items.append(self.publish(room, event, participant.name, now, participant))
             return items
         except Refused as refused:
-            return [self.refusal(room, participant, refused, event.id if event else "", now)]
+            event_id = event.id if event else _id_in(text)
+            return [self.refusal(room, participant, refused, event_id, now)]
 
     def publish(
         self, room: Room, event: Event, name: str, now: int, sender: Participant | None = None
@@ -353,6 +356,16 @@ ROLES = {
     "order_confirmed": "confirmer",
     "order_rejected": "confirmer",
 }
+
+
+def _id_in(text: str | None) -> str:
+    """The id that a refused message bears, so that its sender knows which one it was."""
+    try:
+        sent = from_json(text or "")
+    except ValueError:
+        return ""
+    id = sent.get("id") if isinstance(sent, dict) else None
+    return id if isinstance(id, str) and is_uuid(id) else ""
 
 
 def _read(text: str | None) -> Event:

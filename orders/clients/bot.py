@@ -119,12 +119,11 @@ class Bot:
         while True:
             await self._lost_place.wait()
             self._lost_place.clear()
-            for order in await self._orders():
+            for order in await self._orders(state="placed"):
                 if not self._memory.get(order.customer, order.number):
                     self._memory.keep(order)
-                if order.state == "placed":
-                    for placing in (order, *order.behind):
-                        await self._take_up(placing.event)
+                for placing in (order, *order.behind):
+                    await self._take_up(placing.event)
 
     async def _take_up(self, event_id: str) -> None:
         found = await self._find(event_id)

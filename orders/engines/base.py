@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from orders.broker.modes import matches
 from orders.broker.records import Record, RoomState
 from orders.domain.orders import Order
 from orders.engines.leases import Entry, Leases
@@ -36,7 +37,7 @@ Answer = Outcome | StorageFailed
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events of a log are wanted: exact type and source, text anywhere in the event."""
+    """Which events of a log are wanted: a type or prefix, a source, text anywhere in the event."""
 
     type: str | None = None
     source: str | None = None
@@ -48,7 +49,7 @@ class Filter:
 
     def admits(self, record: Record) -> bool:
         return (
-            (not self.type or record.type == self.type)
+            (not self.type or matches(frozenset((self.type,)), record.type))
             and (not self.source or record.source == self.source)
             and (not self.text or self.text.lower() in record.body.decode().lower())
         )
@@ -150,8 +151,13 @@ class Engine(Protocol):
         """The control records that tell who received the event at position `about`: those about
         that event, and those about who was present, what they wanted and when it was paused."""
 
-    async def orders(self, room: str, customer: str | None, limit: int) -> list[Order]:
-        """Where the newest orders stand, oldest first."""
+    async def orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> list[Order]:
+        """Where the newest orders stand, oldest first; of one customer, or in one state."""
+
+    async def order(self, room: str, customer: str, number: str) -> Order | None:
+        """Where one order stands; `number` is the key text of its id."""
 
     async def forget(self, room: str) -> None:
         """Drop a room that has no events."""

@@ -130,6 +130,15 @@ class MemoryEngine:
             if record.about == about or record.kind in PRESENCE
         ]
 
-    async def orders(self, room: str, customer: str | None, limit: int) -> list[Order]:
-        orders = [o for o in self._room(room).orders.values() if customer in (None, o.customer)]
+    async def orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> list[Order]:
+        orders = [
+            order
+            for order in self._room(room).orders.values()
+            if customer in (None, order.customer) and state in (None, order.state)
+        ]
         return orders[-limit:]
+
+    async def order(self, room: str, customer: str, number: str) -> Order | None:
+        return self._room(room).get(customer, number)

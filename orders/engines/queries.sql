@@ -123,8 +123,11 @@ SET position = CASE WHEN :placed THEN :position ELSE position END,
     body = :body;
 
 -- name: newest_orders
+-- What is null admits every order.
 SELECT body FROM (
     SELECT body, position FROM orders
-    WHERE room = :room AND (:customer IS NULL OR customer = :customer)
+    WHERE room = :room
+      AND (:customer IS NULL OR customer = :customer)
+      AND (:state IS NULL OR json_extract(body, '$.state') = :state)
     ORDER BY position DESC LIMIT :limit
 ) ORDER BY position;

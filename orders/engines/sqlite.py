@@ -24,7 +24,7 @@ from orders.engines.base import (
 from orders.engines.ids import MOST
 from orders.engines.leases import Entry, Leases, State
 from orders.engines.queries import QUERIES, SCHEMA
-from orders.engines.store import Store
+from orders.engines.store import Book, Store
 from orders.engines.writer import Writer
 from orders.errors import CannotStart, StorageFailed
 
@@ -178,17 +178,25 @@ class SqliteEngine:
             lambda db: list(_each(room, db.execute(QUERIES["controls"], values)))
         )
 
-    async def orders(self, room: str, customer: str | None, limit: int) -> list[Order]:
+    async def orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> list[Order]:
         row = self._store.rooms.get(room)
         if row is None:
             return []
-        values = {"room": row.key, "customer": customer, "limit": limit}
+        values = {"room": row.key, "customer": customer, "state": state, "limit": limit}
         return await self._ask(
             lambda db: [
                 Order.model_validate_json(body)
                 for (body,) in db.execute(QUERIES["newest_orders"], values)
             ]
         )
+
+    async def order(self, room: str, customer: str, number: str) -> Order | None:
+        row = self._store.rooms.get(room)
+        if row is None:
+            return None
+        return await self._ask(lambda db: Book(db, row.key).get(customer, number))
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Put a question to a reader's own connection, in a reader's thread."""

@@ -161,7 +161,13 @@ async def get_event(request: web.Request) -> web.Response:
 async def get_orders(request: web.Request) -> web.Response:
     """Each order, and where it stands; the newest, oldest first."""
     node, room = room_named(request)
-    orders = await node.engine.orders(room.name, request.query.get("customer"), MOST_ORDERS)
+    query = request.query
+    customer, number = query.get("customer"), query.get("number")
+    if customer is not None and number is not None:
+        order = await node.engine.order(room.name, customer, number)
+        orders = [order] if order else []
+    else:
+        orders = await node.engine.orders(room.name, customer, MOST_ORDERS, query.get("state"))
     return answer({"orders": [order.model_dump() for order in orders]})
 
 

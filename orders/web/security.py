@@ -47,8 +47,6 @@ def _is_local(name: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return is_loopback(name)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped  # else all of them would count as private
     return address.is_loopback or address.is_private or address.is_link_local
 
 

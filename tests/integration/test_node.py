@@ -1,0 +1,688 @@
+"""The pump and all around it, with participants without sockets: what happens at once.
+
+Whatever races here is started within one turn of the event loop, so that it meets in one batch.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orders.broker.broker import Limits
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.engines import leases
+from orders.engines.base import Answer, Engine, Outcome
+from orders.engines.memory import MemoryEngine
+from orders.engines.sqlite import SqliteEngine
+from orders.errors import Close, Full, StorageFailed
+from orders.node import Node
+from tests.outlets import Party, join, running, settled
+from tests.wire import until
+
+NO_LIMITS = Limits(rate=0)
+ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def node(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Node]:
+    engine = MemoryEngine() if request.param == "memory" else SqliteEngine(tmp_path / "orders.db")
+    async with running(engine, limits=NO_LIMITS) as node:
+        yield node
+
+
+@pytest.fixture
+def main(node: Node) -> Room:
+    return node.room("main")
+
+
+class Gate:
+    """Holds a method of an engine back, as a slow disk does: `closed` until it is opened."""
+
+    def __init__(self, engine: Engine, method: str) -> None:
+        self._engine, self._method = engine, method
+        self._open = asyncio.Event()
+        self.waiting = 0
+        self._held: Callable[..., Any] = getattr(engine, method)
+        setattr(engine, method, self._call)
+
+    async def _call(self, *args: Any, **kwargs: Any) -> Any:
+        self.waiting += 1
+        await self._open.wait()
+        return await self._held(*args, **kwargs)
+
+    async def until_reached(self) -> None:
+        async def reached() -> bool:
+            return self.waiting > 0
+
+        await until(reached, f"{self._method} is called")
+
+    def open(self) -> None:
+        setattr(self._engine, self._method, self._held)
+        self._open.set()
+
+
+class Broken(MemoryEngine):
+    """A journal in memory whose disk can fail."""
+
+    failing = False
+
+    async def append(self, records: Any) -> list[Answer]:
+        if self.failing:
+            return [StorageFailed("storage_full", "The disk is full.")] * len(records)
+        return await super().append(records)
+
+    async def probe(self) -> StorageFailed | None:
+        return StorageFailed("storage_full", "The disk is full.") if self.failing else None
+
+
+async def log(node: Node, room: str = "main") -> list[int]:
+    """The numbers of the ticks in the journal."""
+    records: list[Record] = []
+    while page := await node.engine.read(room, records[-1].position if records else 0, 500):
+        records += page
+    return [r.parsed().data["n"] for r in records if r.kind is Kind.EVENT and r.type == "tick"]
+
+
+# ── pause, step, resume ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_held_and_what_comes_in_the_batch_of_the_resume_are_heard_once_in_order(
+    node: Node, main: Room
+) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await node.host.pause(main)
+    alice.tick(5)
+    await alice.fence()
+    assert bob.numbers == []
+    resuming = asyncio.create_task(node.host.resume(main))
+    await asyncio.sleep(0)
+    alice.tick(5)
+    await resuming
+    await alice.fence()
+    assert bob.numbers == list(range(1, 11))
+    assert alice.numbers == bob.numbers
+
+
+async def test_an_event_in_the_batch_of_the_pause_is_held_if_it_came_after_it(
+    node: Node, main: Room
+) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await alice.fence()
+    alice.tick()
+    pausing = asyncio.create_task(node.host.pause(main))
+    await asyncio.sleep(0)
+    alice.tick()
+    await pausing
+    await alice.fence()
+    assert bob.numbers == [1]
+    await node.host.resume(main)
+    assert bob.numbers == [1, 2]
+
+
+async def test_pausing_twice_holds_what_was_held(node: Node, main: Room) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await node.host.pause(main)
+    alice.tick(2)
+    await node.host.pause(main)
+    alice.tick(1)
+    await asyncio.gather(node.host.pause(main), node.host.pause(main))
+    await alice.fence()
+    assert bob.numbers == []
+    await node.host.resume(main)
+    await node.host.resume(main)
+    assert bob.numbers == [1, 2, 3]
+
+
+async def test_steps_at_once_let_go_one_event_each_and_none_twice(node: Node, main: Room) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await node.host.pause(main)
+    alice.tick(5)
+    await alice.fence()
+    stepped = await asyncio.gather(*(node.host.step(main) for _ in range(3)))
+    assert len(set(stepped)) == 3
+    assert bob.numbers == [1, 2, 3]
+    await asyncio.gather(*(node.host.step(main) for _ in range(4)))
+    assert bob.numbers == [1, 2, 3, 4, 5]
+    assert await node.host.step(main) is None
+
+
+@pytest.mark.parametrize("first", ["step", "resume"])
+async def test_a_step_and_a_resume_at_once_let_nothing_go_twice(
+    node: Node, main: Room, first: str
+) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    for _ in range(10):
+        await node.host.pause(main)
+        alice.tick(4)
+        await alice.fence()
+        acts: list[Any] = [node.host.step(main), node.host.resume(main), node.host.step(main)]
+        await asyncio.gather(*(acts if first == "step" else acts[::-1]))
+        alice.tick(1)
+        await alice.fence()
+    assert bob.numbers == list(range(1, 51))
+
+
+async def test_who_joins_while_paused_does_not_hear_what_was_held_and_who_comes_back_does(
+    node: Node, main: Room
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(1)
+    (first,) = await alice.hears(1)
+    await node.host.pause(main)
+    alice.tick(2)
+    await alice.fence()
+    late, back = await join(node, "late"), await join(node, "back", after=first["id"])
+    alice.tick(1)
+    await settled(node, main)
+    await back.hears(1, "broker.caught_up")
+    await node.host.resume(main)
+    assert alice.numbers == [1, 2, 3, 4]
+    assert late.numbers == [4]
+    assert back.numbers == [2, 3, 4]
+
+
+async def test_a_queue_hands_out_only_what_was_let_go(node: Node, main: Room) -> None:
+    node.set_modes(main, {"tick": "queue"})
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await node.host.pause(main)
+    alice.tick(3)
+    await settled(node, main)
+    assert bob.numbers == []
+    await node.host.step(main)
+    await bob.hears(1)
+    await node.host.resume(main)
+    await bob.hears(3)
+    assert bob.numbers == [1, 2, 3]
+
+
+async def test_a_pause_while_the_disk_is_full_lets_nothing_go_twice() -> None:
+    engine = Broken()
+    async with running(engine, limits=NO_LIMITS) as node:
+        alice, bob = await join(node, "alice"), await join(node, "bob")
+        alice.tick(5)
+        await alice.fence()
+        engine.failing = True
+        await node.host.pause(node.room("main"))
+        alice.tick(1)
+        await alice.fence()
+        assert alice.outlet.codes().count("storage_full") == 1
+        engine.failing = False
+        await node.host.resume(node.room("main"))
+        alice.tick(1)
+        await alice.fence()
+        assert bob.numbers == [1, 2, 3, 4, 5, 7]
+        assert await log(node) == bob.numbers
+
+
+# ── reset ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_events_in_the_batch_of_a_reset_belong_to_the_beginning_they_came_after(
+    node: Node,
+) -> None:
+    alice = await join(node, "alice", room="class")
+    room = node.room("class")
+    await alice.fence()
+    alice.tick(2)
+    resetting = asyncio.create_task(node.host.reset(room))
+    await asyncio.sleep(0)
+    alice.tick(3)
+    await resetting
+    await alice.fence()
+    assert await log(node, "class") == [3, 4, 5]
+    assert alice.numbers == [1, 2, 3, 4, 5]
+    last = alice.outlet.of_type("tick")[-1]["id"]
+    assert (room.events, room.last) == (3, last)
+    alice.leave()
+    await settled(node, room)
+    assert node.room("class") is room, "it has events: nobody forgets it"
+    assert await log(node, "class") == [3, 4, 5]
+
+
+async def test_a_reset_is_a_notice_to_all_and_no_second_welcome(node: Node, main: Room) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob", quiet=True)
+    await node.host.reset(main)
+    alice.tick(1)
+    await alice.fence()
+    assert alice.outlet.codes()[0] == bob.outlet.codes()[0] == "reset"
+    assert len(alice.outlet.of_type("broker.welcome")) == 1
+    assert bob.numbers == [1]
+    story = await node.engine.story("main", 0)
+    present = {r.data["name"] for r in story if r.kind is Kind.JOINED}
+    assert present == {"alice", "bob"}, "the new beginning knows who was there"
+
+
+async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginning_once(
+    node: Node, main: Room
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(20)
+    await alice.fence()
+    gate = Gate(node.engine, "read")
+    back = await join(node, "back", after="start")
+    await gate.until_reached()
+    await node.host.reset(main)
+    alice.tick(3)
+    await alice.fence()
+    gate.open()
+    await back.hears(1, "broker.caught_up")
+    alice.tick(2)
+    await alice.fence()
+    heard = [number for number in back.numbers if number > 20]
+    assert heard == [21, 22, 23, 24, 25]
+    assert len(back.outlet.of_type("broker.caught_up")) == 1
+
+
+async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_once(
+    tmp_path: Path,
+) -> None:
+    engine = SqliteEngine(tmp_path / "orders.db")
+    async with running(engine, limits=NO_LIMITS, max_unread=2000, slow_grace=60) as node:
+        main = node.room("main")
+        alice, slow = await join(node, "alice"), await join(node, "slow", reads=False)
+        alice.tick(100)
+        await alice.fence()
+        assert not slow.participant.live
+        await node.host.reset(main)
+        alice.tick(3)
+        await alice.fence()
+        slow.outlet.reads = True
+        slow.outlet.read()
+        alice.tick(2)
+
+        async def caught_up() -> bool:
+            return slow.participant.live and slow.participant.held is None
+
+        await until(caught_up, "slow is live again")
+        await alice.fence()
+        assert [n for n in slow.numbers if n > 100] == [101, 102, 103, 104, 105]
+
+
+async def test_an_after_that_was_looked_up_before_a_reset_holds_no_longer(
+    node: Node, main: Room
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(9)
+    last = (await alice.hears(9))[-1]["id"]
+    found = await node.engine.find("main", bytes.fromhex(last.replace("-", "")))
+    gate = Gate(node.engine, "find")
+    gate._held = lambda *_: _async(found)
+    joining = asyncio.create_task(join(node, "bob", after=last))
+    await gate.until_reached()
+    await node.host.reset(main)
+    gate.open()
+    bob = await joining
+    alice.tick(3)
+    await alice.fence()
+    await bob.fence()
+    assert bob.outlet.codes()[0] == "unknown_position"
+    assert set(bob.numbers) <= {10, 11, 12}
+    alice.tick(1)
+    await alice.fence()
+    assert bob.numbers[-1] == 13
+
+
+async def _async(value: Any) -> Any:
+    return value
+
+
+# ── coming and going ────────────────────────────────────────────────────────────────────────────
+
+
+def known(node: Node) -> set[str]:
+    """The rooms that the journal has."""
+    engine = node.engine
+    return set(engine._store.rooms if isinstance(engine, SqliteEngine) else engine._rooms)  # type: ignore[attr-defined]
+
+
+async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) -> None:
+    for number in range(5):
+        party = await join(node, room=f"room-{number}")
+        await party.fence()
+        party.leave()
+
+    async def forgotten() -> bool:
+        return known(node) <= {"main"} and set(node.broker.rooms) == {"main"}
+
+    await until(forgotten, "the empty rooms are forgotten")
+
+
+async def test_an_event_on_its_way_into_a_room_that_is_left_keeps_the_room(node: Node) -> None:
+    party = await join(node, "alice", room="class")
+    await party.fence()
+    gate = Gate(node.engine, "append")
+    party.send({"type": "other", "data": {}, "id": "not an id"})
+    party.leave()
+    await gate.until_reached()
+    publisher = await join(node, "bob", room="class")
+    publisher.tick(1)
+    publisher.leave()
+    gate.open()
+    await settled(node, node.room("main"))
+
+    async def stored() -> bool:
+        return await log(node, "class") == [1]
+
+    await until(stored, "the event is stored")
+    assert node.room("class").events == 1
+
+
+async def test_who_joins_while_the_last_one_leaves_is_in_the_room_that_all_others_find(
+    node: Node,
+) -> None:
+    last = await join(node, "last", room="class")
+    await last.fence()
+    gate = Gate(node.engine, "find")
+    joining = asyncio.create_task(join(node, "alice", room="class", after=ID))
+    await gate.until_reached()
+    last.leave()
+
+    async def forgotten() -> bool:
+        return "class" not in node.broker.rooms
+
+    await until(forgotten, "the room is forgotten")
+    gate.open()
+    alice, bob = await joining, await join(node, "bob", room="class")
+    bob.tick(1)
+    assert (await alice.hears(1))[0]["source"] == "bob"
+    assert set(node.room("class").participants) == {"alice", "bob"}
+
+
+async def test_who_was_taken_over_speaks_no_more_and_leaves_nobody_behind(
+    node: Node, main: Room
+) -> None:
+    old = await join(node, session="s" * 16)
+    new = await join(node, session="s" * 16)
+    await new.fence()
+    old.send({"type": "tick", "source": "alice", "data": {"n": 1}})  # it was on its way
+    old.send({"type": "broker.subscribe", "data": {"types": ["x"]}})
+    old.leave()
+    new.tick(1)
+    assert (await new.hears(1))[0]["source"] == "guest-1"
+    assert old.outlet.closed is Close.TAKEN_OVER
+    assert main.participants == {"guest-1": new.participant}
+    new.leave()
+    await settled(node, main)
+    assert main.participants == {}
+
+
+async def test_participants_queues_and_audiences_are_gone_when_all_have_left(
+    node: Node, main: Room
+) -> None:
+    node.set_modes(main, {"tick": "queue"})
+    for _ in range(3):
+        parties = [
+            await join(node, f"p{n}", ack="manual", types=[f"t{n}", "tick"], session=f"{n}" * 16)
+            for n in range(5)
+        ]
+        parties[0].tick(3)
+        await parties[0].fence()
+        for party in parties:
+            party.leave()
+            party.leave()
+        await settled(node, main)
+    assert (main.participants, main.audiences, main.sessions) == ({}, {}, {})
+    assert node.engine.queue("main").depths()["tick"] == {"ready": 9, "in_flight": 0, "dead": 0}
+    assert node._lagging == {}
+
+
+async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
+    limits = Limits(max_participants=1)
+    async with running(SqliteEngine(tmp_path / "orders.db"), limits=limits) as node:
+        alice = await join(node, "alice")
+        for name in ("alice", None):
+            refused = Party(node, alice.participant, alice.outlet)
+            with pytest.raises(Full):
+                refused = await join(node, name)
+            assert refused.participant is alice.participant
+        await alice.fence()
+        kinds = [r.kind for r in await node.engine.read("main", 0, 99)]
+        assert kinds == [Kind.JOINED]
+
+
+async def test_the_welcome_comes_first_whatever_happens_meanwhile(node: Node, main: Room) -> None:
+    alice = await join(node, "alice")
+    await alice.fence()
+    gate = Gate(node.engine, "append")
+    pausing = asyncio.create_task(node.host.pause(main))
+    node.set_modes(main, {"*": "pubsub"})
+    await gate.until_reached()
+    bob = await join(node, "bob")
+    bob.tick(1)
+    gate.open()
+    await pausing
+    await bob.fence()
+    assert bob.outlet.heard[0]["type"] == "broker.welcome"
+    assert alice.outlet.codes()[-1] == "paused"
+
+
+async def test_quiet_spares_one_the_welcome_and_accepted_and_nothing_else(
+    node: Node, main: Room
+) -> None:
+    quiet = await join(node, "quiet", quiet=True, after="start")
+    quiet.tick(1)
+    await quiet.fence()
+    node.set_modes(main, {"*": "pubsub"})
+    await node.host.pause(main)
+    types = [event["type"] for event in quiet.outlet.heard]
+    expected = {"broker.caught_up", "tick", "broker.error", "broker.modes", "broker.notice"}
+    assert set(types) == expected
+
+
+async def test_answers_come_one_to_an_event_in_the_order_sent(node: Node) -> None:
+    alice = await join(node, "alice", echo=False)
+    sent = [
+        {"type": "tick", "data": {}, "id": ID},
+        {"type": "tick", "data": 5},
+        {"type": "tick", "data": {}, "id": ID},
+        {"type": "tick", "data": {"other": 1}, "id": ID},
+        {"type": "broker.dance", "data": {}},
+        {"type": "tick", "data": {}, "source": "bob"},
+        {"type": "tick", "data": {}},
+    ]
+    for message in sent:
+        alice.send(message)
+    await alice.fence()
+    answers = [
+        event["data"].get("code", event["data"].get("duplicate", "accepted"))
+        for event in alice.outlet.heard[1:-1]
+    ]
+    assert answers == [
+        "accepted", "wrong_data", True, "id_conflict", "unknown_command", "wrong_source", "accepted",
+    ]  # fmt: skip
+
+
+# ── readers that are slow ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_slow_reader_reads_on_from_the_journal_and_misses_nothing(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "orders.db")
+    async with running(engine, limits=NO_LIMITS, max_unread=5_000, slow_grace=60) as node:
+        alice = await join(node, "alice")
+        slow, fast = await join(node, "slow", reads=False), await join(node, "fast", echo=False)
+        most = 0
+        for _ in range(40):
+            alice.tick(50)
+            await alice.fence()
+            most = max(most, slow.outlet.unread())
+            slow.outlet.read()
+        slow.outlet.reads = True
+        slow.outlet.read()
+        await slow.hears(2000)
+        assert slow.numbers == fast.numbers == list(range(1, 2001))
+        assert most < 300_000, "what waits for it is bounded"
+        assert slow.outlet.of_type("broker.caught_up") == []
+
+
+async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are_not(
+    node: Node,
+) -> None:
+    object.__setattr__(node.options, "max_unread", 2_000)
+    object.__setattr__(node.options, "slow_grace", 0.05)
+    alice = await join(node, "alice")
+    stopped, neighbour = await join(node, "stopped", reads=False), await join(node, "neighbour")
+    alice.tick(50)
+    await alice.fence()
+
+    async def cut_off() -> bool:
+        return stopped.outlet.closed is Close.TOO_SLOW
+
+    await until(cut_off, "who reads nothing is cut off")
+    stopped.leave()
+    alice.tick(50)
+    await alice.fence()
+    assert neighbour.numbers == list(range(1, 101))
+    assert (alice.outlet.closed, neighbour.outlet.closed) == (None, None)
+    assert node.stats.slow == 1
+    assert node._lagging == {}
+
+
+async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: Room) -> None:
+    alice = await join(node, "alice")
+    alice.tick(5)
+    await alice.fence()
+    node.set_modes(main, {"tick": "queue"})
+    gate = Gate(node.engine, "read")
+    back = await join(node, "back", after="start")
+    await gate.until_reached()
+    alice.tick(2)
+    await alice.fence()
+    assert node.engine.queue("main").depths()["tick"]["ready"] == 2
+    gate.open()
+    await back.hears(7)
+    assert back.numbers == [1, 2, 3, 4, 5, 6, 7]
+    types = [e["type"] for e in back.outlet.heard if e["type"] != "broker.welcome"]
+    assert types == ["tick"] * 5 + ["broker.modes"] * types.count("broker.modes") + [
+        "broker.caught_up"
+    ] + ["tick"] * 2 or types.index("broker.caught_up") < types.index("tick", 6)
+
+
+# ── queues ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
+    node: Node, main: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "AT_HAND", 0)
+    node.set_modes(main, {"tick": "queue"})
+    alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
+    carol = await join(node, "carol", ack="manual", prefetch=10)
+    await carol.fence()
+    gate = Gate(node.engine, "claim")  # the entry is taken, and then its text is read
+    claim = gate._held
+
+    async def slow_claim(*args: Any) -> Any:
+        claimed = await claim(*args)
+        await gate._open.wait()
+        return claimed
+
+    node.engine.claim = slow_claim  # type: ignore[method-assign]
+    alice.tick(3)
+
+    async def taken() -> bool:
+        return node.engine.queue("main").depths().get("tick", {}).get("in_flight") == 1
+
+    await until(taken, "the first is taken")
+    bob.leave()
+    gate._open.set()
+    node.engine.claim = claim  # type: ignore[method-assign]
+    await carol.hears(3)
+    assert sorted(carol.numbers) == [1, 2, 3]
+    for event in carol.outlet.of_type("tick"):
+        carol.ack(event["id"])
+    await carol.fence()
+    assert node.engine.queue("main").entries == {}
+    assert carol.participant.in_flight == 0
+
+
+async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main: Room) -> None:
+    node.set_modes(main, {"tick": "queue"})
+    alice = await join(node, "alice")
+    bob = await join(node, "bob", ack="manual", prefetch=2)
+    alice.tick(3)
+    held = await bob.hears(2)
+    carol = await join(node, "carol", ack="manual")
+    (third,) = await carol.hears(1)
+    carol.ack(held[0]["id"])
+    await carol.fence()
+    assert carol.outlet.codes()[0] == "not_held"
+    bob.leave()
+    carol.ack(third["id"])
+    again = (await carol.hears(2))[1]
+    assert (again["id"], again["attempt"]) == (held[0]["id"], 2)
+
+
+async def test_an_ack_may_spell_the_id_as_it_likes(node: Node, main: Room) -> None:
+    node.set_modes(main, {"tick": "queue"})
+    alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
+    alice.send({"type": "tick", "data": {}, "id": ID.upper()})
+    (event,) = await bob.hears(1)
+    assert event["id"] == ID.upper()
+    bob.ack(ID.lower())
+    await bob.fence()
+    assert bob.outlet.codes() == ["malformed_json"]
+    assert node.engine.queue("main").entries == {}
+
+
+# ── nothing that can be sent makes the pump fail ────────────────────────────────────────────────
+
+VALUES: list[Any] = [
+    None, True, 0, -1, 1.5, 2**53, "", "x", "\u202e\ud83d\ude00", "a" * 5000, ID, [], {}, [[]],
+    {"": 0}, {"types": ["*"]}, ["*"], {"event": ID}, "queue",
+]  # fmt: skip
+TYPES = [
+    "order_placed", "order_confirmed", "order_rejected", "tick", "broker.subscribe",
+    "broker.unsubscribe", "broker.ack", "broker.nack", "broker.welcome", "broker", "a" * 64,
+]  # fmt: skip
+FIELDS = ["id", "customer", "event", "item", "quantity", "note", "reason", "message", "types"]
+
+
+@pytest.mark.parametrize("mode", ["relay", "pubsub", "queue"])
+async def test_whatever_is_sent_is_answered_and_the_pump_goes_on(
+    node: Node, main: Room, mode: str
+) -> None:
+    node.set_modes(main, {"*": mode})
+    neighbour = await join(node, "neighbour", types=["none"])
+    alice, bob = await join(node, echo=False), await join(node, "bob", ack="manual", prefetch=100)
+    count = 0
+    for type in TYPES:
+        for value in VALUES:
+            whole = {"type": type, "data": {}}
+            messages: list[Any] = [{**whole, "data": {field: value}} for field in FIELDS]
+            messages += [{**whole, field: value} for field in ("id", "type", "created", "source")]
+            messages += [{**whole, "data": value}, {**whole, "model_config": value}]
+            for message in messages:
+                alice.send(json.dumps(message))
+                bob.send(json.dumps(message))
+                count += 1
+        await alice.fence()
+    assert count > 3000
+    assert alice.outlet.closed is None
+    neighbour.tick(1)
+    await neighbour.hears(1, "broker.accepted")
+
+
+async def test_modes_that_make_no_sense_change_nothing_for_anyone(node: Node, main: Room) -> None:
+    alice = await join(node, "alice")
+    for modes in ({"*": 5}, {"*": []}, {"*": {}}, {"": "relay"}, {"a" * 65: None}, {"\0": "queue"}):
+        with pytest.raises(Exception, match="is no"):
+            node.set_modes(main, modes)  # type: ignore[arg-type]
+    alice.tick(1)
+    await alice.hears(1)
+    assert main.modes == {"*": "relay"}
+
+
+async def test_a_batch_of_which_a_part_is_refused_is_stored_for_the_rest(node: Node) -> None:
+    alice = await join(node, "alice")
+    alice.send({"type": "tick", "id": ID, "data": {"n": 0}})
+    for number in range(1, 50):
+        alice.send({"type": "tick", "id": ID, "data": {"n": number}})
+    alice.tick(3)
+    await alice.fence()
+    assert alice.outlet.codes().count("id_conflict") == 49
+    assert await log(node) == [0, 1, 2, 3]
+    assert Outcome.CONFLICT is not Outcome.DUPLICATE
