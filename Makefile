@@ -8,10 +8,12 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+MINUTES ?= 60
+MESSAGES ?= 1000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit format bench idle start clean
+.PHONY: help demo test lint types unit format bench idle start classroom mutants torture fuzz clean
 
 help:
 	@sed -n '2,5s/^# //p' Makefile
@@ -44,6 +46,20 @@ idle: $(VENV)/made-for-test
 
 start: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.start
+
+classroom: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.classroom
+
+# The long ones, which show what docs/guarantees.md promises; `make test` runs a little of each.
+
+torture: $(VENV)/made-for-test
+	$(BIN)/python -m tests.torture --minutes $(MINUTES)
+
+fuzz: $(VENV)/made-for-test
+	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)
+
+mutants: $(VENV)/made-for-test
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -24,6 +24,7 @@ from orders.web.connection import frame
 from orders.web.keys import SERVER, Server
 
 SHUTDOWN = 2.0  # seconds that requests may take to end
+KEEP_ALIVE = 30.0  # seconds that a connection may wait for its next request: it costs a file
 PORTS_TRIED = 20
 
 
@@ -60,8 +61,13 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
     server.url = f"http://localhost:{server.port}"
     server.urls = [server.url] if server.is_loopback else addresses(server.port)
     server.host_url = f"{server.urls[0]}/host?token={server.token}"
-    # auto_decompress: nobody may make a large message of a small one
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN, auto_decompress=False)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN,
+        keepalive_timeout=KEEP_ALIVE,
+        auto_decompress=False,  # nobody may make a large message of a small one
+    )
     try:
         await runner.setup()
         for bound in sockets:
@@ -146,8 +152,20 @@ def run(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; a second Ctrl-C ends at once."""
     logs.configure(settings.log_json)
+    allow_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, on_ready))
+
+
+def allow_files() -> None:
+    """Open as many files as the system lets us: each connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows sets no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(

@@ -125,7 +125,7 @@ def _open_files(settings: Settings) -> Finding:
         import resource
     except ImportError:  # Windows sets no such limit
         return Finding("ok", "Open files are not limited.")
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)  # the server takes all it may
     needed = settings.max_participants + SPARE_FILES
     if limit != resource.RLIM_INFINITY and limit < needed:
         return Finding(

@@ -1,5 +1,6 @@
 """Real servers for tests, in this process or as one of their own; each on a port of its own."""
 
+import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -50,6 +51,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a test sends a server in this process, nothing in it may be unhandled."""
+    caplog.set_level(logging.INFO)
+    yield
+    for phase in ("setup", "call"):
+        for record in caplog.get_records(phase):
+            assert record.exc_info is None, record.getMessage()
+            assert "Traceback" not in record.getMessage()
+
+
+@pytest.fixture
 def make_settings(tmp_path: Path) -> MakeSettings:
     """Settings for a test: any free port, a journal of its own, and what the test changes."""
 
@@ -95,7 +107,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         yield session
 
 

@@ -77,6 +77,16 @@ class Raw:
             head = await self.reader.readuntil(b"\r\n\r\n")
         return int(head.split()[1])
 
+    async def join_deaf(self, name: str) -> None:
+        """Be in the room, and read nothing from now on."""
+        self.send(upgrade(f"/ws?name={name}"))
+        assert await self.status() == 101
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def listen(self) -> None:
+        """Read again."""
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     async def frame(self) -> tuple[int, bytes]:
         """The next frame of the server: opcode and payload."""
         async with asyncio.timeout(DEADLINE):

@@ -209,7 +209,7 @@ class Room:
                 wanted = records  # the same list for every audience that wants all of it
             if not wanted:
                 continue
-            if records[0].position < audience.newest:  # let go late: some joined after it
+            if records[0].position <= audience.newest:  # let go late: some joined after it
                 for member in (*audience.members, *audience.without_echo):
                     yield (member,), [r for r in wanted if _may_hear(member, r)]
                 continue

@@ -28,6 +28,8 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
     room, events = participant.room, 0
     while not participant.gone:
         await until_read(node, participant)
+        if participant.gone:
+            return  # it left while we waited: it must not listen again
         upto, epoch = room.cursor, room.epoch
         is_near = upto - participant.written < PAGE
         if is_near:

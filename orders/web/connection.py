@@ -47,8 +47,11 @@ class Connection:
             self._closing = asyncio.get_running_loop().create_task(self._close(code, message))
 
     async def _close(self, code: Close, message: str) -> None:
+        deadline = time.monotonic() + CLOSE_GRACE
         try:
             await self._ws.close(code=code, message=message.encode()[:120], drain=False)
+            while self.unread() and time.monotonic() < deadline:
+                await asyncio.sleep(0.02)  # one that reads on hears the code
         finally:
             # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
             self._transport.abort()

@@ -26,7 +26,7 @@ const observer = observe({ room: here.room, resume: false }, {
   snapshot(snapshot) {
     state = begin(snapshot);
     draw();
-    remember();
+    if (snapshot.events) remember();
   },
   missing() {
     state = begin({ room: here.room, modes: { '*': 'relay' } });

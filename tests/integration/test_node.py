@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -40,29 +40,40 @@ def main(node: Node) -> Room:
 
 
 class Gate:
-    """Holds a method of an engine back, as a slow disk does: `closed` until it is opened."""
+    """Holds a method of an engine back, as a slow disk does, until it is opened.
 
-    def __init__(self, engine: Engine, method: str) -> None:
-        self._engine, self._method = engine, method
+    `after`: it has done its work already, and only its answer, if it has one, comes late.
+    """
+
+    def __init__(self, engine: Engine, method: str, *, after: bool = False) -> None:
+        self._engine, self._method, self._after = engine, method, after
         self._open = asyncio.Event()
-        self.waiting = 0
+        self._reached = False
         self._held: Callable[..., Any] = getattr(engine, method)
         setattr(engine, method, self._call)
 
     async def _call(self, *args: Any, **kwargs: Any) -> Any:
-        self.waiting += 1
-        await self._open.wait()
-        return await self._held(*args, **kwargs)
+        answer = await self._held(*args, **kwargs) if self._after else None
+        if answer is not None or not self._after:
+            self._reached = True
+            await self._open.wait()
+        return answer if self._after else await self._held(*args, **kwargs)
 
     async def until_reached(self) -> None:
         async def reached() -> bool:
-            return self.waiting > 0
+            return self._reached
 
         await until(reached, f"{self._method} is called")
 
     def open(self) -> None:
         setattr(self._engine, self._method, self._held)
         self._open.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open()  # else a test that failed would wait for ever
 
 
 class Broken(MemoryEngine):
@@ -199,23 +210,57 @@ async def test_a_queue_hands_out_only_what_was_let_go(node: Node, main: Room) ->
     assert bob.numbers == [1, 2, 3]
 
 
-async def test_a_pause_while_the_disk_is_full_lets_nothing_go_twice() -> None:
+@pytest.mark.parametrize("act", ["pause", "resume", "reset"])
+async def test_what_the_disk_refuses_the_host_is_not_true_and_he_hears_of_it(act: str) -> None:
     engine = Broken()
     async with running(engine, limits=NO_LIMITS) as node:
+        room = node.room("main")
         alice, bob = await join(node, "alice"), await join(node, "bob")
+        if act == "resume":
+            await node.host.pause(room)
         alice.tick(5)
         await alice.fence()
         engine.failing = True
-        await node.host.pause(node.room("main"))
+        with pytest.raises(StorageFailed, match="full"):
+            await getattr(node.host, act)(room)
         alice.tick(1)
         await alice.fence()
         assert alice.outlet.codes().count("storage_full") == 1
+        assert room.paused is (act == "resume")
         engine.failing = False
-        await node.host.resume(node.room("main"))
+        await node.host.resume(room)
         alice.tick(1)
         await alice.fence()
         assert bob.numbers == [1, 2, 3, 4, 5, 7]
         assert await log(node) == bob.numbers
+
+
+async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_room() -> None:
+    engine = Broken()
+    async with running(engine, limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        await alice.fence()
+        engine.failing = True
+        bob = await join(node, "bob")
+        node.set_modes(node.room("main"), {"*": "pubsub"})
+        alice.tick(1)
+        await alice.fence()
+        alice.leave()
+        assert bob.outlet.heard[0]["type"] == "broker.welcome"
+        engine.failing = False
+        assert await node.storage_failure() is None
+        carol = await join(node, "carol")
+        carol.tick(2)
+        await carol.fence()
+        assert bob.numbers == [1, 2]
+        records = await engine.read("main", 0, 99)
+        told = [(r.kind, r.data["name"]) for r in records if r.kind in (Kind.JOINED, Kind.LEFT)]
+        assert told == [
+            ("joined", "alice"),
+            ("joined", "bob"),
+            ("left", "alice"),
+            ("joined", "carol"),
+        ]
 
 
 # ── reset ───────────────────────────────────────────────────────────────────────────────────────
@@ -251,8 +296,8 @@ async def test_a_reset_is_a_notice_to_all_and_no_second_welcome(node: Node, main
     assert alice.outlet.codes()[0] == bob.outlet.codes()[0] == "reset"
     assert len(alice.outlet.of_type("broker.welcome")) == 1
     assert bob.numbers == [1]
-    story = await node.engine.story("main", 0)
-    present = {r.data["name"] for r in story if r.kind is Kind.JOINED}
+    records = await node.engine.read("main", 0, 99)
+    present = {r.data["name"] for r in records if r.kind is Kind.JOINED}
     assert present == {"alice", "bob"}, "the new beginning knows who was there"
 
 
@@ -262,19 +307,19 @@ async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginn
     alice = await join(node, "alice")
     alice.tick(20)
     await alice.fence()
-    gate = Gate(node.engine, "read")
-    back = await join(node, "back", after="start")
-    await gate.until_reached()
-    await node.host.reset(main)
-    alice.tick(3)
-    await alice.fence()
-    gate.open()
-    await back.hears(1, "broker.caught_up")
-    alice.tick(2)
-    await alice.fence()
-    heard = [number for number in back.numbers if number > 20]
-    assert heard == [21, 22, 23, 24, 25]
-    assert len(back.outlet.of_type("broker.caught_up")) == 1
+    with Gate(node.engine, "read") as gate:
+        back = await join(node, "back", after="start")
+        await gate.until_reached()
+        await node.host.reset(main)
+        alice.tick(3)
+        await alice.fence()
+        gate.open()
+        await back.hears(1, "broker.caught_up")
+        alice.tick(2)
+        await alice.fence()
+        heard = [number for number in back.numbers if number > 20]
+        assert heard == [21, 22, 23, 24, 25]
+        assert len(back.outlet.of_type("broker.caught_up")) == 1
 
 
 async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_once(
@@ -308,26 +353,17 @@ async def test_an_after_that_was_looked_up_before_a_reset_holds_no_longer(
     alice = await join(node, "alice")
     alice.tick(9)
     last = (await alice.hears(9))[-1]["id"]
-    found = await node.engine.find("main", bytes.fromhex(last.replace("-", "")))
-    gate = Gate(node.engine, "find")
-    gate._held = lambda *_: _async(found)
-    joining = asyncio.create_task(join(node, "bob", after=last))
-    await gate.until_reached()
-    await node.host.reset(main)
-    gate.open()
-    bob = await joining
-    alice.tick(3)
-    await alice.fence()
-    await bob.fence()
-    assert bob.outlet.codes()[0] == "unknown_position"
-    assert set(bob.numbers) <= {10, 11, 12}
-    alice.tick(1)
-    await alice.fence()
-    assert bob.numbers[-1] == 13
-
-
-async def _async(value: Any) -> Any:
-    return value
+    with Gate(node.engine, "find", after=True) as gate:
+        joining = asyncio.create_task(join(node, "bob", after=last))
+        await gate.until_reached()
+        await node.host.reset(main)
+        gate.open()
+        bob = await joining
+        alice.tick(3)
+        await alice.fence()
+        await bob.fence()
+        assert bob.outlet.codes()[0] == "unknown_position"
+        assert bob.numbers == [10, 11, 12]
 
 
 # ── coming and going ────────────────────────────────────────────────────────────────────────────
@@ -354,21 +390,21 @@ async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) ->
 async def test_an_event_on_its_way_into_a_room_that_is_left_keeps_the_room(node: Node) -> None:
     party = await join(node, "alice", room="class")
     await party.fence()
-    gate = Gate(node.engine, "append")
-    party.send({"type": "other", "data": {}, "id": "not an id"})
-    party.leave()
-    await gate.until_reached()
-    publisher = await join(node, "bob", room="class")
-    publisher.tick(1)
-    publisher.leave()
-    gate.open()
-    await settled(node, node.room("main"))
+    with Gate(node.engine, "append") as gate:
+        party.send({"type": "other", "data": {}, "id": "not an id"})
+        party.leave()
+        await gate.until_reached()
+        publisher = await join(node, "bob", room="class")
+        publisher.tick(1)
+        publisher.leave()
+        gate.open()
+        await settled(node, node.room("main"))
 
-    async def stored() -> bool:
-        return await log(node, "class") == [1]
+        async def stored() -> bool:
+            return await log(node, "class") == [1]
 
-    await until(stored, "the event is stored")
-    assert node.room("class").events == 1
+        await until(stored, "the event is stored")
+        assert node.room("class").events == 1
 
 
 async def test_who_joins_while_the_last_one_leaves_is_in_the_room_that_all_others_find(
@@ -376,20 +412,20 @@ async def test_who_joins_while_the_last_one_leaves_is_in_the_room_that_all_other
 ) -> None:
     last = await join(node, "last", room="class")
     await last.fence()
-    gate = Gate(node.engine, "find")
-    joining = asyncio.create_task(join(node, "alice", room="class", after=ID))
-    await gate.until_reached()
-    last.leave()
+    with Gate(node.engine, "find") as gate:
+        joining = asyncio.create_task(join(node, "alice", room="class", after=ID))
+        await gate.until_reached()
+        last.leave()
 
-    async def forgotten() -> bool:
-        return "class" not in node.broker.rooms
+        async def forgotten() -> bool:
+            return "class" not in node.broker.rooms
 
-    await until(forgotten, "the room is forgotten")
-    gate.open()
-    alice, bob = await joining, await join(node, "bob", room="class")
-    bob.tick(1)
-    assert (await alice.hears(1))[0]["source"] == "bob"
-    assert set(node.room("class").participants) == {"alice", "bob"}
+        await until(forgotten, "the room is forgotten")
+        gate.open()
+        alice, bob = await joining, await join(node, "bob", room="class")
+        bob.tick(1)
+        assert (await alice.hears(1))[0]["source"] == "bob"
+        assert set(node.room("class").participants) == {"alice", "bob"}
 
 
 async def test_who_was_taken_over_speaks_no_more_and_leaves_nobody_behind(
@@ -427,7 +463,7 @@ async def test_participants_queues_and_audiences_are_gone_when_all_have_left(
         await settled(node, main)
     assert (main.participants, main.audiences, main.sessions) == ({}, {}, {})
     assert node.engine.queue("main").depths()["tick"] == {"ready": 9, "in_flight": 0, "dead": 0}
-    assert node._lagging == {}
+    assert [(p.name, p.gone, p.live, p.held, p.outlet.unread()) for p in node._lagging] == []
 
 
 async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
@@ -447,17 +483,17 @@ async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
 async def test_the_welcome_comes_first_whatever_happens_meanwhile(node: Node, main: Room) -> None:
     alice = await join(node, "alice")
     await alice.fence()
-    gate = Gate(node.engine, "append")
-    pausing = asyncio.create_task(node.host.pause(main))
-    node.set_modes(main, {"*": "pubsub"})
-    await gate.until_reached()
-    bob = await join(node, "bob")
-    bob.tick(1)
-    gate.open()
-    await pausing
-    await bob.fence()
-    assert bob.outlet.heard[0]["type"] == "broker.welcome"
-    assert alice.outlet.codes()[-1] == "paused"
+    with Gate(node.engine, "append") as gate:
+        pausing = asyncio.create_task(node.host.pause(main))
+        node.set_modes(main, {"*": "pubsub"})
+        await gate.until_reached()
+        bob = await join(node, "bob")
+        bob.tick(1)
+        gate.open()
+        await pausing
+        await bob.fence()
+        assert bob.outlet.heard[0]["type"] == "broker.welcome"
+        assert alice.outlet.codes()[-1] == "paused"
 
 
 async def test_quiet_spares_one_the_welcome_and_accepted_and_nothing_else(
@@ -538,7 +574,32 @@ async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are
     assert neighbour.numbers == list(range(1, 101))
     assert (alice.outlet.closed, neighbour.outlet.closed) == (None, None)
     assert node.stats.slow == 1
-    assert node._lagging == {}
+    assert [(p.name, p.gone, p.live, p.held, p.outlet.unread()) for p in node._lagging] == []
+
+
+async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothing(
+    tmp_path: Path,
+) -> None:
+    engine = SqliteEngine(tmp_path / "orders.db")
+    async with running(engine, limits=NO_LIMITS, max_unread=2_000, slow_grace=60) as node:
+        main = node.room("main")
+        alice = await join(node, "alice", types=["none"])
+        slow = await join(node, "slow", reads=False)
+        alice.tick(100)
+        await alice.fence()
+        assert not slow.participant.live
+        slow.leave()
+        node.set_modes(main, {"tick": "queue"})
+
+        async def ended() -> bool:
+            return len(node._tasks) == 2  # the pump and the clock
+
+        await until(ended, "nobody replays anything to it")
+        alice.tick(1)
+        await alice.fence()
+        assert not slow.participant.live
+        assert list(main.audiences) == [frozenset({"none"})]
+        assert node.engine.queue("main").depths()["tick"]["ready"] == 1
 
 
 async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: Room) -> None:
@@ -546,19 +607,17 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
     alice.tick(5)
     await alice.fence()
     node.set_modes(main, {"tick": "queue"})
-    gate = Gate(node.engine, "read")
-    back = await join(node, "back", after="start")
-    await gate.until_reached()
-    alice.tick(2)
-    await alice.fence()
-    assert node.engine.queue("main").depths()["tick"]["ready"] == 2
-    gate.open()
-    await back.hears(7)
-    assert back.numbers == [1, 2, 3, 4, 5, 6, 7]
-    types = [e["type"] for e in back.outlet.heard if e["type"] != "broker.welcome"]
-    assert types == ["tick"] * 5 + ["broker.modes"] * types.count("broker.modes") + [
-        "broker.caught_up"
-    ] + ["tick"] * 2 or types.index("broker.caught_up") < types.index("tick", 6)
+    with Gate(node.engine, "read") as gate:
+        back = await join(node, "back", after="start")
+        await gate.until_reached()
+        alice.tick(2)
+        await alice.fence()
+        assert node.engine.queue("main").depths()["tick"]["ready"] == 2
+        gate.open()
+        await back.hears(7)
+        assert back.numbers == [1, 2, 3, 4, 5, 6, 7]
+        types = [e["type"] for e in back.outlet.heard if e["type"] in ("tick", "broker.caught_up")]
+    assert types == ["tick"] * 5 + ["broker.caught_up"] + ["tick"] * 2
 
 
 # ── queues ──────────────────────────────────────────────────────────────────────────────────────
@@ -572,31 +631,18 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     carol = await join(node, "carol", ack="manual", prefetch=10)
     await carol.fence()
-    gate = Gate(node.engine, "claim")  # the entry is taken, and then its text is read
-    claim = gate._held
-
-    async def slow_claim(*args: Any) -> Any:
-        claimed = await claim(*args)
-        await gate._open.wait()
-        return claimed
-
-    node.engine.claim = slow_claim  # type: ignore[method-assign]
-    alice.tick(3)
-
-    async def taken() -> bool:
-        return node.engine.queue("main").depths().get("tick", {}).get("in_flight") == 1
-
-    await until(taken, "the first is taken")
-    bob.leave()
-    gate._open.set()
-    node.engine.claim = claim  # type: ignore[method-assign]
-    await carol.hears(3)
-    assert sorted(carol.numbers) == [1, 2, 3]
-    for event in carol.outlet.of_type("tick"):
-        carol.ack(event["id"])
-    await carol.fence()
-    assert node.engine.queue("main").entries == {}
-    assert carol.participant.in_flight == 0
+    with Gate(node.engine, "claim", after=True) as gate:
+        alice.tick(3)
+        await gate.until_reached()
+        bob.leave()
+        gate.open()
+        await carol.hears(3)
+        assert sorted(carol.numbers) == [1, 2, 3]
+        for event in carol.outlet.of_type("tick"):
+            carol.ack(event["id"])
+        await carol.fence()
+        assert node.engine.queue("main").entries == {}
+        assert carol.participant.in_flight == 0
 
 
 async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main: Room) -> None:

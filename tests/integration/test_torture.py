@@ -1,10 +1,15 @@
-"""A short run of `tests.torture`: server and bot killed in each gap once. `make torture` goes on."""
+"""A short run of `tests.torture`: server and bot killed in each gap. `make torture` goes on."""
 
 from pathlib import Path
 
-from tests.torture.gate import Gap
-from tests.torture.kills import TARGETS, Plan, Torture
+import aiohttp
+
+from tests.conftest import Connect, Start
+from tests.rooms import Room
+from tests.torture.gate import Gap, Gate
+from tests.torture.kills import MODES, TARGETS, Bob, Plan, Torture
 from tests.torture.ledger import Ledger, judge
+from tests.wire import until
 
 SOME = tuple((who, gap) for who, gap in TARGETS if who != "both" or gap is Gap.CONFIRMED)
 
@@ -20,6 +25,29 @@ async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_wherever_kil
     assert ledger.redelivered > 0, "nothing was redelivered: this proved nothing"
     assert verdict.confirmed > 0 and verdict.rejected > 0
     assert verdict.is_clean, verdict.wrongs
+
+
+async def test_bob_acks_an_order_when_his_answer_is_stored_and_not_before(
+    start: Start, connect: Connect, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    server = start()
+    await Room(http, server).set_modes({**MODES})
+    alice = await connect(server, name="alice")
+    async with Gate(http, server.url, Ledger()).open() as gate:
+        bob = Bob(tmp_path, gate, "bob")
+        bob.start()
+        try:
+            await alice.send({"type": "order_placed", "data": {"id": 1}})
+            await alice.expect("order_confirmed")
+
+            async def acked() -> bool:
+                return "broker.ack" in gate.seen
+
+            await until(acked, "Bob acks")
+        finally:
+            bob.kill()
+    passed = [type for type in gate.seen if type != "broker.welcome"]
+    assert passed == ["order_placed", "order_confirmed", "broker.accepted", "broker.ack"]
 
 
 def event(key: str, type: str, source: str = "alice", **data: object) -> dict[str, object]:

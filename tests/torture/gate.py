@@ -7,6 +7,7 @@ reached the server, or the answer is stored and the bot has not heard so, and th
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 
@@ -36,6 +37,7 @@ class Gate:
     def __init__(self, http: aiohttp.ClientSession, upstream: str, ledger: Ledger) -> None:
         self._http, self._upstream, self._ledger = http, URL(upstream), ledger
         self._armed: tuple[Gap, Strike] | None = None
+        self.seen: deque[str] = deque(maxlen=100)  # the types of what passed lately
         self.url = ""
 
     @contextlib.asynccontextmanager
@@ -103,6 +105,7 @@ class Gate:
     ) -> None:
         async for message in server:
             event = json.loads(message.data)
+            self.seen.append(event["type"])
             if event["type"] == "order_placed":
                 self._ledger.hand(event)
                 if self._reached(Gap.HANDED, name):
@@ -118,6 +121,7 @@ class Gate:
     ) -> None:
         async for message in bot:
             type = json.loads(message.data)["type"]
+            self.seen.append(type)
             if type in ANSWERS and self._reached(Gap.RECEIVED, name):
                 return
             await server.send_str(message.data)

@@ -1,0 +1,237 @@
+"""Those who send too much, read too little, come all at once, or take what is the host's."""
+
+import asyncio
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from aiohttp import web
+from itsdangerous import URLSafeSerializer
+
+from orders.web import connection, host
+from tests.conftest import Connect, Serve, Start
+from tests.process import Process
+from tests.raw import PING, TEXT, Raw, frame
+from tests.rooms import Room
+from tests.wire import DEADLINE, Wire, until
+
+LARGE = "x" * 60_000
+#: Signed with another server's secret.
+FORGED = f"orders_host={URLSafeSerializer('another secret', salt='host').dumps('host')}"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+
+
+async def accepted(wire: Wire, **data: Any) -> str:
+    """Send an event, and wait until it is accepted; its id."""
+    await wire.send({"type": "tick", "data": data})
+    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
+    return event
+
+
+# ── those who send much ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_one_participants_burst_of_the_largest_messages_reaches_all_and_ends_nobody(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    count = 60
+    async with serve(max_unread=256 * 1024, slow_grace=DEADLINE) as server:
+        others = [await connect(server, name=f"other-{n}") for n in range(8)]
+        alice = await connect(server, name="alice", echo="false")
+        await alice.expect("broker.welcome")
+        for number in range(count):
+            await alice.send({"type": "tick", "data": {"n": number, "text": LARGE}})
+        small = await accepted(others[0], n=count)
+        for other in others:
+            while len(other.of_type("tick")) < count + 1:
+                await other.next()
+        log = [event["id"] for event in await Room(http, server).log()]
+        assert small in log and len(log) == count + 1
+        for other in others:
+            assert [event["id"] for event in other.of_type("tick")] == log
+
+
+async def test_publishing_over_http_has_its_limits_and_each_address_its_own(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with (
+        serve(rate=0.001, burst=20, max_message=2048) as server,
+        aiohttp.ClientSession(connector=elsewhere) as another,
+    ):
+        url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
+
+        async def post(session: aiohttp.ClientSession, text: str) -> tuple[int, str]:
+            async with session.post(url, json={"type": "tick", "data": {"text": text}}) as answer:
+                said = await answer.json()
+                return answer.status, said.get("error", {}).get("code", "accepted")
+
+        assert await post(http, "x" * 3000) == (413, "too_large")
+        answers = await asyncio.gather(*(post(http, "x") for _ in range(40)))
+        assert {*answers} == {(201, "accepted"), (429, "rate_limited")}
+        taken = answers.count((201, "accepted"))
+        assert 19 <= taken <= 20
+        assert await post(another, "x") == (201, "accepted")
+        assert len(await Room(http, server).log()) == taken + 1
+
+
+async def test_who_sends_too_much_for_too_long_is_closed_with_4002_and_nobody_else(
+    serve: Serve, connect: Connect
+) -> None:
+    async with serve(rate=1, burst=10, abusive_grace=0.2) as server:
+        alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
+
+        async def shout() -> None:
+            while not alice.ws.closed:
+                await alice.send("nonsense")
+                await asyncio.sleep(0.005)
+
+        shouting = asyncio.create_task(shout())
+        assert await alice.close_code() == 4002
+        shouting.cancel()
+        await accepted(bob, n=1)
+
+
+# ── those who read little ───────────────────────────────────────────────────────────────────────
+
+
+def sockets(server: Process) -> int:
+    """How many sockets the server has."""
+    links = Path(f"/proc/{server.pid}/fd").iterdir()
+    return sum("socket:" in str(link.readlink()) for link in links if link.is_symlink())
+
+
+@linux
+async def test_a_reader_that_stops_is_gone_its_socket_is_freed_and_its_neighbours_miss_nothing(
+    start: Start, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    flags = ("--rate", "0", "--max-unread", "65536", "--slow-grace", "0.5")
+    server = start(*flags)
+    room = Room(http, server)
+    bob = await connect(server, name="bob")
+    await room.has("bob")
+    before = sockets(server)
+    async with Raw.open(server.port) as stalled:
+        await stalled.join_deaf("stalled")
+        await room.has("stalled")
+        assert sockets(server) > before
+        ids = []
+        deadline = time.monotonic() + DEADLINE
+        while "stalled" in await room.names():
+            assert time.monotonic() < deadline, "it is still there"
+            ids.append(await accepted(bob, text=LARGE))
+
+        async def freed() -> bool:
+            return sockets(server) <= before
+
+        await until(freed, "the socket of who reads nothing is freed")
+        async with http.get(f"{server.url}/metrics") as answer:
+            assert "orders_slow_total 1.0" in await answer.text()
+    ids.append(await accepted(bob, n=1))
+    await bob.fence()
+    assert [event["id"] for event in bob.of_type("tick")] == ids
+    back = await connect(server, name="stalled", after=ids[0])
+    await back.expect("broker.caught_up", events=len(ids) - 1)
+    assert [event["id"] for event in back.of_type("tick")] == ids[1:]
+
+
+async def test_a_reader_that_stopped_and_goes_on_hears_4001(
+    serve: Serve,
+    connect: Connect,
+    http: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "CLOSE_GRACE", DEADLINE)  # so that it has time to
+    async with serve(rate=0, max_unread=65536, slow_grace=0.2) as server:
+        bob = await connect(server, name="bob", echo="false")
+        async with Raw.open(server.port) as raw:
+            await raw.join_deaf("slow")
+            deadline = time.monotonic() + DEADLINE
+            while "slow" in await Room(http, server).names():
+                assert time.monotonic() < deadline, "it is still there"
+                await accepted(bob, text=LARGE)
+            raw.listen()
+            while (await raw.frame())[0] != 8:
+                pass
+            assert await raw.reader.read(1) == b""
+
+
+async def test_one_that_answers_no_ping_is_gone_whatever_it_trickles_and_one_that_does_stays(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve(heartbeat=0.1, heartbeat_timeout=0.5) as server:
+        room = Room(http, server)
+        bob = await connect(server, name="bob")
+        async with Raw.open(server.port) as trickling, Raw.open(server.port) as silent:
+            for raw, name in ((trickling, "trickling"), (silent, "silent")):
+                await raw.join_deaf(name)
+                await room.has(name)
+            never_ending = frame(TEXT, LARGE.encode())
+            deadline = time.monotonic() + DEADLINE
+            sent = 0
+            while {"trickling", "silent"} & {*await room.names()}:
+                assert time.monotonic() < deadline, "they are still there"
+                trickling.send(never_ending[sent : sent + 1] or frame(PING))
+                sent += 1
+                await asyncio.sleep(0.01)
+        await accepted(bob, n=1)
+        assert await room.names() == ["bob"]
+
+
+# ── all at once ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_when_a_class_comes_back_all_at_once_each_hears_exactly_what_it_missed(
+    start: Start, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    students, missed = 150, 20
+    server = start("--rate", "0")
+
+    async def come(number: int, **query: str) -> Wire:
+        secret = f"the-session-of-student-{number}"
+        wire = await connect(server, name=f"s{number}", session=secret, echo="false", **query)
+        await wire.expect("broker.welcome", name=f"s{number}")
+        return wire
+
+    await asyncio.gather(*(come(number) for number in range(students)))
+    alice = await connect(server, name="alice", echo="false")
+    last = await accepted(alice, n=0)
+    server.kill()
+    server.start()
+    alice = await connect(server, name="alice", echo="false")
+    ids = [await accepted(alice, n=number) for number in range(missed)]
+    back = [asyncio.create_task(come(number, after=last)) for number in range(students)]
+    ids += [await accepted(alice, n=missed + number) for number in range(missed)]
+    for wire in await asyncio.gather(*back):
+        while len(wire.of_type("tick")) < len(ids):
+            await wire.next()
+        assert [event["id"] for event in wire.of_type("tick")] == ids
+    assert len(await Room(http, server).names()) == students + 1
+    assert "Traceback" not in server.log
+
+
+# ── who is the host ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer guessed-it"}, {"Cookie": FORGED}]
+)
+async def test_in_a_class_students_can_do_nothing_of_the_hosts_even_on_this_machine(
+    serve: Serve, http: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
+    async with serve(lan=True, host_token="the-secret-of-the-host") as server:
+        for route in host.routes():
+            assert isinstance(route, web.RouteDef)
+            path = re.sub(r"\{action:(\w+)[^}]*\}", r"\1", route.path)
+            url = server.url + path.format(room="main", name="alice", event=uuid4())
+            async with http.request(route.method, url, json={}, headers=headers) as answer:
+                assert answer.status == 403, url
+                assert (await answer.json())["error"]["code"] == "not_host"
+        bearer = {"Authorization": "Bearer the-secret-of-the-host"}
+        async with http.post(f"{server.url}/api/rooms/main/pause", headers=bearer) as answer:
+            assert answer.status == 200

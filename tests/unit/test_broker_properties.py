@@ -1,0 +1,402 @@
+"""Whatever happens in whatever order: what must always hold, tried by Hypothesis.
+
+The real pump, broker and leases, an engine in memory, participants without sockets and a clock of
+our own. Hypothesis decides who does what, and when a batch is taken.
+"""
+
+import asyncio
+import itertools
+import re
+import uuid
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from orders.broker.broker import Limits
+from orders.broker.modes import matches
+from orders.broker.records import Kind, Record
+from orders.engines.leases import State
+from orders.engines.memory import MemoryEngine
+from orders.node import Node, Options
+from tests.outlets import Outlet, Party, join, line
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 3
+LEASE = 30.0
+MOST = 7  # participants at once
+TYPES = ["news", "work", "work_more", "order_placed"]
+PATTERNS = st.lists(st.sampled_from([*TYPES, "work*", "*"]), max_size=3)
+SMALL = 1_500  # bytes of unread output after which a participant is slow
+
+#: What the control records about one queued event may say, in order: Handed, Released, Settled,
+#: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it.
+FATE = re.compile(r"((HR)*HDT)*(HR)*(A|H|HS|HD|HDX)?")
+LETTERS = {
+    Kind.HANDED: "H",
+    Kind.RELEASED: "R",
+    Kind.SETTLED: "S",
+    Kind.DEAD: "D",
+    Kind.RETRIED: "T",
+    Kind.DISCARDED: "X",
+}
+
+
+@dataclass(eq=False)
+class Known:
+    """What the test knows of a participant. `start`: the position after which it hears events."""
+
+    party: Party
+    steady: bool  # never slow, so that its subscription may change
+    start: int | None
+    sent: list[str] = field(default_factory=list)  # the answers that it expects, in order
+    left: bool = False
+
+    @property
+    def outlet(self) -> Outlet:
+        return self.party.outlet
+
+    @property
+    def name(self) -> str:
+        return self.party.participant.name
+
+
+class Machine(RuleBasedStateMachine):
+    """Anything may happen; what must hold is checked whenever all is quiet."""
+
+    people = Bundle("people")
+
+    @initialize()
+    def begin(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.clock = 1000.0
+        self.patches = [
+            patch("orders.node.queues.time", SimpleNamespace(monotonic=lambda: self.clock)),
+            patch("orders.node.replay.POLL", 0),
+            patch("orders.node.replay.PAGE", 4),
+            patch("orders.engines.leases.AT_HAND", 2),
+        ]
+        for patched in self.patches:
+            patched.start()
+        self.engine = MemoryEngine(MAX_ATTEMPTS)
+        options = Options(limits=Limits(rate=0), lease=LEASE, max_unread=SMALL)
+        self.node = Node(self.engine, options, line)
+        self.failures: list[BaseException] = []
+        self.node.on_failure = self.failures.append  # type: ignore[method-assign]
+        self.run(self._open())
+        self.room = self.node.room("main")
+        self.everyone: list[Known] = []
+        self.ids: list[str] = []
+        self.sequence = itertools.count(1)
+
+    async def _open(self) -> None:
+        self.node.broker.restore(await self.engine.open())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    # ── what may happen ─────────────────────────────────────────────────────────────────────
+
+    @precondition(lambda self: sum(not known.left for known in self.everyone) < MOST)
+    @rule(
+        target=people,
+        types=st.none() | PATTERNS,
+        manual=st.booleans(),
+        prefetch=st.integers(1, 3),
+        echo=st.booleans(),
+        steady=st.booleans(),
+        after=st.sampled_from([None, None, "start", "last"]),
+    )
+    def join(
+        self,
+        types: list[str] | None,
+        manual: bool,
+        prefetch: int,
+        echo: bool,
+        steady: bool,
+        after: str | None,
+    ) -> Known:
+        records = self.engine._room("main").records
+        events = [record for record in records if record.kind is Kind.EVENT]
+        start: int | None = None
+        if after == "last":
+            after = events[-1].parsed().id if events else None
+            start = events[-1].position if events else None
+        elif after == "start":
+            start = 0
+        if after is not None:
+            steady = False  # a replay goes by the subscription as it is then
+        wishes: dict[str, Any] = {} if types is None else {"types": types}
+        wishes |= {"ack": "manual" if manual else "auto", "prefetch": prefetch, "echo": echo}
+        name = f"p{len(self.everyone)}"  # names that come again are tested elsewhere
+        party = self.run(join(self.node, name, after=after, **wishes))
+        known = Known(party, steady, start)
+        self.everyone.append(known)
+        return known
+
+    @rule(known=consumes(people))
+    def leave(self, known: Known) -> None:
+        known.left = True
+        self.run(self._do(known.party.leave))
+
+    @rule(
+        known=people,
+        type=st.sampled_from(TYPES),
+        again=st.sampled_from([None, None, None, "same", "other"]),
+        count=st.integers(1, 4),
+    )
+    def send(self, known: Known, type: str, again: str | None, count: int) -> None:
+        for _ in range(count):
+            id, number = str(uuid.UUID(int=next(self.sequence))), next(self.sequence)
+            if again and self.ids:
+                id, number = self.ids[-1], 0 if again == "other" else number
+            self.ids.append(id)
+            self._say(known, {"type": type, "id": id, "data": {"n": number}}, id)
+
+    @rule(known=people, text=st.sampled_from(["nonsense", "[]", '{"type": "broker.dance", "data": {}}']))
+    def speak_nonsense(self, known: Known, text: str) -> None:
+        self._say(known, text, "error")
+
+    @rule(known=people, types=PATTERNS.filter(bool), un=st.sampled_from(["", "un"]))
+    def subscribe(self, known: Known, types: list[str], un: str) -> None:
+        if known.steady:
+            message = {"type": f"broker.{un}subscribe", "data": {"types": types}}
+            self._say(known, message, "subscribed")
+
+    @rule(known=people, nack=st.booleans(), which=st.integers(0, 5))
+    def answer(self, known: Known, nack: bool, which: int) -> None:
+        """It acks or nacks something that it was given, now or long ago."""
+        given = [event["id"] for event in known.outlet.heard if "attempt" in event]
+        if given:
+            message = {"type": "broker.nack" if nack else "broker.ack"}
+            self._say(known, {**message, "data": {"event": given[-1 - which % len(given)]}}, None)
+
+    @rule(
+        type=st.sampled_from(["*", *TYPES]),
+        mode=st.sampled_from(["relay", "pubsub", "queue", "queue", None]),
+    )
+    def set_mode(self, type: str, mode: str | None) -> None:
+        self.run(self._do(lambda: self.node.set_modes(self.room, {type: mode})))
+
+    @rule(act=st.sampled_from(["pause", "resume", "step"]))
+    def hold_or_let_go(self, act: str) -> None:
+        async def done() -> None:
+            doing = asyncio.ensure_future(getattr(self.node.host, act)(self.room))
+            while not doing.done():
+                await asyncio.sleep(0)
+                await self.node.pump._once()
+            doing.result()
+
+        self.run(done())
+
+    @rule(seconds=st.sampled_from([1.0, LEASE / 2, LEASE + 1]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock += seconds
+        self.run(self._do(self.node.queues.tick))
+
+    @rule(known=people)
+    def stop_reading(self, known: Known) -> None:
+        known.outlet.reads = known.steady
+
+    @rule(known=people)
+    def read_on(self, known: Known) -> None:
+        known.outlet.reads = True
+        known.outlet.read()
+
+    @rule(retry=st.booleans())
+    def look_after_a_dead_letter(self, retry: bool) -> None:
+        for entry in self.engine.queue("main").dead()[:1]:
+            act = self.node.queues.retry if retry else self.node.queues.discard
+            self.run(self._do(lambda: act(self.room, entry.key)))
+
+    @rule()
+    def take_a_batch(self) -> None:
+        self.run(self._do(lambda: None, batches=1))
+
+    def _say(self, known: Known, message: Any, expected: str | None) -> None:
+        if expected:
+            known.sent.append(expected)
+        self.run(self._do(lambda: known.party.send(message)))
+
+    async def _do(self, work: Any, batches: int = 0) -> None:
+        work()
+        for _ in range(batches):
+            await self.node.pump._once()
+        await asyncio.sleep(0)
+
+    # ── what must hold ──────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def nothing_failed(self) -> None:
+        assert self.failures == []
+
+    @invariant()
+    def what_is_in_flight_is_counted(self) -> None:
+        queue = self.engine.queue("main")
+        for known in self.everyone:
+            participant = known.party.participant
+            held = queue.held_by(participant.number)
+            assert not (known.left and held)
+            assert known.left or participant.in_flight == len(held) <= participant.prefetch
+            assert all(entry.attempt <= MAX_ATTEMPTS for entry in held)
+
+    @rule()
+    def all_is_quiet(self) -> None:
+        """Everyone reads, all batches are taken; what is held by a pause stays held."""
+        for known in self.everyone:
+            if not known.left:
+                known.outlet.reads = True
+                known.outlet.read()
+        self.run(self._quiet())
+        self._check_answers()
+        self._check_fates()
+        if not self.room.paused:
+            self._check_what_was_heard()
+            self._check_that_nothing_waits_for_nothing()
+
+    async def _quiet(self) -> None:
+        pump = self.node.pump
+        while pump._items or pump._work.is_set() or self.node._tasks or self.node.queues._touched:
+            pump._work.clear()
+            self.node.queues.tick()
+            await pump._once()
+            await asyncio.sleep(0)
+
+    def _check_answers(self) -> None:
+        """Each message got one answer, in the order sent; quiet acks got none."""
+        for known in self.everyone:
+            answers = []
+            for event in known.outlet.heard:
+                kind, data = event["type"], event["data"]
+                if kind == "broker.accepted":
+                    answers.append(data["event"])
+                elif kind == "broker.subscribed":
+                    answers.append("subscribed")
+                elif kind == "broker.error" and data["code"] != "not_held":
+                    answers.append(data.get("event", "error"))
+            expected = known.sent[: len(answers)] if known.left else known.sent
+            assert answers == expected
+
+    def _check_fates(self) -> None:
+        """Every queued event is settled, or waits, or is held by one, or is dead: none is lost."""
+        records = self.engine._room("main").records
+        entries = self.engine.queue("main").entries
+        told: dict[int, str] = {}
+        handed: dict[int, list[int]] = {}
+        for record in records:
+            if record.kind in LETTERS:
+                data = record.data
+                is_auto = record.kind is Kind.HANDED and data["lease"] is None
+                letter = "A" if is_auto else LETTERS[record.kind]
+                told[record.about] = told.get(record.about, "") + letter
+                if record.kind is Kind.HANDED:
+                    handed.setdefault(record.about, []).append(data["attempt"])
+                    self._check_delivery(record, data)
+        for record in records:
+            if record.kind is not Kind.EVENT:
+                continue
+            fate = told.get(record.position, "")
+            if record.mode != "queue":
+                assert fate == ""
+                continue
+            assert FATE.fullmatch(fate), fate
+            ended = {"": "", "R": "", "T": "", "H": "held", "D": "dead"}.get(fate[-1:], "gone")
+            entry = entries.get(record.key)
+            state = {State.READY: "", State.HELD: "held", State.DEAD: "dead"}
+            assert ended == (state[entry.state] if entry else "gone"), fate
+            attempts = handed.get(record.position, [])
+            assert all(attempt <= MAX_ATTEMPTS for attempt in attempts)
+            assert all(b in (a + 1, 1) for a, b in itertools.pairwise(attempts))
+            assert fate.count("D") <= attempts.count(MAX_ATTEMPTS)
+
+    def _check_delivery(self, record: Record, data: dict[str, Any]) -> None:
+        """What the journal says was handed to somebody still here was written to it."""
+        for known in self.everyone:
+            if known.left or known.name != data["name"]:
+                continue
+            got = [e for e in known.outlet.heard if e["id"] == data["event"]]
+            assert got, (known.name, data)
+
+    def _check_what_was_heard(self) -> None:
+        """In relay and pubsub everyone heard what is for it, in the order of the log, once."""
+        records = self.engine._room("main").records
+        position = {r.parsed().id: r.position for r in records if r.kind is Kind.EVENT}
+        modes = {r.position: r.mode for r in records}
+        for known in self.everyone:
+            heard = [
+                position[event["id"]] for event in known.outlet.heard if event["id"] in position
+            ]
+            news = [place for place in heard if modes[place] != "queue"]
+            expected = self._expected(known, records)
+            if known.left:
+                assert news == expected[: len(news)], known.name
+            else:
+                assert news == expected, known.name
+
+    def _expected(self, known: Known, records: list[Record]) -> list[int]:
+        """The positions of all relay and pubsub events that are for it, from the journal alone."""
+        participant = known.party.participant
+        here, start, types = False, known.start, participant.types
+        expected = []
+        for record in records:
+            data = {} if record.kind is Kind.EVENT else record.data
+            is_mine = data.get("name") == known.name
+            if record.kind is Kind.JOINED and is_mine:
+                here, types = True, frozenset(data["types"])
+                start = record.position if start is None else start
+            elif record.kind is Kind.SUBSCRIBED and is_mine:
+                types = frozenset(data["types"])
+            elif record.kind is Kind.EVENT and record.mode != "queue":
+                is_wanted = record.mode == "relay" or matches(types, record.type)
+                if not participant.echo and record.source == known.name:
+                    continue
+                expected.append((record.position, is_wanted))
+        if not here or start is None:
+            return []
+        return [position for position, is_wanted in expected if is_wanted and position > start]
+
+    def _check_that_nothing_waits_for_nothing(self) -> None:
+        """What is ready waits only while nobody who may take it has room for it."""
+        for entry in self.engine.queue("main").entries.values():
+            if entry.state is State.READY:
+                able = [p.name for p in self.room.takers(entry.type) if p.name != entry.source]
+                assert able == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "everyone"):
+            self.hold_or_let_go("resume")
+            self.all_is_quiet()
+            for known in self.everyone:
+                if not known.left:
+                    self.leave(known)
+            self.run(self._quiet())
+            assert (self.room.participants, self.room.audiences) == ({}, {})
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            for patched in self.patches:
+                patched.stop()
+
+
+Machine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+TestWhateverHappens = Machine.TestCase
+
