@@ -125,7 +125,7 @@ async def running(engine: Engine, **options: Any) -> AsyncIterator[Node]:
     """A node on this engine; the test fails if anything in it does."""
     node = Node(engine, Options(**options), line)
     failures: list[BaseException] = []
-    node.on_failure = failures.append  # type: ignore[method-assign]
+    node.on_failure = failures.append  # type: ignore[method-assign, assignment]
     async with node.running():
         yield node
     if failures:

@@ -34,9 +34,7 @@ is_uuid = re.compile(UUID).fullmatch
 # Whatever a browser would change on its way through lies behind one of these: a long number, one
 # with an exponent, no number at all, U+0000. Only a text that has one is walked value by value,
 # so the common event pays for a single search.
-_suspicious = re.compile(
-    r"[:\[,]\s*-?(?:\d{16}|[\d.]+[eE][+\d]|NaN|Infinity)|\\u0000"
-).search
+_suspicious = re.compile(r"[:\[,]\s*-?(?:\d{16}|[\d.]+[eE][+\d]|NaN|Infinity)|\\u0000").search
 
 EventId = Annotated[str, Field(pattern=UUID)]
 EventType = Annotated[str, Field(pattern=TYPE, max_length=64)]

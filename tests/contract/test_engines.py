@@ -366,9 +366,7 @@ def answered(kind: str, number: object, source: str = "bob", **data: Any) -> Rec
 
 
 def _order(type: str, source: str, id: str, data: dict[str, Any]) -> Record:
-    event = Event(
-        id=id or str(uuid.uuid4()), type=type, created="1", source=source, data=data
-    )
+    event = Event(id=id or str(uuid.uuid4()), type=type, created="1", source=source, data=data)
     return Record(
         "main", Kind.EVENT, 1000, event.to_json(), event.key, type, source, "relay", event=event
     )
@@ -412,7 +410,8 @@ async def test_an_answer_without_a_customer_is_for_the_oldest_pending_order(
 
 
 STRANGE: list[Any] = [
-    None, True, False, 0, -1, 1.5, "5", "", "x" * 5000, [], [1, [2]], {}, {"a": None}, "\u202e", 2**53,
+    None, True, False, 0, -1, 1.5, "5", "", "x" * 5000, [], [1, [2]], {}, {"a": None}, "\u202e",
+    2**53,
 ]  # fmt: skip
 
 
@@ -598,7 +597,9 @@ async def test_what_is_told_late_of_an_event_before_a_reset_touches_none_after_i
 
 
 async def test_a_room_without_events_is_forgotten_with_all_it_had(journal: Journal) -> None:
-    await journal.take(joined("bob", "other"), control("other", Kind.MODES, 1, modes={"*": "queue"}))
+    await journal.take(
+        joined("bob", "other"), control("other", Kind.MODES, 1, modes={"*": "queue"})
+    )
     await journal.engine.forget("other")
     await journal.engine.forget("never")
     assert await journal.engine.read("other", 0, ALL) == []
@@ -641,7 +642,10 @@ async def long(journal: Journal) -> Journal:
     """Ten events among control records."""
     for number in range(10):
         type, source = ("even", "alice") if number % 2 == 0 else ("odd", "bob")
-        note = {"n": number, "note": f"Grüße Nr. {number} {'ÄPFEL' if number > 7 else ''}"}
+        note: dict[str, Any] = {
+            "n": number,
+            "note": f"Grüße Nr. {number} {'ÄPFEL' if number > 7 else ''}",
+        }
         await journal.take(joined(f"p{number}"), said(type=type, source=source, **note))
     return journal
 
@@ -763,7 +767,9 @@ async def test_only_events_accepted_in_queue_mode_can_be_claimed_each_by_one(
     assert numbers([first.record, second.record]) == [1, 2]
     assert (first.record.mode, first.entry.attempt) == ("queue", 1)
     assert await journal.claim("dave", 3) is None
-    assert journal.engine.queue("main").depths() == {"work": {"ready": 0, "in_flight": 2, "dead": 0}}
+    assert journal.engine.queue("main").depths() == {
+        "work": {"ready": 0, "in_flight": 2, "dead": 0}
+    }
 
 
 async def test_none_is_claimed_by_its_sender_or_before_it_was_let_go(journal: Journal) -> None:
@@ -900,7 +906,9 @@ FATES: list[tuple[Fate, tuple[int, int, int], list[tuple[int, int]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fate", "depths", "claims"), FATES, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("fate", "depths", "claims"), FATES, ids=lambda v: getattr(v, "__name__", "")
+)
 async def test_queues_attempts_and_dead_letters_are_as_they_were_after_reopening(
     durable: Journal, fate: Fate, depths: tuple[int, int, int], claims: list[tuple[int, int]]
 ) -> None:

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -84,7 +85,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.clock = 1000.0
-        self.patches = [
+        self.patches: list[Any] = [
             patch("orders.node.queues.time", SimpleNamespace(monotonic=lambda: self.clock)),
             patch("orders.node.replay.POLL", 0),
             patch("orders.node.replay.PAGE", 4),
@@ -96,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         options = Options(limits=Limits(rate=0), lease=LEASE, max_unread=SMALL)
         self.node = Node(self.engine, options, line)
         self.failures: list[BaseException] = []
-        self.node.on_failure = self.failures.append  # type: ignore[method-assign]
+        self.node.on_failure = self.failures.append  # type: ignore[method-assign, assignment]
         self.run(self._open())
         self.room = self.node.room("main")
         self.everyone: list[Known] = []
@@ -167,7 +168,10 @@ class Machine(RuleBasedStateMachine):
             self.ids.append(id)
             self._say(known, {"type": type, "id": id, "data": {"n": number}}, id)
 
-    @rule(known=people, text=st.sampled_from(["nonsense", "[]", '{"type": "broker.dance", "data": {}}']))
+    @rule(
+        known=people,
+        text=st.sampled_from(["nonsense", "[]", '{"type": "broker.dance", "data": {}}']),
+    )
     def speak_nonsense(self, known: Known, text: str) -> None:
         self._say(known, text, "error")
 
@@ -221,7 +225,7 @@ class Machine(RuleBasedStateMachine):
     def look_after_a_dead_letter(self, retry: bool) -> None:
         for entry in self.engine.queue("main").dead()[:1]:
             act = self.node.queues.retry if retry else self.node.queues.discard
-            self.run(self._do(lambda: act(self.room, entry.key)))
+            self.run(self._do(partial(act, self.room, entry.key)))
 
     @rule()
     def take_a_batch(self) -> None:
@@ -399,4 +403,3 @@ Machine.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestWhateverHappens = Machine.TestCase
-

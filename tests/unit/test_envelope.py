@@ -166,16 +166,14 @@ def test_what_was_sent_is_not_stamped_over() -> None:
 
 def test_an_event_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Event.parse(text()).type = "other"
+        Event.parse(text()).type = "other"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
     "name", ["traceparent", "key", "model_config", "__dict__", "__pydantic_extra__", "", "\u202e"]
 )
 def test_further_attributes_are_kept_whatever_they_are_called(name: str) -> None:
-    event = Event.parse(text(**{name: {"deep": [1, None]}})).stamped(
-        id="", created="", source=""
-    )
+    event = Event.parse(text(**{name: {"deep": [1, None]}})).stamped(id="", created="", source="")
     assert json.loads(event.to_json()) == json.loads(text(**{name: {"deep": [1, None]}}))
     assert event.key.hex() == ID.replace("-", "")
 

@@ -44,7 +44,8 @@ class Story:
     ) -> dict[str, Any]:
         chosen = list(types or "*")
         return {
-            "name": name, "types": chosen, "ack": "manual", "echo": echo, "after": after, "was": None
+            "name": name, "types": chosen, "ack": "manual", "echo": echo, "after": after,
+            "was": None,
         }  # fmt: skip
 
     def handed(self, name: str, attempt: int = 1, lease: float | None = 30.0) -> "Story":

@@ -28,7 +28,9 @@ def line(format: str, source: str = "alice", data: object = None) -> str:
     return FORMATS[format][2](record)
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'"])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'"]
+)
 def test_a_cell_that_a_spreadsheet_would_take_for_a_formula_is_quoted(cell: str) -> None:
     assert harmless(cell) == "'" + cell
 

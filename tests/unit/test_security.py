@@ -19,7 +19,11 @@ LAN = {"lan": True}
 
 
 def request(
-    host: str | None = OURS, *, settings: dict[str, Any] | None = None, path: str = "/", **headers: str
+    host: str | None = OURS,
+    *,
+    settings: dict[str, Any] | None = None,
+    path: str = "/",
+    **headers: str,
 ) -> web.Request:
     """A request to a server with these settings; header names with `_` for `-`."""
     chosen = Settings(_env_file=None, host_token=TOKEN, **(settings or {}))
@@ -137,7 +141,7 @@ def test_whose_page_asks_decides_whether_it_comes_in_and_may_act_as_the_host(
 
 
 def test_the_page_of_a_stranger_is_told_the_setting_that_would_let_it_in() -> None:
-    with pytest.raises(Forbidden, match="--allow-origin https://evil.example") as refused:
+    with pytest.raises(Forbidden, match=r"--allow-origin https://evil\.example") as refused:
         security.check_stranger(request(Origin="https://evil.example"))
     assert refused.value.code == "foreign_origin"
 
