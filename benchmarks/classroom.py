@@ -21,6 +21,7 @@ from benchmarks import servers, wire
 
 PERCENT = 99
 MIB = 1 << 20
+PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
 
 class Arrivals:
@@ -32,12 +33,14 @@ class Arrivals:
         self.seconds: list[float] = []
         self._tail: dict[int, bytes] = {}
 
-    def hear(self, number: int) -> Callable[[memoryview], None]:
-        """What to do with what one socket got."""
+    def hear(self, number: int, sock: socket.socket) -> Callable[[memoryview], None]:
+        """What to do with what one socket got: note how late it is, and answer pings."""
 
         def heard(piece: memoryview) -> None:
             text = self._tail.get(number, b"") + bytes(piece)
             now, end = time.monotonic_ns(), 0
+            if PING in text:  # which no JSON text can hold
+                sock.send(PONG)
             for found in self.SENT.finditer(text):
                 if found.end() < len(text):  # else its digits may go on in the next piece
                     self.seconds.append((now - int(found[1])) / 1e9)
@@ -59,9 +62,9 @@ class Class:
         self.arrivals = Arrivals()
         for number in range(count):
             sock, _ = wire.connect(port, f"/ws?name=student-{number}&quiet=true")
-            self.load.add(sock, self.arrivals.hear(number))
+            self.load.add(sock, self.arrivals.hear(number, sock))
         self._sender, _ = wire.connect(port, "/ws?name=teacher&quiet=true&echo=false&types=no")
-        self.load.add(self._sender, lambda _: None)
+        self.load.add(self._sender, Arrivals().hear(0, self._sender))
 
     def run(self, seconds: float, rate: float, size: int) -> Arrivals:
         """Send for so long; return what arrived of it, once all has."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 import socket
@@ -195,6 +196,7 @@ async def _serve(
         except NotImplementedError:  # Windows
             signal.signal(signal_number, lambda *_: loop.call_soon_threadsafe(interrupted))
     async with serving(settings) as server:
+        gc.freeze()  # what is here now stays: the collector need not look at it again
         if on_ready is not None:
             waiting = on_ready(server)
             if waiting is not None:

@@ -203,7 +203,8 @@ class Broker:
         self, room: Room, event: Event, name: str, now: int, sender: Participant | None = None
     ) -> Item:
         """An event for the next batch, stamped, under the mode that its type has now."""
-        event = event.stamped(id=self.new_id(), created=str(now), source=name)
+        if not event.is_stamped:
+            event = event.stamped(id=self.new_id(), created=str(now), source=name)
         record = Record(
             room.name,
             Kind.EVENT,

@@ -72,9 +72,14 @@ class Event(BaseModel):
             del event.__pydantic_extra__["attempt"]  # only the broker counts attempts
         return event
 
+    @property
+    def is_stamped(self) -> bool:
+        """Whether it has an id, a time and a source."""
+        return bool(self.id and self.created and self.source)
+
     def stamped(self, *, id: str, created: str, source: str) -> "Event":
         """The same event, with what was missing filled in; itself when nothing was."""
-        if self.id and self.created and self.source:
+        if self.is_stamped:
             return self
         return self.model_copy(
             update={

@@ -36,6 +36,7 @@ TRANSITIONS: dict[tuple[State | None, str], State] = {
 MAX_QUANTITY = 100
 MAX_NOTE = 200
 LONGEST_NUMBER = 64  # characters of a key; no sensible number is longer
+LONGEST_KEPT = 500  # characters of what was sent as item, note or message; orders are many
 MOST_REMEMBERED = 20  # of `also` and of those waiting behind, so that nobody can swell an order
 
 WholeNumber = Annotated[int, Strict()]
@@ -144,7 +145,7 @@ def fold(event: Event, at: int, book: OrderBook) -> Order | None:
 
 def _place(event: Event, at: int, book: OrderBook) -> Order | None:
     said: dict[str, Any] = {
-        key: event.data[key]
+        key: _kept(event.data[key])
         for key in ("id", "item", "quantity", "note")
         if event.data.get(key) is not None
     }
@@ -219,4 +220,13 @@ def _answered_again(order: Order, name: str) -> Order | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value[:LONGEST_KEPT] if isinstance(value, str) else None
+
+
+def _kept(value: Any) -> Any:
+    """What was sent, as much of it as anyone reads: the event in the log has all."""
+    if isinstance(value, str):
+        return value[:LONGEST_KEPT]
+    if isinstance(value, dict | list) and len(json.dumps(value)) > LONGEST_KEPT:
+        return None
+    return value

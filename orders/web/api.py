@@ -14,7 +14,7 @@ from orders.broker.explain import explain
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
-from orders.engines.base import Filter
+from orders.engines.base import MOST_BYTES, Filter
 from orders.errors import NotFound, Refused
 from orders.node import Node
 from orders.web.bots import BOTS
@@ -174,10 +174,13 @@ async def get_orders(request: web.Request) -> web.Response:
 async def get_dead_letters(request: web.Request) -> web.Response:
     """What was set aside after the last attempt, oldest first."""
     node, room = room_named(request)
-    letters = []
+    letters, left = [], MOST_BYTES
     for entry in node.engine.queue(room.name).dead()[:MOST_EVENTS]:
+        if left <= 0:
+            break  # the others follow once these are retried or discarded
         record = await node.engine.find(room.name, entry.key)
         if record is not None:
+            left -= len(record.body)
             letters.append(
                 {
                     "event": from_json(record.body),

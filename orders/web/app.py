@@ -102,7 +102,7 @@ async def explain_refusals(request: web.Request, handler: security.Handler) -> w
         if error.status < 400:
             raise
         return _refusal(request, _explained(request, error))
-    except ConnectionResetError:
+    except ConnectionError:
         raise  # the client went away: aiohttp knows what to do
     except Exception:
         log.exception("request failed", path=request.path)

@@ -183,6 +183,50 @@ async def test_one_that_answers_no_ping_is_gone_whatever_it_trickles_and_one_tha
         assert await room.names() == ["bob"]
 
 
+async def test_large_orders_and_dead_letters_make_no_large_answers(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    count = 40
+    async with serve(rate=0, max_attempts=1) as server:
+        room = Room(http, server)
+        await room.set_modes({"order_placed": "queue"})
+        eve = await connect(server, name="eve", echo="false")
+        bob = await connect(server, name="bob", ack="manual", types="order_placed")
+        for number in range(count):
+            note = LARGE if number % 2 else [LARGE]
+            await eve.send({"type": "order_placed", "data": {"id": number, "note": note}})
+            placed = await bob.expect("order_placed", id=number)
+            await bob.send({"type": "broker.nack", "data": {"event": placed["id"]}})
+        await bob.fence()
+        async with http.get(f"{server.url}{room.path}/orders") as answer:
+            assert len((await answer.json())["orders"]) == count
+            assert len(await answer.read()) < count * 2000
+        async with http.get(f"{server.url}{room.path}/dead-letters") as answer:
+            letters = (await answer.json())["dead_letters"]
+            assert 1 <= len(letters) < count
+            assert len(letters[0]["event"]["data"]["note"][0]) == len(LARGE), (
+                "the log has all of it"
+            )
+
+
+async def test_who_reads_nothing_of_an_export_and_hangs_up_leaves_no_trace_in_the_log(
+    start: Start, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    server = start("--rate", "0")
+    alice = await connect(server, name="alice", echo="false")
+    for number in range(200):
+        await accepted(alice, n=number, text=LARGE)
+    async with Raw.open(server.port) as raw:
+        raw.send("GET /api/rooms/main/events?format=jsonl HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert await raw.status() == 200
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(20):
+            await Room(http, server).get()  # meanwhile its answer fills what there is to fill
+    await accepted(alice, n=200)
+    await Room(http, server).get()
+    assert "Traceback" not in server.log
+
+
 # ── all at once ─────────────────────────────────────────────────────────────────────────────────
 
 

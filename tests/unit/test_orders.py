@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from orders.domain.envelope import Event
 from orders.domain.orders import (
+    LONGEST_KEPT,
     LONGEST_NUMBER,
     MOST_REMEMBERED,
     TRANSITIONS,
@@ -204,10 +205,20 @@ def test_an_order_without_a_number_is_known_by_its_event() -> None:
 def test_an_order_with_a_strange_number_can_be_rejected_by_hand(strange: Any) -> None:
     book = Book([placed(1, id=strange)])
     (order,) = book.orders.values()
-    assert order.id == strange
+    assert order.id == (strange[:LONGEST_KEPT] if isinstance(strange, str) else strange)
     assert len(order.number) <= LONGEST_NUMBER
     book.tell(answered(2, "rejected", 1, id=strange))
     assert book.orders["alice", order.number].state == "rejected"
+
+
+def test_of_what_nobody_would_read_an_order_keeps_the_beginning_or_nothing() -> None:
+    book = Book([placed(1, id={"a": "x" * 1000}, item="x" * 1000, note=["x" * 1000])])
+    (order,) = book.orders.values()
+    assert (order.id, order.item, order.note) == (None, "x" * LONGEST_KEPT, None)
+    assert order.number == uuid(1)
+    book.tell(answered(2, "rejected", 1, id={"a": "x" * 1000}, message="x" * 1000))
+    (order,) = book.orders.values()
+    assert (order.state, order.message) == ("rejected", "x" * LONGEST_KEPT)
 
 
 def test_five_and_five_point_nought_are_one_number_but_text_and_truth_are_not() -> None:
