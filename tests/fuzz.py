@@ -141,7 +141,7 @@ class Sender:
     async def _request(self) -> None:
         request = self._messages.request()
         async with Raw.open(self._server.port) as raw:
-            raw.send(request)
+            await raw.send(request)
             status = await raw.status()
         assert status < 500, request
         self._report.requests += 1

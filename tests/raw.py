@@ -1,7 +1,9 @@
 """A plain TCP socket that says what a WebSocket library would never say."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,59 +56,62 @@ def close(code: int, reason: bytes = b"") -> bytes:
 
 
 class Raw:
-    """One TCP connection to a server."""
+    """One TCP connection to a server. It reads only when it is asked to."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._heard = b""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, port: int) -> AsyncIterator[Self]:
-        raw = cls(*await asyncio.open_connection("127.0.0.1", port))
-        try:
-            yield raw
-        finally:
-            raw.writer.transport.abort()
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+            yield cls(sock)
 
-    def send(self, data: bytes | str) -> None:
-        self.writer.write(data.encode() if isinstance(data, str) else data)
+    async def send(self, data: bytes | str) -> None:
+        """Send it all, or what the server takes of it before it ends the connection."""
+        with contextlib.suppress(ConnectionError):
+            text = data.encode() if isinstance(data, str) else data
+            await asyncio.get_running_loop().sock_sendall(self._sock, text)
 
     async def status(self) -> int:
         """The status of an HTTP answer, whose headers are read away."""
-        async with asyncio.timeout(DEADLINE):
-            head = await self.reader.readuntil(b"\r\n\r\n")
+        while b"\r\n\r\n" not in self._heard:
+            await self._hear()
+        head, _, self._heard = self._heard.partition(b"\r\n\r\n")
         return int(head.split()[1])
 
     async def join_deaf(self, name: str) -> None:
-        """Be in the room, and read nothing from now on."""
-        self.send(upgrade(f"/ws?name={name}"))
+        """Be in the room, and read nothing of what is said there."""
+        await self.send(upgrade(f"/ws?name={name}"))
         assert await self.status() == 101
-        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
-
-    def listen(self) -> None:
-        """Read again."""
-        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     async def frame(self) -> tuple[int, bytes]:
-        """The next frame of the server: opcode and payload."""
-        async with asyncio.timeout(DEADLINE):
-            first, size = await self.reader.readexactly(2)
-            if size == 126:
-                (size,) = struct.unpack("!H", await self.reader.readexactly(2))
-            elif size == 127:
-                (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
-            return first & 0x0F, await self.reader.readexactly(size)
+        """The next frame of the server: opcode and payload. EOFError at the end."""
+        first, size = await self._read(2)
+        if size == 126:
+            (size,) = struct.unpack("!H", await self._read(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", await self._read(8))
+        return first & 0x0F, await self._read(size)
 
-    async def until_ended(self) -> None:
-        """Read on to the end of the connection; AssertionError if it never comes."""
-        try:
+    async def _read(self, size: int) -> bytes:
+        while len(self._heard) < size:
+            await self._hear()
+        taken, self._heard = self._heard[:size], self._heard[size:]
+        return taken
+
+    async def _hear(self) -> None:
+        """Wait for more; EOFError at the end, which is not told from a reset."""
+        piece = b""
+        with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(DEADLINE):
-                while await self.reader.read(65536):
-                    pass
-        except ConnectionError:
-            pass
-        except TimeoutError:
-            raise AssertionError("the server keeps the connection open") from None
+                piece = await asyncio.get_running_loop().sock_recv(self._sock, 1 << 16)
+        if not piece:
+            raise EOFError
+        self._heard += piece
 
     async def said(self) -> list[str]:
         """All that the server says until it answers a message of ours, or ends the connection.
@@ -114,11 +119,11 @@ class Raw:
         In few words: `accepted`, `error malformed_json`, `pong hey`, `close 1002`.
         """
         said: list[str] = []
-        self.send(frame(TEXT, b'{"type": "broker.fence", "data": {}}'))
+        await self.send(frame(TEXT, b'{"type": "broker.fence", "data": {}}'))
         try:
             while (word := _word(*await self.frame())) != "error unknown_command":
                 said.append(word)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except EOFError:
             said.append("end")
         return said
 

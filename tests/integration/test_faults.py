@@ -185,7 +185,7 @@ async def test_it_ends_though_one_reads_nothing_another_never_finishes_and_all_a
     alice = await connect(server, name="alice", echo="false")
     async with Raw.open(server.port) as deaf, Raw.open(server.port) as posting:
         await deaf.join_deaf("deaf")
-        posting.send(
+        await posting.send(
             "POST /api/rooms/main/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         )
         ids = [await accepted(alice, n=n, text=LARGE) for n in range(40)]

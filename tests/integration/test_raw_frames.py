@@ -98,7 +98,7 @@ def server(start: Start) -> Iterator[Process]:
 async def joined(raw: Raw, **query: str) -> Raw:
     """Upgraded and welcome."""
     words = "&".join(f"{name}={value}" for name, value in query.items())
-    raw.send(upgrade(f"/ws?{words}"))
+    await raw.send(upgrade(f"/ws?{words}"))
     assert await raw.status() == 101
     assert await raw.said() == ["welcome"]
     return raw
@@ -113,7 +113,7 @@ async def test_each_frame_gets_what_it_must_and_disturbs_nobody(
     async def one(row: str) -> list[str]:
         async with Raw.open(server.port) as raw:
             await joined(raw, echo="false", types="nothing", name="raw")
-            raw.send(FRAMES[row][0])
+            await raw.send(FRAMES[row][0])
             return await raw.said()
 
     got = {row: await one(row) for row in FRAMES}
@@ -132,18 +132,18 @@ async def test_a_frame_that_never_ends_keeps_nobody_waiting(
     async with Raw.open(server.port) as raw:
         await joined(raw, name="raw")
         whole = frame(TEXT, GOOD)
-        raw.send(whole[: len(whole) // 2])
+        await raw.send(whole[: len(whole) // 2])
         bob = await connect(server, name="bob")
         await bob.send(GOOD.decode())
         await bob.expect("broker.accepted")
-        raw.send(whole[len(whole) // 2 :])
+        await raw.send(whole[len(whole) // 2 :])
         words = await raw.said()
         assert words.count("accepted") == 1
 
 
 async def test_frames_sent_along_with_the_upgrade_are_heard(server: Process) -> None:
     async with Raw.open(server.port) as raw:
-        raw.send(upgrade("/ws?echo=false").encode() + frame(TEXT, GOOD))
+        await raw.send(upgrade("/ws?echo=false").encode() + frame(TEXT, GOOD))
         assert await raw.status() == 101
         assert (await raw.said())[:2] == ["welcome", "accepted"]
 
@@ -232,7 +232,7 @@ async def test_each_upgrade_and_request_gets_the_status_it_must_and_no_participa
 ) -> None:
     async def one(data: bytes) -> int:
         async with Raw.open(server.port) as raw:
-            raw.send(data)
+            await raw.send(data)
             return await raw.status()
 
     got = {row: await one(data) for row, (data, _) in UPGRADES.items()}
@@ -249,7 +249,7 @@ async def test_under_lan_headers_of_no_known_bytes_make_no_host_and_no_error(ser
         act = {**GET, "method": "POST", "path": "/api/rooms/main/pause"}
         for header in ({"Authorization": "Bearer \xff"}, {"Cookie": "orders_host=\xff\xfe"}):
             async with Raw.open(server.port) as raw:
-                raw.send(request(**act, **header))
+                await raw.send(request(**act, **header))
                 assert await raw.status() == 403
 
 
@@ -259,10 +259,8 @@ async def test_a_body_that_goes_wrong_or_breaks_off_later_leaves_no_trace(
     begun = request(b"2\r\n{}\r\n", Transfer_Encoding="chunked", **BODY)
     for piece in (b"ZZ\r\n", b"3\r\nabcdef\r\n", b""):
         async with Raw.open(server.port) as raw:
-            raw.send(begun)
-            await raw.writer.drain()
+            await raw.send(begun)
             await Room(http, server).get()  # by now the server has read the beginning
-            raw.send(piece)
-            await raw.writer.drain()
+            await raw.send(piece)
             await Room(http, server).get()
     assert await Room(http, server).log() == []
