@@ -128,7 +128,9 @@ def _links(room: str, name: str) -> dict[str, Any]:
 
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
-    return aiohttp_jinja2.render_template(f"{page}.html", request, context)
+    response = aiohttp_jinja2.render_template(f"{page}.html", request, context)
+    response.enable_compression()
+    return response
 
 
 def _asked(request: web.Request, parameter: str, default: str) -> str:
