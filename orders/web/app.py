@@ -12,7 +12,7 @@ from orders import __version__
 from orders.errors import OrdersError
 from orders.node import Node
 from orders.settings import Settings
-from orders.web import api, bots, health, host, pages, security, socket
+from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
@@ -40,6 +40,8 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         [
             *pages.routes(),
             *api.routes(),
+            *records.routes(),
+            *queued.routes(),
             *host.routes(),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
