@@ -30,7 +30,8 @@ async def get_records(request: web.Request) -> web.Response:
     """Records of every kind `after` a place, or the `latest` so many; oldest first, paged.
 
     `next` is where to go on from, `more` whether there is anything yet. With `latest` the
-    answer has `standing`, too: who was in the room before the first of them.
+    answer has `standing`, too: who was in the room before the first of them; and `earlier`,
+    whether anything had happened before.
     """
     node, room = room_named(request)
     query = request.query
@@ -39,7 +40,9 @@ async def get_records(request: web.Request) -> web.Response:
     if "latest" in query:
         base, begins = START, max(0, room.head - _number(query, "latest", MOST, MOST_LATEST))
         position = begins
-        more["standing"] = standing(await node.engine.story(room.name, -1), position)
+        more["earlier"] = position > 0
+        story = await node.engine.story(room.name, -1) if position else []
+        more["standing"] = standing(story, position)
     else:
         base, begins, position = await _place(node, room, query.get("after", START))
     records = await node.engine.read(room.name, position, limit)
