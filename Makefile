@@ -1,7 +1,8 @@
-# Two commands set everything up on a fresh machine:
+# Three commands set everything up on a fresh machine:
 #   make demo    the server with its bot, and the browser opened on it
+#   make lesson  a server for a class: the stage opened, a QR code for the others (docs/lesson.md)
 #   make test    ruff, mypy and every test
-# Both find a Python of 3.11 or newer (or take `make PYTHON=…`) and make .venv from pyproject.toml and
+# All find a Python of 3.11 or newer (or take `make PYTHON=…`) and make .venv from pyproject.toml and
 # constraints.txt; it is made again only when one of those two changes.
 
 PYTHON ?=
@@ -11,13 +12,16 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit format bench idle start clean
+.PHONY: help demo lesson test lint types unit format bench idle start clean
 
 help:
-	@sed -n '2,5s/^# //p' Makefile
+	@sed -n '2,6s/^# //p' Makefile
 
 demo: $(VENV)/made-for-demo
 	$(BIN)/orders serve --open --with-bot
+
+lesson: $(VENV)/made-for-demo
+	$(BIN)/orders serve --lan --open --journal lesson.db
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
