@@ -15,21 +15,21 @@ const OWN = [
   ['input[type="range"]', ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown']],
 ];
 
-const bound = new Map();
+const bound = [];
 
 /**
- * Let a key do something.
+ * Let a key do something. Several may want the same key at different times.
  * @param {string} key     as KeyboardEvent.key has it: '1', ' ', 'ArrowLeft', '?'
  * @param {string} words   what it does, for the help
  * @param {() => void} action
  * @param {{when?: () => boolean}} options  when: whether it does anything just now
  */
 export function bind(key, words, action, { when = () => true } = {}) {
-  bound.set(key, { key, words, action, when });
+  bound.push({ key, words, action, when });
 }
 
 /** All keys and what they do, in the order they were bound. */
-export const keys = () => [...bound.values()];
+export const keys = () => [...bound];
 
 /** Are single keys in use? */
 export function areOn() {
@@ -50,12 +50,12 @@ export function turn(on) {
 }
 
 document.addEventListener('keydown', (pressed) => {
-  const wanted = bound.get(pressed.key);
-  if (!wanted || !areOn() || pressed.defaultPrevented || pressed.repeat && !wanted.key.startsWith('Arrow')) return;
+  if (pressed.defaultPrevented || (pressed.repeat && !pressed.key.startsWith('Arrow')) || !areOn()) return;
   if (pressed.altKey || pressed.ctrlKey || pressed.metaKey || document.querySelector('dialog:modal')) return;
   const on = pressed.target;
   if (on.matches?.(TYPING) || OWN.some(([selector, own]) => on.matches?.(selector) && own.includes(pressed.key))) return;
-  if (!wanted.when()) return;
+  const wanted = bound.find(({ key, when }) => key === pressed.key && when());
+  if (!wanted) return;
   pressed.preventDefault();
   wanted.action();
 });

@@ -9,13 +9,22 @@
  *   shown    {state, records, live}    this state is to be drawn; `records` led to it, for what flies
  */
 
-import { advance, begin, recall } from './stage-state.js';
+import { advance, begin, recall, recallQueue } from './stage-state.js';
 
 export class Show extends EventTarget {
   /** The live room (see stage-state.js); null until the first snapshot. */
   state = null;
   /** The room as it was, while somebody travels in time; else null. */
   past = null;
+
+  /** How far our clock is ahead of the broker's, in milliseconds: the least that was seen. */
+  #ahead = Infinity;
+
+  /** The broker's clock; in the past, the time that is shown. */
+  get now() {
+    if (!this.live) return this.past.at ?? 0;
+    return Date.now() - (Number.isFinite(this.#ahead) ? this.#ahead : 0);
+  }
 
   /** The state that is shown. */
   get shown() {
@@ -35,13 +44,19 @@ export class Show extends EventTarget {
   advance(records, skipped = 0) {
     if (!this.state) return;
     this.state = advance(this.state, records);
+    if (records.length) this.#hear(records.at(-1).at);
     this.#tell('records', { records, state: this.state, skipped });
     if (this.live) this.#show(records);
   }
 
-  recall(events) {
+  /** What the log and the queues hold since before we came (GET …/events and …/queue). */
+  recall(events, queue) {
     if (!this.state) return;
     this.state = recall(this.state, events);
+    if (queue) {
+      this.#hear(queue.at);
+      this.state = recallQueue(this.state, queue);
+    }
     if (this.live) this.#show([]);
   }
 
@@ -55,6 +70,10 @@ export class Show extends EventTarget {
   comeBack() {
     this.past = null;
     if (this.state) this.#show([]);
+  }
+
+  #hear(at) {
+    this.#ahead = Math.min(this.#ahead, Date.now() - at);
   }
 
   #show(records) {
