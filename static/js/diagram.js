@@ -28,12 +28,14 @@ export class Diagram {
   #lanes = [];
   #drawn = 0; // rows there were at the last drawing
   #at = 0; // and when that was
+  #seeking = false; // whether an opened event is to be brought into sight
+  #sought = false; // whether it was for that that the paper was moved
 
   /** @param {HTMLElement} root  @param {import('./stage-explain.js').Explain} explain */
   constructor(root, explain) {
     this.#root = root;
     this.#explain = explain;
-    explain.addEventListener('change', () => this.#drawSoon(true));
+    explain.addEventListener('change', () => this.#select());
     this.#paper.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     this.#paper.addEventListener('keydown', (key) => this.#key(key));
     new ResizeObserver(() => this.#drawSoon(true)).observe(this.#paper);
@@ -90,9 +92,35 @@ export class Diagram {
     byId('diagram-empty').hidden = this.#rows.length > 0;
     byId('diagram-newest').hidden = this.#stands === null;
     if (this.#stands === null) this.#paper.scrollTop = this.#paper.scrollHeight;
+    if (this.#seeking) this.#seek();
   }
 
   // --- reading ------------------------------------------------------------------------------
+
+  /** An event was opened, here or in the picture: it is to be seen here, too; and back, once it is closed. */
+  #select() {
+    this.#seeking = this.#explain.opened !== null;
+    if (!this.#seeking && this.#sought) {
+      this.#stands = null;
+      this.#sought = false;
+    }
+    this.#drawSoon(true);
+  }
+
+  #seek() {
+    this.#seeking = false;
+    const [top, bottom] = [this.#paper.scrollTop, this.#paper.scrollTop + this.#paper.clientHeight];
+    const head = this.#paper.querySelector('.diagram-heads').clientHeight;
+    const rows = [...this.#paper.querySelectorAll('.row[data-on] > .touch')].map((row) => {
+      const { top: above, height } = row.getBoundingClientRect();
+      return { at: above - this.#paper.getBoundingClientRect().top + top, height };
+    });
+    if (!rows.length || rows.some(({ at, height }) => at >= top + head && at + height <= bottom)) return;
+    this.#sought = true;
+    if (this.#count === null) this.#stands ??= this.#past.count;
+    byId('diagram-newest').hidden = this.#stands === null;
+    this.#paper.scrollTop = rows[0].at - head - rows[0].height;
+  }
 
   #scrolled() {
     if (this.#waiting || this.#count !== null || !this.#past) return;
