@@ -3,8 +3,9 @@
 //
 // Pure: sizes in, places out; all in pixels.
 
-/** A place at full scale (a stage 1920 wide), and how small it may get. */
+/** A place at full scale (a picture 1920 wide, or 400 high if that is tighter), and how small it may get. */
 const PLACE = { width: 176, height: 114 };
+const FULL = { width: 1920, height: 400 };
 const SMALLEST = 0.6;
 const COMPACT = 0.72;
 /** What waits is stacked on the counter; nobody stands there. */
@@ -22,14 +23,14 @@ const SIDES = {
 
 /**
  * The places that a picture of this size has; smaller ones where `people` would not fit, or where so many
- * of one part (`together`) would not stand on their own side.
+ * of one part (`together`) would have to stand on the other side.
  * @returns {{scale: number, dense: boolean, counter: Box, places: Map<string, Place>}}
  *   Box: {x, y, width, height}, x and y its middle; Place: {key, side, rank, x, y}
  */
 export function layout(width, height, people = 0, together = 0) {
-  const full = Math.max(SMALLEST, Math.min(1, width / 1920));
+  const full = Math.max(SMALLEST, Math.min(1, width / FULL.width, height / FULL.height));
   const roomy = arranged(width, height, full);
-  const side = inOrder(roomy.places, 'left').length;
+  const side = ['left', 'above', 'below'].flatMap((one) => inOrder(roomy.places, one)).length;
   if (people <= roomy.places.size && together <= side) return { ...roomy, dense: false };
   return { ...arranged(width, height, full * COMPACT), dense: true };
 }

@@ -16,7 +16,8 @@ const ORDERS = ['order_placed', 'order_confirmed', 'order_rejected'];
 /** Draw the table. `setMode(type, mode)` is null for whoever may not. */
 export function drawTypes(place, state, setMode) {
   const sent = (type) => state.counts.get(type) ?? 0;
-  const others = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes)]);
+  const seen = [...state.events.values()].map(({ event }) => event.type);
+  const others = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes), ...seen]);
   for (const type of ['*', ...ORDERS]) others.delete(type);
   const types = [...ORDERS, ...[...others].sort((a, b) => sent(b) - sent(a)).slice(0, ROWS)];
   render(html`
