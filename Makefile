@@ -20,8 +20,9 @@ help:
 demo: $(VENV)/made-for-demo
 	$(BIN)/orders serve --open --with-bot
 
+# A long lease: while a bot holds an order, a class wants to talk about it.
 lesson: $(VENV)/made-for-demo
-	$(BIN)/orders serve --lan --open --journal lesson.db
+	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)

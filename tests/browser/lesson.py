@@ -1,4 +1,4 @@
-"""A class at its lesson: five students with raw clients, the stage and the log, and what is true."""
+"""A class at its lesson: five students with raw clients, stage and log, and what is true."""
 
 import asyncio
 from typing import Any
