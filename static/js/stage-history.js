@@ -28,6 +28,7 @@ export class History extends EventTarget {
   #path;
   #next = 'start';
   #reading = 0; // counts readings from the beginning: what an older one brings is dropped
+  #isReading = false; // meanwhile nobody goes on from the old place, which may be gone
   #wanted = false;
   #following = false;
 
@@ -52,29 +53,31 @@ export class History extends EventTarget {
   /** Read the newest records anew. */
   async read(latest) {
     const mine = ++this.#reading;
-    const records = [];
-    let page;
-    try {
-      page = await this.#page({ latest });
-      const { standing, earlier } = page;
-      records.push(...page.records);
-      while (page.more) {
-        page = await this.#page({ after: page.next });
-        records.push(...page.records);
-      }
-      if (mine !== this.#reading) return;
-      this.past = new Past(before(this.#show.state, standing, records, earlier));
-      this.earlier = earlier;
-      this.#next = page.next;
-    } catch {
-      if (mine !== this.#reading) return;
-      this.past = new Past(begin({ room: this.#show.state.room, modes: this.#show.state.modes })); // no room yet, or no server
-      this.earlier = false;
-      this.#next = 'start';
-    }
+    this.#isReading = true;
+    const found = await this.#read(latest).catch(() => null); // no server: the feed says when it is back
+    if (mine !== this.#reading) return;
+    this.#isReading = false;
+    const { state, records = [], earlier = false, next = 'start' } = found ?? { state: blank(this.#show.state) };
+    this.past = new Past(state);
     this.past.append(records);
+    this.earlier = earlier;
+    this.#next = next;
     this.dispatchEvent(new Event('anew'));
-    this.#wake();
+    if (found) this.#wake();
+  }
+
+  async #read(latest) {
+    const { state } = this.#show;
+    if (!state.total && !state.participants.size) return null; // there may be no such room yet
+    const records = [];
+    let page = await this.#page({ latest });
+    const { standing, earlier } = page;
+    records.push(...page.records);
+    while (page.more) {
+      page = await this.#page({ after: page.next });
+      records.push(...page.records);
+    }
+    return { state: before(this.#show.state, standing, records, earlier), records, earlier, next: page.next };
   }
 
   #page(query) {
@@ -82,14 +85,14 @@ export class History extends EventTarget {
   }
 
   #wake() {
-    if (document.hidden || !this.past) return;
+    if (document.hidden || !this.past || this.#isReading) return;
     this.#wanted = true;
     if (!this.#following) this.#follow();
   }
 
   async #follow() {
     this.#following = true;
-    while (this.#wanted && !document.hidden) {
+    while (this.#wanted && !document.hidden && !this.#isReading) {
       this.#wanted = false;
       await this.#goOn().catch((error) => {
         if (error.code === 'unknown_event' || error.code === 'unknown_position') return this.read(NEAR);
@@ -113,4 +116,9 @@ export class History extends EventTarget {
     } while (page.more);
     if (this.past.count > MOST && this.#show.live) await this.read(NEAR);
   }
+}
+
+/** A room in which nothing has happened yet. */
+function blank({ room, modes }) {
+  return begin({ room, modes, counts: {} });
 }

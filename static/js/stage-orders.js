@@ -9,12 +9,16 @@ const SHOWN = 12;
 /** What the wire calls placed the pages call stored. */
 const STATES = { placed: 'stored', confirmed: 'confirmed', rejected: 'rejected' };
 
-/** @param {HTMLElement} place  @param {import('./orders.js').Book} orders */
-export function drawOrders(place, orders) {
+/**
+ * @param {HTMLElement} place
+ * @param {import('./orders.js').Book} orders
+ * @param {boolean} all  whether these are all there were, or the newest
+ */
+export function drawOrders(place, orders, all) {
   const newest = [...orders.values()].sort((a, b) => b.at - a.at);
   const count = (state) => newest.filter((order) => order.state === state).length;
   render(html`
-    <p class="diagram-counts">${Object.entries(STATES).map(([state, words]) => html`<span><b>${count(state)}</b> ${words}</span> `)}</p>
+    <p class="diagram-counts">${all ? nothing : html`<span>Of the newest ${newest.length}:</span>`}${Object.entries(STATES).map(([state, words]) => html`<span><b>${count(state)}</b> ${words}</span> `)}</p>
     <ol>${repeat(newest.slice(0, SHOWN), key, row)}</ol>
     ${newest.length ? nothing : html`<p class="muted">No order was sent yet.</p>`}
   `, place);

@@ -7,7 +7,8 @@ import { rowsOf } from './diagram-rows.js';
 import { advance, begin } from './stage-state.js';
 
 const BETWEEN = 100; // records from one mark to the next
-const ORDERS = 300; // orders that are remembered
+/** Orders that are remembered; then the oldest are forgotten. */
+export const ORDERS = 300;
 /** After these the room lets go what it held back: who received it then is seen from one record to the next. */
 const ALONE = new Set(['paused', 'stepped']);
 

@@ -4,6 +4,7 @@ import { Diagram } from './diagram.js';
 import { Explain } from './stage-explain.js';
 import { History } from './stage-history.js';
 import { drawOrders } from './stage-orders.js';
+import { ORDERS } from './stage-past.js';
 import { Time } from './stage-time.js';
 import { byId, here } from './ui.js';
 
@@ -17,7 +18,8 @@ export function tell(show) {
   function draw() {
     if (!history.past) return;
     diagram.show(history.past, time.count);
-    drawOrders(byId('diagram-orders'), history.past.at(time.count ?? history.past.count).orders);
+    const { orders } = history.past.at(time.count ?? history.past.count);
+    drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);
   }
 
   history.addEventListener('anew', draw);
