@@ -47,9 +47,12 @@ async def get_queue(request: web.Request) -> web.Response:
                 "left": round(max(0.0, entry.deadline - clock), 1) if is_held else None,
             }
         )
-    parked = []
+    held_back = []
     if room.paused and room.cursor < room.head:
-        for record in await node.engine.read(room.name, room.cursor, MOST_PARKED):
-            if record.kind is Kind.EVENT:
-                parked.append({"event": from_json(record.body), "mode": record.mode})
+        held_back = await node.engine.read(room.name, room.cursor, MOST_PARKED)
+    parked = [
+        {"event": from_json(record.body), "mode": record.mode}
+        for record in held_back
+        if record.kind is Kind.EVENT
+    ]
     return answer({"queued": told, "parked": parked, "at": now_ms()})

@@ -7,13 +7,12 @@
 import { html, render } from '/static/vendor/lit-html/lit-html.js';
 import { lanesOf, mermaid } from './diagram-lanes.js';
 import { body, heads, measure } from './diagram-draw.js';
-import { savedSvg } from './diagram-save.js';
 import { byId, copy, here, toast } from './ui.js';
 
 const ROWS = 80; // drawn at most; what was before is reached by going back in time
 const NARROW = 5.5; // of the size of the letters: how near to each other lanes may come
 const NEAR = 8; // px from the bottom that still are the bottom
-const BUSY = 25; // new rows a drawing above which it is drawn less often
+const BUSY = 4; // new rows a drawing above which it is drawn less often
 const SELDOM = 1000; // ms
 
 export class Diagram {
@@ -161,7 +160,8 @@ export class Diagram {
     toast(copied ? 'Copied: paste it wherever Mermaid is drawn.' : 'Your browser refused to copy.');
   }
 
-  #save() {
+  async #save() {
+    const { savedSvg } = await import('./diagram-save.js'); // wanted seldom: the stage is light without it
     const link = document.createElement('a');
     const image = new Blob([savedSvg(this.#paper, here.room)], { type: 'image/svg+xml' });
     link.href = URL.createObjectURL(image);

@@ -31,7 +31,7 @@ export class Flights {
    */
   constructor(canvas, picture, landed) {
     this.canvas = canvas;
-    this.on = canvas.getContext('2d');
+    this.on = canvas.getContext('2d', { desynchronized: true }); // half the work for the page's own thread
     this.picture = picture;
     this.landed = landed;
     this.motion = new Motion();
@@ -185,14 +185,9 @@ export class Flights {
   /** At rest it is stored: that is what the tick says. */
   #tick(x, y, words) {
     const size = Math.max(14, 22 * this.picture.scale);
-    this.on.font = this.sprites.font(size);
-    this.on.textAlign = 'center';
-    const top = y - this.picture.letter / 3 - size * 0.45;
-    const width = this.on.measureText(words).width + 8;
-    this.on.fillStyle = this.sprites.colour('paper');
-    this.on.fillRect(x - width / 2, top - size * 0.9, width, size * 1.2);
-    this.on.fillStyle = this.sprites.colour('broker');
-    this.on.fillText(words, x, top);
+    const image = this.sprites.label(words, size, 'broker', this.ratio);
+    const [w, h] = [image.width / this.ratio, image.height / this.ratio];
+    this.on.drawImage(image, x - w / 2, y - this.picture.letter / 3 - h, w, h);
   }
 
   /** Whose turn it is. */

@@ -15,11 +15,7 @@ export class Sprites {
   #glyphs = new Map();
   #theme = '';
 
-  constructor() {
-    this.#style = getComputedStyle(document.documentElement);
-  }
-
-  #style;
+  #style = getComputedStyle(document.documentElement);
 
   /** A colour of the page by its token's name, such as 'broker'. */
   colour(token) {
@@ -54,6 +50,29 @@ export class Sprites {
       this.#kept.set(key, this.#draw(kindOf(type), text, width, ratio));
     }
     return this.#kept.get(key);
+  }
+
+  /** Words on paper, as a picture. */
+  label(words, size, token, ratio = devicePixelRatio) {
+    const colour = this.colour(token);
+    const key = `${words} ${size} ${token} ${ratio}`;
+    if (!this.#kept.has(key)) this.#kept.set(key, this.#write(words, size, colour, ratio));
+    return this.#kept.get(key);
+  }
+
+  #write(words, size, colour, ratio) {
+    const canvas = document.createElement('canvas');
+    const on = canvas.getContext('2d');
+    on.font = this.font(size);
+    canvas.width = Math.ceil((on.measureText(words).width + 8) * ratio);
+    canvas.height = Math.ceil(size * 1.25 * ratio);
+    on.scale(ratio, ratio);
+    on.fillStyle = this.colour('paper');
+    on.fillRect(0, 0, canvas.width, canvas.height);
+    on.font = this.font(size); // a canvas forgets it when its size changes
+    on.fillStyle = colour;
+    on.fillText(words, 4, size * 0.95);
+    return canvas;
   }
 
   #draw(kind, text, width, ratio) {

@@ -125,7 +125,7 @@ async def test_the_table_sets_the_mode_of_one_type(
     await send(alice, "tea.made", cups=1)
     page = await open_stage(open_page, server)
     await page.get_by_label("Mode of tea.made").select_option("queue")
-    await expect(page.get_by_text("Each type goes its own way")).to_be_visible()
+    await expect(page.get_by_text("tea.made: exactly one takes it")).to_be_visible()
     assert (await Room(http, server).get())["modes"] == {"*": "relay", "tea.made": "queue"}
 
 
@@ -213,9 +213,7 @@ async def test_a_page_that_comes_later_sees_what_waits_is_held_and_is_dead(
     bob = await connect(server, name="bob", types="order_placed", ack="manual")
     await bob.expect("order_placed")
     page = await open_stage(open_page, server)
-    await expect(
-        page.locator(f'[data-participant="bob"] [data-event="{ids[0]}"]')
-    ).to_be_visible()
+    await expect(page.locator(f'[data-participant="bob"] [data-event="{ids[0]}"]')).to_be_visible()
     await expect(page.locator(f'.stage-stack [data-event="{ids[1]}"]')).to_be_visible()
 
 
@@ -232,9 +230,7 @@ async def test_the_host_sends_in_bots_and_kills_one_which_holds_an_order(
     held = page.locator(f'[data-participant="bob"] [data-event="{id}"]')
     await expect(held).to_be_visible()
     await page.get_by_role("button", name="Kill bob").first.click()
-    await expect(page.locator('[data-participant="bob"]')).to_have_attribute(
-        "data-online", "false"
-    )
+    await expect(page.locator('[data-participant="bob"]')).to_have_attribute("data-online", "false")
     await expect(page.locator(f'.stage-stack [data-event="{id}"]')).to_be_visible()
     await page.get_by_label("How long the bot thinks").select_option("0")
     await page.get_by_role("button", name="A naive one").click()
