@@ -51,7 +51,7 @@ const DRAW = {
   dead: (record, after) => [about('note', record, after, { from: BROKER, words: `dead letter: ${record.reason}` })],
   retried: (record, after) => [about('note', record, after, { from: BROKER, words: 'the host lets it try again' })],
   discarded: (record, after) => [about('note', record, after, { from: BROKER, words: 'the host discarded it' })],
-  joined: ({ name, was }) => [{ kind: 'note', from: name, words: was ? (was === name ? 'is here' : `was ${was}`) : 'joined', came: true, was }],
+  joined: ({ name, was, after }) => [{ kind: 'note', from: name, words: arrival(name, was, after), came: true }],
   left: ({ name }) => (name === null
     ? [{ kind: 'band', words: 'The server started again', all: true }]
     : [{ kind: 'note', from: name, words: 'left', went: true }]),
@@ -62,6 +62,12 @@ const DRAW = {
   ],
   stepped: (record, after, before) => freed(after, before),
 };
+
+/** `was`: its name before; `after`: whether it asked for what it missed. */
+function arrival(name, was, after) {
+  if (was) return was === name ? 'is here' : `was ${was}`; // a guest took a name, or the room was cleared
+  return after ? 'is back, and catches up' : 'joined';
+}
 
 /** What was held at the broker before, and was let go now. */
 function freed(after, before) {

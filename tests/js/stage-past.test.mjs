@@ -90,6 +90,13 @@ test('what was held at the broker is drawn when it was let go, to those who rece
   ]);
 });
 
+test('who comes is drawn as what they are: new, back, or a guest with a name now', () => {
+  const past = pastOf(joined('guest-1'), joined('bob', ['*'], { was: 'guest-1' }), joined('eve', ['*'], { after: true }), joined('eve', ['*'], { was: 'eve' }));
+  assert.deepEqual(past.rows.map(({ from, words }) => `${from} ${words}`), [
+    'guest-1 joined', 'bob was guest-1', 'eve is back, and catches up', 'eve is here',
+  ]);
+});
+
 test('the rows up to a moment are those that had been drawn by then', () => {
   const past = pastOf(joined('bob'), sent('e1'), sent('e2'), sent('e3'));
   assert.deepEqual([0, 1, 2, 4].map((count) => past.rowsUpTo(count, 100).length), [0, 1, 3, 7]);
