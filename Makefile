@@ -1,7 +1,8 @@
-# Two commands set everything up on a fresh machine:
+# Three commands set everything up on a fresh machine:
 #   make demo    the server with its bot, and the browser opened on it
+#   make lesson  a server for a class: the stage opened, a QR code for the others (docs/lesson.md)
 #   make test    ruff, mypy and every test
-# Both find a Python of 3.11 or newer (or take `make PYTHON=…`) and make .venv from pyproject.toml and
+# All find a Python of 3.11 or newer (or take `make PYTHON=…`) and make .venv from pyproject.toml and
 # constraints.txt; it is made again only when one of those two changes.
 
 PYTHON ?=
@@ -13,13 +14,17 @@ MESSAGES ?= 1000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit format bench idle start classroom mutants torture fuzz clean
+.PHONY: help demo lesson test lint types unit format bench idle start classroom mutants torture fuzz clean
 
 help:
-	@sed -n '2,5s/^# //p' Makefile
+	@sed -n '2,6s/^# //p' Makefile
 
 demo: $(VENV)/made-for-demo
 	$(BIN)/orders serve --open --with-bot
+
+# A long lease: while a bot holds an order, a class wants to talk about it.
+lesson: $(VENV)/made-for-demo
+	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)

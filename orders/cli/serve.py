@@ -32,7 +32,9 @@ def serve_until_stopped(settings: Settings, *, open_browser: bool, with_bot: boo
             bots.append(start_bot(server.url))
         if open_browser:
             # Finding a browser can take its time, and ending must not wait for it.
-            threading.Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
+            # Before a class it is the host's own: his URL leads to the stage.
+            url = server.host_url if settings.lan else server.url
+            threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
 
     try:
         run(settings, on_ready=on_ready)
@@ -53,6 +55,7 @@ def announce(server: "Server", settings: Settings) -> None:
             say(f"  for the class: {paint(url, 'confirmed')}")
         if others:
             say(qr_code(others[0]))
+            say(f"The way in, large, for the projector: {others[0]}/join")
         say(f"You are the host at {server.host_url} (keep this address to yourself).")
     note("Ctrl-C ends it.")
 

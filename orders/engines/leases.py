@@ -180,6 +180,16 @@ class Leases:
         entries = (entry for entry in self.entries.values() if entry.state is State.DEAD)
         return sorted(entries, key=lambda entry: entry.position)
 
+    def oldest(self, most: int) -> list[Entry]:
+        """At most so many of each state, oldest first; settled ones are forgotten."""
+        taken = dict.fromkeys(State, 0)
+        entries: list[Entry] = []
+        for entry in self.entries.values():
+            if taken[entry.state] < most:
+                taken[entry.state] += 1
+                entries.append(entry)
+        return sorted(entries, key=lambda entry: entry.position)
+
     def retry(self, key: bytes) -> Entry | None:
         """A dead letter is ready again, its attempts begin anew; None when it is not dead."""
         entry = self._dead_letter(key)

@@ -12,10 +12,11 @@ from orders import __version__
 from orders.errors import OrdersError
 from orders.node import Node
 from orders.settings import Settings
-from orders.web import api, bots, health, host, pages, security, socket
+from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
+from orders.web.static import Files
 
 _PACKAGE = Path(__file__).parent.parent
 log = structlog.get_logger()
@@ -39,6 +40,8 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         [
             *pages.routes(),
             *api.routes(),
+            *records.routes(),
+            *queued.routes(),
             *host.routes(),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
@@ -47,7 +50,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.metrics),
-            web.static("/static", folder("static")),
+            Files(folder("static")).route("/static"),
         ]
     )
     app.on_response_prepare.append(security.add_headers)

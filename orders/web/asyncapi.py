@@ -16,6 +16,7 @@ from orders.domain.envelope import NAME, ROOM, Event
 from orders.domain.orders import OrderConfirmed, OrderPlaced, OrderRejected
 from orders.errors import Close
 from orders.settings import Settings
+from orders.web import asyncapi_feed as feed
 
 #: The events of the order workflow. A room carries any other type just as well.
 ORDER_EVENTS: dict[str, type[BaseModel]] = {
@@ -101,7 +102,8 @@ def document(settings: Settings, host: str) -> dict[str, Any]:
                 "description": "What is said in a room, to be had at `/` just as well.",
                 "messages": {name: {"$ref": f"{_MESSAGES}{name}"} for name in messages},
                 "bindings": {"ws": {"method": "GET", "query": _query(), "bindingVersion": "0.1.0"}},
-            }
+            },
+            "observed": feed.CHANNEL,
         },
         "operations": {
             "publish": _operation(
@@ -112,8 +114,12 @@ def document(settings: Settings, host: str) -> dict[str, Any]:
             ),
             "be told": _operation("send", "The broker speaks for itself.", SAID_BY_BROKER),
             "tell": _operation("receive", "You tell the broker something.", TOLD_TO_BROKER),
+            "watch": feed.OPERATION,
         },
-        "components": {"schemas": schemas, "messages": messages},
+        "components": {
+            "schemas": {**schemas, **feed.SCHEMAS},
+            "messages": {**messages, **feed.MESSAGES},
+        },
     }
 
 

@@ -16,7 +16,9 @@ from orders.broker.room import Room
 from orders.domain.envelope import is_room, is_uuid
 from orders.errors import OrdersError, WrongParameter
 from orders.node import Node
+from orders.node.clock import now_ms
 from orders.web.api import snapshot
+from orders.web.bots import BOTS
 from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
 from orders.web.security import check_stranger
@@ -24,6 +26,8 @@ from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_an
 
 PAUSE = 0.05  # seconds between two batches
 MOST_IN_A_BATCH = 500
+LOOK = 0.25  # seconds between two looks at what is not in the journal
+SLOW_PART = 8  # slow: more than this part of what may wait unread does
 FAR_BEHIND = 5_000  # records; an observer that is further behind gets a number instead
 
 
@@ -82,7 +86,7 @@ async def _position(node: Node, room: Room, after: str | None) -> int:
 async def _feed(app: web.Application, room: Room, position: int, connection: Connection) -> None:
     node = app[NODE]
     connection.write(frame(to_json({"snapshot": snapshot(app, room)})))
-    begun = room, room.epoch
+    begun, aside = (room, room.epoch), _Aside(app)
     while True:
         room = node.broker.rooms.get(room.name, room)  # it may have been forgotten, and begun again
         if (room, room.epoch) != begun:
@@ -97,11 +101,38 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
             if records and (room, room.epoch) == begun:
                 position = records[-1].position
                 _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)
+        if changes := aside.changes(room):
+            _send(connection, changes)
         await asyncio.sleep(PAUSE)
 
 
 def _send(connection: Connection, records: list[dict[str, Any]], skipped: int = 0) -> None:
     connection.write(frame(to_json({"records": records, "skipped": skipped})))
+
+
+class _Aside:
+    """What no journal holds and a picture shows all the same: the bots, and who reads slowly."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._bots, self._slow_from = app[BOTS], app[NODE].options.max_unread // SLOW_PART
+        self._told: dict[str, Any] = {"bots": None, "slow": []}
+        self._next = 0.0
+
+    def changes(self, room: Room) -> list[dict[str, Any]]:
+        """What is otherwise than when it was last told; looked at a few times a second."""
+        if time.monotonic() < self._next:
+            return []
+        self._next = time.monotonic() + LOOK
+        bots = [bot.told() for bot in self._bots.of(room.name)]
+        people = room.participants.values()
+        slow = [one.name for one in people if one.outlet.unread() > self._slow_from]
+        changes: list[dict[str, Any]] = []
+        if bots != self._told["bots"]:
+            changes.append({"kind": "bots", "at": now_ms(), "bots": bots})
+        if slow != self._told["slow"]:
+            changes.append({"kind": "slow", "at": now_ms(), "names": slow})
+        self._told = {"bots": bots, "slow": slow}
+        return changes
 
 
 def told(record: Record) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/", lobby),
         web.get("/own", own_room),
         *(web.get(f"/{page}", _page(page)) for page in PAGES if page != "lobby"),
-        web.get("/styleguide", _page("styleguide")),
+        *(web.get(f"/{page}", _page(page)) for page in ("join", "handout", "styleguide")),
         web.get("/qr.svg", qr),
     ]
 
@@ -53,11 +53,9 @@ async def lobby(request: web.Request) -> web.Response:
     own = "own" in request.query
     name = context["name"] or "alice"
     here = request.url.origin()
-    socket = here.with_scheme("wss" if here.scheme == "https" else "ws")
     context |= {
         "own": own,
-        "reachable": _addresses(request)[0].host not in _LOOPBACK,
-        "snippet_url": str(socket.with_path("/").with_query(room=context["room"], name=name)),
+        "snippet_url": str(_socket(here).with_query(room=context["room"], name=name)),
         "partner_url": str(_link(here, "confirmer", context["room"], "bob")),
     }
     return _rendered(request, "lobby", context)
@@ -99,6 +97,8 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
         "name": given or DEFAULT_NAMES.get(page, ""),
         "given_name": given,
         "join": _joining(request, room),
+        "reachable": _addresses(request)[0].host not in _LOOPBACK,
+        "socket": _socket(_addresses(request)[0]).with_query(_but_main(room)),
         "rules": {"menu": MENU, "max_quantity": MAX_QUANTITY, "max_note": MAX_NOTE},
         "reasons": REASONS,
     }
@@ -121,14 +121,16 @@ def _links(room: str, name: str) -> dict[str, Any]:
     """The other pages, in the same room and under the same name."""
     return {
         "pages": list(PAGES.items()),
-        "links": {key: _link(_HERE, key, room, name) for key in PAGES},
+        "links": {key: _link(_HERE, key, room, name) for key in (*PAGES, "join", "handout")},
         "alice": _link(_HERE, "customer", room, "alice"),
         "bob": _link(_HERE, "confirmer", room, "bob"),
     }
 
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
-    return aiohttp_jinja2.render_template(f"{page}.html", request, context)
+    response = aiohttp_jinja2.render_template(f"{page}.html", request, context)
+    response.enable_compression()
+    return response
 
 
 def _asked(request: web.Request, parameter: str, default: str) -> str:
@@ -146,10 +148,20 @@ def _asked(request: web.Request, parameter: str, default: str) -> str:
 
 
 def _link(base: URL, page: str, room: str, name: str) -> URL:
-    query = {} if room == "main" else {"room": room}
+    query = _but_main(room)
     if name:
         query["name"] = name
     return base.with_path("/" if page == "lobby" else f"/{page}").with_query(query)
+
+
+def _socket(base: URL) -> URL:
+    """Where a program connects."""
+    return base.with_scheme("wss" if base.scheme == "https" else "ws").with_path("/")
+
+
+def _but_main(room: str) -> dict[str, str]:
+    """The room as a query; `main` goes without saying."""
+    return {} if room == "main" else {"room": room}
 
 
 def _addresses(request: web.Request) -> list[URL]:

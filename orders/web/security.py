@@ -187,5 +187,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.secure or is_loopback(host_name(request.host)):
+        # elsewhere browsers ignore it, and complain about it on every page
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers.pop("Server", None)

@@ -1,6 +1,7 @@
 /** The log page: every event of the room as it is stored, and all that were. */
 
 import { nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { areOn, bind, turn } from './keys.js';
 import { nothingHere } from './log-empty.js';
 import { drawEvent, drawMissing, learn } from './log-event.js';
 import { isEmpty, matches, query, readFilter, writeAddress } from './log-filter.js';
@@ -256,7 +257,8 @@ byId('log-pause').addEventListener('click', () => {
 document.addEventListener('keydown', (key) => {
   const typing = key.target.closest('input, textarea, select');
   if (key.key === 'Escape' && (typing || panel.contains(key.target))) (list.opened ? close() : grid.focus());
-  if (key.key !== '/' || typing || key.ctrlKey || key.metaKey || key.altKey) return;
-  key.preventDefault();
-  form.elements.text.select();
 });
+bind('/', 'Search', () => form.elements.text.select());
+const keysOn = byId('log-keys-on');
+keysOn.checked = areOn();
+keysOn.addEventListener('change', () => turn(keysOn.checked));

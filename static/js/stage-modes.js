@@ -16,6 +16,18 @@ export const SENTENCES = {
   mixed: 'Each type goes its own way: see the table.',
 };
 
+/** What a mode means for one type; said as it is chosen in the table. */
+const OF_TYPE = {
+  relay: (type) => `${type}: everyone in the room receives it.`,
+  pubsub: (type) => `${type}: those who subscribed to it receive it.`,
+  queue: (type) => `${type}: exactly one takes it; it waits until someone can.`,
+};
+
+/** @param {string} type  an event's type, or `*` */
+export function sentenceOf(type, mode) {
+  return OF_TYPE[mode](type === '*' ? 'All other types' : type);
+}
+
 /** Which position the modes of a room are; `mixed` if they are none of the three. */
 export function position(modes) {
   const same = (one) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(modes).sort());
@@ -26,4 +38,13 @@ export function position(modes) {
 export function change(modes, wanted) {
   const cleared = Object.fromEntries(Object.keys(modes).map((type) => [type, null]));
   return { ...cleared, ...MODES[wanted] };
+}
+
+/** The sentence that changes to the modes of single types leave standing; null: that of the position. */
+export function sentenceAfter(before, after) {
+  const types = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const changed = types.filter((type) => before[type] !== after[type]);
+  if (changed.length !== 1 || position(after) !== 'mixed') return null;
+  const [type] = changed;
+  return sentenceOf(type, after[type] ?? after['*'] ?? 'relay');
 }

@@ -7,66 +7,140 @@
 
 import { html, nothing, render, svg } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
-import { envelope, kindOf, shape } from './shapes.js';
+import { shape } from './shapes.js';
+import { counter, stacked } from './stage-counter.js';
+import { figure, keepLeases } from './stage-figure.js';
+import { gather } from './stage-groups.js';
 import { layout, settle } from './stage-places.js';
-import { depth, inState } from './stage-queue.js';
+import { inState } from './stage-queue.js';
 import { present } from './stage-state.js';
 
-const STACKED = 7; // waiting envelopes drawn one by one
 const ALONE = {
   customer: ['Nobody is ordering yet.', 'Be Alice'],
   confirmer: ['Nobody is confirming yet.', 'Be Bob'],
 };
+const KEPT = 250; // ms between two looks at the leases
+const LETTER = { width: 60, least: 36 };
 
 export class Picture {
   /**
    * @param {HTMLElement} root
-   * @param {{customer: string, confirmer: string}} links  where one becomes Alice or Bob
+   * @param {{links: {customer: string, confirmer: string}, host: boolean, now: () => number}} how
+   *   links: where one becomes Alice or Bob; now: the time by the broker's clock
    */
-  constructor(root, links) {
+  constructor(root, { links, host, now }) {
     this.root = root;
     this.links = links;
+    this.host = host;
+    this.now = now;
     this.settled = new Map();
+    this.groups = new Map();
     this.state = null;
+    /** Set by whoever lets envelopes fly. */
+    this.inAir = () => false;
+    this.flows = () => null; // {rate, of: Map name → {sends, gets}} while it flows
     new ResizeObserver(() => this.state && this.draw(this.state)).observe(root);
+    setInterval(() => keepLeases(root, this.now()), KEPT);
   }
 
-  /** Draw this state (see stage-state.js). */
-  draw(state) {
+  /** Draw this state (see stage-state.js). `live`: it is the room as it is now. */
+  draw(state, { live = true } = {}) {
     this.state = state;
-    const people = [...state.participants.values()];
+    this.live = live;
     const { clientWidth: width, clientHeight: height } = this.root;
-    this.layout = layout(width, height, people.length);
-    this.settled = settle(this.settled, people, this.layout);
-    const placed = people.filter((one) => this.settled.has(one.name));
-    render(html`
+    const fitted = (people) => layout(width, height, people.length, Math.max(sided(people, 'customer'), sided(people, 'confirmer')));
+    const full = fitted([...state.participants.values()]);
+    const { figures, groups } = gather(state.participants, full.places.size);
+    this.groups = groups;
+    const next = groups.size ? fitted(figures) : full;
+    // Smaller or larger figures move anyway: then everyone may stand on the right side.
+    if (this.layout && this.layout.dense !== next.dense) this.settled = new Map();
+    this.layout = next;
+    this.settled = settle(this.settled, figures, this.layout);
+    this.stacked = stacked(state);
+    const placed = figures.filter((one) => this.settled.has(one.name));
+    render(this.#whole(state, placed, figures.length - placed.length), this.root);
+    this.#put(placed);
+    keepLeases(this.root, this.now());
+  }
+
+  #whole(state, placed, more) {
+    const flows = this.flows();
+    const held = heldBy(state, this.groups, this.inAir);
+    const naive = new Set(state.bots.filter((bot) => bot.naive).map(({ name }) => name));
+    const sent = new Set(state.bots.map(({ name }) => name));
+    const told = (one) => ({
+      held: one.online ? (held.get(one.name) ?? []) : [],
+      flow: flows?.of.get(one.name) ?? null,
+      dense: this.layout.dense,
+      naive: naive.has(one.name),
+      mayKill: this.host && this.live && one.online && sent.has(one.name),
+    });
+    return html`
       <svg class="stage-lines" aria-hidden="true">${placed.filter((one) => one.online).map((one) => this.#line(one))}</svg>
       <ul class="stage-people" aria-label="Participants">
-        ${repeat(placed, (one) => one.name, figure)}
+        ${repeat(placed, (one) => one.name, (one) => figure(one, told(one)))}
       </ul>
-      ${this.#counter(state)}
+      ${counter(state, this.inAir, flows?.rate ?? null)}
       ${Object.keys(ALONE).filter((role) => !present(state, role).length).map((role) => this.#alone(role, placed))}
-      ${placed.length < people.length ? html`<p class="stage-more">and ${people.length - placed.length} more</p>` : nothing}
-    `, this.root);
-    this.#put(placed);
+      ${more ? html`<p class="stage-more">and ${more} more</p>` : nothing}`;
   }
 
-  /** Where somebody stands, or null; the middle of their shape. */
+  // --- where things are, for what flies ------------------------------------------------------
+
+  get scale() {
+    return this.layout?.scale ?? 1;
+  }
+
+  /** How wide an envelope is. */
+  get letter() {
+    return Math.max(LETTER.least, Math.round(LETTER.width * this.scale));
+  }
+
+  /** Where somebody stands, or null; the middle of their shape, or of their group's. */
   where(name) {
-    const settled = this.settled.get(name);
+    const settled = this.settled.get(this.groups.get(name) ?? name);
     const place = settled && this.layout?.places.get(settled.key);
-    return place ? { x: place.x, y: place.y - 18 * this.layout.scale } : null;
+    return place ? { x: place.x, y: place.y - 27 * this.layout.scale } : null;
   }
 
-  /** Where events rest: the top of the counter. */
+  /** The top of the counter. */
   get desk() {
     const { x, y, height } = this.layout.counter;
     return { x, y: y - height / 2 };
   }
 
+  /** Where the line from there meets the counter. */
+  edge({ x, y }) {
+    const { counter } = this.layout;
+    const [across, down] = [x - counter.x, y - counter.y];
+    const part = Math.min(1, counter.width / 2 / Math.abs(across || 1), counter.height / 2 / Math.abs(down || 1));
+    return { x: counter.x + across * part, y: counter.y + down * part };
+  }
+
+  /** Where an envelope rests on the counter; several at once lie side by side, above those that wait. */
+  rest(slot = 0) {
+    const { x, y } = this.desk;
+    const step = slot % 7;
+    const aside = Math.ceil(step / 2) * (step % 2 ? 1 : -1);
+    return { x: x + aside * this.letter * 1.2, y: y - this.letter * (this.stacked ? 1.15 : 0.4) };
+  }
+
+  /** Where dead letters lie. */
+  get tray() {
+    const { x, y, height } = this.layout.counter;
+    return { x, y: y + height / 2 - 16 * this.scale };
+  }
+
   /** Where events come from whose sender is not in the picture: from outside, over HTTP perhaps. */
   get door() {
     return { x: this.layout.counter.x, y: -40 };
+  }
+
+  /** The figures with their numbers: participants, or groups in their stead. */
+  counted(state) {
+    const { figures } = gather(state.participants, this.layout?.places.size);
+    return new Map(figures.map((one) => [one.name, one]));
   }
 
   #line({ name }) {
@@ -75,26 +149,14 @@ export class Picture {
     return svg`<line x1=${x} y1=${y} x2=${counter.x} y2=${counter.y}></line>`;
   }
 
-  #counter(state) {
-    const { ready, in_flight: held, dead } = depth(state);
-    const queue = state.queues.size || Object.values(state.modes).includes('queue');
-    return html`<div class="stage-counter">
-      <div class="stage-desk">${stack(inState(state, 'ready'), ready)}</div>
-      <div class="stage-front">
-        <h2>Broker</h2>
-        <p><b>${state.total.toLocaleString('en')}</b> stored</p>
-        ${queue ? html`<p data-waiting=${ready}><b>${ready}</b> ${ready === 1 ? 'waits' : 'wait'}${held ? `, ${held} held` : ''}</p>` : nothing}
-        ${state.paused ? html`<p class="stamp">Paused: ${state.parked.length} held back</p>` : nothing}
-      </div>
-      ${queue ? html`<p class="stage-tray" data-dead=${dead}>${dead} ${dead === 1 ? 'dead letter' : 'dead letters'}</p>` : nothing}
-    </div>`;
-  }
-
   #alone(role, placed) {
     if (placed.some((one) => one.role === role)) return nothing;
     const [sentence, action] = ALONE[role];
+    const mayBot = role === 'confirmer' && this.host && this.live;
     return html`<div class="stage-alone" data-side=${role}>
-      ${shape(role, { offline: true })}<p>${sentence}</p><a class="button" href=${this.links[role]}>${action}</a>
+      ${shape(role, { offline: true })}<p>${sentence}</p>
+      <p class="stage-alone-does">${mayBot ? html`<button type="button" data-does="bot">Send in a bot</button>` : nothing}
+        <a class="button" href=${this.links[role]}>${action}</a></p>
     </div>`;
   }
 
@@ -104,45 +166,36 @@ export class Picture {
     this.root.style.setProperty('--scale', scale);
     this.root.toggleAttribute('data-dense', this.layout.dense);
     const box = this.root.querySelector('.stage-counter');
-    box.style.transform = `translate(${counter.x - counter.width / 2}px, ${counter.y - counter.height / 2}px)`;
-    box.style.width = `${counter.width}px`;
-    box.style.height = `${counter.height}px`;
-    const figures = this.root.querySelectorAll('[data-participant]');
+    set(box, 'transform', `translate(${counter.x - counter.width / 2}px, ${counter.y - counter.height / 2}px)`);
+    set(box, 'width', `${counter.width}px`);
+    set(box, 'height', `${counter.height}px`);
+    const figures = this.root.querySelectorAll('[data-figure]');
     placed.forEach((one, index) => {
       const { x, y } = this.layout.places.get(this.settled.get(one.name).key);
-      figures[index].style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
+      set(figures[index], 'transform', `translate(${x}px, ${y}px) translate(-50%, -50%)`);
     });
   }
 }
 
-function figure(one) {
-  return html`<li class="stage-figure" data-participant=${one.name} data-role=${one.role} data-online=${one.online}>
-    ${shape(one.role, { bot: one.bot, offline: !one.online })}
-    <b>${one.name}</b>
-    <span class="stage-caption">${caption(one)}</span>
-  </li>`;
+function sided(people, role) {
+  return people.filter((one) => one.role === role).length;
 }
 
-function caption({ online, inFlight, types }) {
-  if (!online) return 'offline';
-  if (inFlight) return `holds ${inFlight}`;
-  return types.includes('*') ? nothing : types.map(wanted);
+/** Only what has changed is written: writing a style costs, even the same one. */
+function set(element, property, value) {
+  const key = `put${property}`;
+  if (element[key] === value) return;
+  element[key] = value;
+  element.style[property] = value;
 }
 
-/** A type somebody subscribed to: its seal if it has one, else its name. */
-function wanted(type) {
-  const kind = kindOf(type);
-  if (!type.startsWith('order_') || kind === 'other') return html`<span>${type}</span> `;
-  return html`<svg class="stage-seal tone" data-kind=${kind} viewBox="0 0 24 24" role="img" aria-label=${type}>
-    <circle cx="12" cy="12" r="11"></circle><use href="#glyph-${kind}" x="3" y="3" width="18" height="18"></use>
-  </svg>`;
-}
-
-function stack(waiting, ready) {
-  if (!ready) return nothing;
-  const drawn = Array.from({ length: Math.min(STACKED, ready) }, (_, index) => waiting[index]?.event);
-  return html`<div class="stage-stack" aria-hidden="true">
-    ${drawn.map((event) => envelope(kindOf(event?.type ?? 'order_placed'), event?.data.id ?? ''))}
-    ${ready > STACKED ? html`<b>+${ready - STACKED}</b>` : nothing}
-  </div>`;
+/** What lies with whom: Map name of the figure → events, the oldest first. */
+function heldBy(state, groups, inAir) {
+  const held = new Map();
+  for (const one of inState(state, 'held')) {
+    if (!one.holder || inAir(one.event.id)) continue;
+    const name = groups.get(one.holder) ?? one.holder;
+    held.set(name, [...(held.get(name) ?? []), one]);
+  }
+  return held;
 }

@@ -17,17 +17,20 @@ const GHOST_TIME = 60_000;
 /**
  * The state that a snapshot (the answer of GET /api/rooms/{room}) describes.
  *
- * participants: Map name → {name, role, bot, types, ack, echo, since, online, left, sent, delivered, inFlight}
+ * participants: Map name → {name, role, bot, slow, types, ack, echo, since, online, left, sent, delivered, inFlight}
  * queues:       Map type → {ready, in_flight, dead}
  * counts:       Map type → how many events; `total` of all types
  * events:       Map id → {event, mode, at, state, audience: [name] | null, holder, attempt, lease, handedAt, reason}
  * parked:       ids held at the broker while the room is paused, oldest first
+ * bots:         those that the host sent in, {name, delay, naive}
+ * at:           when the last record was written, in milliseconds of the broker's clock
  * read:         how many records were applied, by which who came later is told from who came before
  * uncertain:    a record spoke of an event we cannot place; a fresh snapshot mends it
  */
 export function begin(snapshot) {
-  const bots = new Set((snapshot.bots ?? []).map((bot) => bot.name ?? bot));
-  const people = (snapshot.participants ?? []).map((one) => participant(one, bots.has(one.name)));
+  const bots = snapshot.bots ?? [];
+  const named = new Set(bots.map(({ name }) => name));
+  const people = (snapshot.participants ?? []).map((one) => participant(one, named.has(one.name)));
   return {
     room: snapshot.room,
     modes: { ...snapshot.modes },
@@ -42,7 +45,9 @@ export function begin(snapshot) {
     last: snapshot.last ?? null,
     events: new Map(),
     parked: [],
+    bots,
     uncertain: false,
+    at: null,
     read: 0,
   };
 }
@@ -60,7 +65,8 @@ export function advance(state, records) {
     draft.read += 1;
     APPLY[record.kind]?.(draft, record);
   }
-  forget(draft, records.at(-1)?.at ?? 0);
+  draft.at = records.at(-1)?.at ?? draft.at;
+  forget(draft, draft.at ?? 0);
   return draft;
 }
 
@@ -70,6 +76,26 @@ export function recall(state, events) {
     .filter((event) => !state.events.has(event.id))
     .map((event) => [event.id, entry(event, modeOf(state.modes, event.type), null, 'known')]);
   return { ...state, events: new Map([...known, ...state.events]) };
+}
+
+/**
+ * Teach the state what waits, is held and is dead since before it (the answer of GET …/queue). The
+ * numbers of the queues are in the snapshot already; here are the events themselves.
+ */
+export function recallQueue(state, { queued, parked, at }) {
+  const events = new Map(state.events);
+  const isNew = (id) => ['known', undefined].includes(events.get(id)?.state);
+  for (const { event, state: stands, name, attempt, reason, lease, left } of queued) {
+    if (!isNew(event.id)) continue;
+    const handedAt = lease === null ? null : at - (lease - left) * 1000;
+    const more = { holder: name, attempt, reason, lease, handedAt, recalled: true };
+    events.set(event.id, { ...entry(event, 'queue', null, stands), ...more });
+  }
+  for (const { event, mode } of parked) {
+    if (isNew(event.id)) events.set(event.id, { ...entry(event, mode, null, 'parked'), recalled: true });
+  }
+  const held = parked.map(({ event }) => event.id).filter((id) => !state.parked.includes(id));
+  return { ...state, events, parked: state.paused ? [...held, ...state.parked] : state.parked };
 }
 
 /** Does a subscription (exact types, `*`, or a prefix with a star) want this type? */
@@ -98,14 +124,15 @@ export function present(state, role = null) {
 
 const APPLY = {
   event(draft, { event, mode, at }) {
-    if (draft.events.has(event.id)) return;
+    const before = draft.events.get(event.id);
+    if (before && !before.recalled) return;
     const waits = mode === 'queue' ? 'ready' : draft.paused ? 'parked' : 'sent';
     const audience = waits === 'sent' ? audienceOf(draft, event, mode) : null;
     draft.events.set(event.id, { ...entry(event, mode, at, waits, audience), read: draft.read });
     draft.counts.set(event.type, (draft.counts.get(event.type) ?? 0) + 1);
     draft.total += 1;
     draft.last = event.id;
-    if (draft.paused) draft.parked = [...draft.parked, event.id];
+    if (draft.paused && !draft.parked.includes(event.id)) draft.parked = [...draft.parked, event.id];
     if (waits === 'ready') count(draft, event.type, 'ready', 1);
     deliver(draft, audience);
     const sender = draft.participants.get(event.source);
@@ -118,13 +145,13 @@ const APPLY = {
     // An unnamed participant takes the name of the first `source` it sends: the same one, called otherwise.
     const before = draft.participants.get(record.was ?? record.name);
     if (record.was) draft.participants.delete(record.was);
-    const bot = Boolean(record.bot ?? before?.bot);
+    const bot = Boolean(before?.bot) || draft.bots.some(({ name }) => name === record.name);
     const one = participant({ ...record, since: record.at }, bot, before);
     draft.participants.set(record.name, { ...one, read: draft.read });
   },
   left(draft, { name, at }) {
     const leaving = name === null ? present(draft).map((one) => one.name) : [name];
-    for (const one of leaving) change(draft, one, { online: false, left: at, inFlight: 0 });
+    for (const one of leaving) change(draft, one, { online: false, left: at, inFlight: 0, slow: false });
   },
   subscribed(draft, { name, types }) {
     const one = draft.participants.get(name);
@@ -137,10 +164,21 @@ const APPLY = {
     const { event: id, name, attempt, lease, at } = record;
     // ack=auto: handing it to the socket settles it, so there is no lease to wait for.
     const auto = lease === null || lease === undefined;
+    const before = draft.events.get(id);
+    if (before?.recalled && before.holder === name && before.attempt === attempt) return; // told already
     const moved = move(draft, record, auto ? 'settled' : 'held', { holder: name, attempt, lease, handedAt: at });
     if (moved && !auto) change(draft, name, (one) => ({ inFlight: one.inFlight + 1 }));
     deliver(draft, [name]);
     draft.parked = draft.parked.filter((one) => one !== id);
+  },
+  bots(draft, { bots }) {
+    draft.bots = bots;
+    for (const { name } of bots) change(draft, name, { bot: true });
+  },
+  slow(draft, { names }) {
+    for (const { name, slow } of draft.participants.values()) {
+      if (slow !== names.includes(name)) change(draft, name, { slow: !slow });
+    }
   },
   settled: letGo,
   released: letGo,
@@ -212,7 +250,7 @@ function participant(one, bot, before = null) {
   const told = one.role && one.role !== 'other' ? one.role : null;
   const role = told ?? (before?.settledRole ? before.role : roleOf(types));
   return {
-    name: one.name, role, settledRole: Boolean(told || before?.settledRole), bot, types,
+    name: one.name, role, settledRole: Boolean(told || before?.settledRole), bot, types, slow: Boolean(one.slow),
     ack: one.ack ?? 'auto', echo: one.echo ?? true, since: one.since ?? null, online: true, left: null,
     sent: before?.sent ?? 0, delivered: one.delivered ?? before?.delivered ?? 0, inFlight: one.in_flight ?? 0,
     read: 0,

@@ -10,19 +10,23 @@ const NAMED = 3; // recipients named before they are only counted
 const ROWS = 12; // types shown; the log has them all
 const LATEST = 7;
 const MODES = [['relay', 'Relay'], ['pubsub', 'Publish–subscribe'], ['queue', 'Queue']];
+/** Always there, so that their modes can be set before the first of them is sent. */
+const ORDERS = ['order_placed', 'order_confirmed', 'order_rejected'];
 
-/** Draw the table. `setMode(type, mode)` is null for whoever is not the host. */
+/** Draw the table. `setMode(type, mode)` is null for whoever may not. */
 export function drawTypes(place, state, setMode) {
+  const sent = (type) => state.counts.get(type) ?? 0;
   const seen = [...state.events.values()].map(({ event }) => event.type);
-  const types = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes), ...seen]);
-  types.delete('*');
-  const sorted = [...types].sort((a, b) => (state.counts.get(b) ?? 0) - (state.counts.get(a) ?? 0)).slice(0, ROWS);
+  const others = new Set([...state.counts.keys(), ...state.queues.keys(), ...Object.keys(state.modes), ...seen]);
+  for (const type of ['*', ...ORDERS]) others.delete(type);
+  const types = [...ORDERS, ...[...others].sort((a, b) => sent(b) - sent(a)).slice(0, ROWS)];
   render(html`
-    <thead><tr><th scope="col">Type</th><th scope="col">Mode</th><th scope="col">${state.counted ? 'Events' : 'Events seen'}</th>
+    <caption class="unseen">Types of events, how each is handed on, and how many there are</caption>
+    <thead><tr><th scope="col">Type</th><th scope="col">Mode</th><th scope="col">${state.counted ? 'Events' : 'Seen'}</th>
       <th scope="col">Waiting</th><th scope="col">Held</th><th scope="col">Dead</th></tr></thead>
     <tbody>
-      ${repeat(sorted, (type) => type, (type) => typeRow(state, type, setMode))}
-      ${sorted.length ? nothing : html`<tr><td colspan="6" class="muted">No event was sent yet.</td></tr>`}
+      ${repeat(types, (type) => type, (type) => typeRow(state, type, setMode))}
+      <tr><th scope="row">all others</th><td>${mode('*', modeOf(state.modes, '*'), setMode)}</td><td colspan="4"></td></tr>
     </tbody>`, place);
 }
 
@@ -39,7 +43,8 @@ function typeRow(state, type, setMode) {
 
 function mode(type, current, setMode) {
   if (!setMode) return MODES.find(([key]) => key === current)?.[1] ?? current;
-  return html`<select aria-label="Mode of ${type}" .value=${live(current)} @change=${(e) => setMode(type, e.target.value)}>
+  const label = type === '*' ? 'Mode of all others' : `Mode of ${type}`;
+  return html`<select aria-label=${label} .value=${live(current)} @change=${(e) => setMode(type, e.target.value)}>
     ${MODES.map(([key, words]) => html`<option value=${key} ?selected=${key === current}>${words}</option>`)}
   </select>`;
 }
@@ -49,7 +54,7 @@ export function drawLatest(place, state, linkTo) {
   const latest = [...state.events.values()].slice(-LATEST).reverse();
   render(html`
     ${repeat(latest, ({ event }) => event.id, (one) => html`
-      <li><a href=${linkTo(one.event.id)} data-latest=${one.event.id}>
+      <li><a href=${linkTo(one.event.id)} data-latest=${one.event.id} data-event=${one.event.id}>
         ${envelope(kindOf(one.event.type), one.event.data.id)}
         <span><b>${one.event.source}</b> sent <b>${one.event.type}</b><br><span class="muted">${fate(one)}</span></span>
       </a></li>`)}

@@ -1,53 +1,54 @@
 /** The stage: the room as a picture on the projector. Watches; takes part in nothing. */
 
+import { bind } from './keys.js';
 import { observe } from './observe.js';
 import { Flights } from './stage-flights.js';
 import { setModes } from './stage-host.js';
-import { change, position, SENTENCES } from './stage-modes.js';
+import { change, position, SENTENCES, sentenceAfter } from './stage-modes.js';
 import { Picture } from './stage-picture.js';
-import { advance, begin, present, recall } from './stage-state.js';
+import { Show } from './stage-show.js';
+import { present } from './stage-state.js';
+import { tell } from './stage-story.js';
 import { drawLatest, drawTypes } from './stage-table.js';
+import { drawTools, useTools } from './stage-tools.js';
 import { byId, fetched, here, toast } from './ui.js';
 
 const RECALLED = 50; // events of the past that the stage asks for
 const UNCERTAIN = 2000; // ms between two fresh snapshots, however often the state is in doubt
+const CALM = 150; // ms between two drawings of the tables: who reads is not faster
 
-const picture = new Picture(byId('stage-picture'), byId('stage-picture').dataset);
-const flights = new Flights(byId('stage-flights'), picture);
-const keys = { 1: 'relay', 2: 'pubsub', 3: 'queue' };
+const show = new Show();
+const { customer, confirmer } = byId('stage-picture').dataset;
+const picture = new Picture(byId('stage-picture'), { links: { customer, confirmer }, host: here.host, now: () => show.now });
+const flights = new Flights(byId('stage-flights'), picture, drawSoon);
+picture.inAir = (id) => flights.inAir(id);
+picture.flows = () => flights.flows;
 const switches = [...document.querySelectorAll('input[name="mode"]')];
-let state = null;
-let drawing = false;
-let mending = null;
 
 // --- what happens --------------------------------------------------------------------------
 
+let mending = null;
 const observer = observe({ room: here.room, resume: false }, {
   snapshot(snapshot) {
-    state = begin(snapshot);
-    draw();
+    flights.stop();
+    show.begin(snapshot);
     if (snapshot.events) remember();
   },
-  missing() {
-    state = begin({ room: here.room, modes: { '*': 'relay' } });
-    draw();
-  },
+  missing: () => show.begin({ room: here.room, modes: { '*': 'relay' } }),
   records(records, skipped) {
-    if (!state) return;
-    state = advance(state, records);
-    drawSoon();
-    if (records.some(({ kind }) => kind === 'joined')) drawNow(); // a newcomer may be the sender
-    flights.show(records, state);
-    if (skipped || state.uncertain) mend();
+    show.advance(records, skipped);
+    if (skipped || show.state?.uncertain) mend();
   },
 });
 
-/** The latest events of the past: what is waiting among them gets its number, and the list its lines. */
+/** The past: what lies on the counter and with whom, and the latest events. */
 async function remember() {
-  const page = await fetched(`/api/rooms/${here.room}/events?before=end&limit=${RECALLED}`).catch(() => null);
-  if (!page || !state) return;
-  state = recall(state, page.events);
-  drawSoon();
+  const room = `/api/rooms/${here.room}`;
+  const [log, queue] = await Promise.all([
+    fetched(`${room}/events?before=end&limit=${RECALLED}`).catch(() => null),
+    fetched(`${room}/queue`).catch(() => null),
+  ]);
+  if (log) show.recall(log.events, queue);
 }
 
 /** Records were left out, or spoke of what we do not know: a fresh snapshot puts the picture right. */
@@ -60,27 +61,63 @@ function mend() {
 
 // --- drawing: at most once a frame -----------------------------------------------------------
 
+let drawing = false;
+let drawn = null; // the state that was drawn last
+let tabled = 0; // when the tables were drawn last
+let later = null;
+let sentence = null; // about the mode of a type that was set last; null: that of the switch
+
+show.addEventListener('shown', ({ detail: { state, records } }) => {
+  if (records.length && drawn) {
+    if (records.some(({ kind }) => kind === 'joined')) drawPicture(state); // a newcomer may be the sender
+    flights.show(records, drawn, state);
+    if (records.some(({ kind }) => kind === 'modes')) sentence = sentenceAfter(drawn.modes, state.modes);
+  } else if (drawn) {
+    flights.stop();
+  }
+  drawn = state;
+  drawSoon();
+});
+
 function drawSoon() {
   if (drawing) return;
   drawing = true;
-  requestAnimationFrame(drawNow);
-}
-
-function drawNow() {
-  drawing = false;
-  if (state) draw();
+  requestAnimationFrame(draw);
 }
 
 function draw() {
-  picture.draw(state);
-  drawTypes(byId('stage-types'), state, here.host ? (type, mode) => set({ [type]: mode }) : null);
+  drawing = false;
+  const state = show.shown;
+  if (!state) return;
+  drawPicture(state);
+  const now = performance.now();
+  if (now - tabled > CALM) drawWords(state, now);
+  else later ??= setTimeout(() => drawWords(show.shown, performance.now()), CALM);
+}
+
+function drawPicture(state) {
+  picture.draw(state, { live: show.live });
+}
+
+function drawWords(state, now) {
+  clearTimeout(later);
+  later = null;
+  tabled = now;
+  const mayAct = here.host && show.live;
+  document.body.toggleAttribute('data-past', !show.live);
+  drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
   drawLatest(byId('stage-latest'), state, linkTo);
+  drawTools(state, show.live);
   const people = present(state).length;
-  byId('stage-count').textContent = `${people} ${people === 1 ? 'participant' : 'participants'}`;
+  write(byId('stage-count'), `${people} ${people === 1 ? 'participant' : 'participants'}`);
   const mode = position(state.modes);
+  byId('stage-modes').disabled = !mayAct;
   for (const one of switches) one.checked = one.value === mode;
-  const sentence = byId('stage-sentence');
-  if (sentence.textContent !== SENTENCES[mode]) sentence.textContent = SENTENCES[mode];
+  write(byId('stage-sentence'), (mode === 'mixed' && sentence) || SENTENCES[mode]);
+}
+
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
 }
 
 function linkTo(id) {
@@ -91,27 +128,29 @@ function linkTo(id) {
 
 async function set(modes) {
   try {
-    await setModes(here.room, modes);
+    await setModes(modes);
   } catch (error) {
     toast(error.message);
-    draw();
+    drawSoon();
   }
-}
-
-for (const one of switches) {
-  one.addEventListener('change', () => state && set(change(state.modes, one.value)));
 }
 
 function turnTheme() {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+  drawSoon();
 }
 
-byId('stage-theme').addEventListener('click', turnTheme);
-document.addEventListener('keydown', (key) => {
-  if (key.altKey || key.ctrlKey || key.metaKey || key.target.closest('input:not([type="radio"]), select, textarea')) return;
-  if (key.key === 'd') turnTheme();
-  else if (key.key in keys && here.host && state) set(change(state.modes, keys[key.key]));
-  else return;
-  key.preventDefault();
+for (const one of switches) {
+  one.addEventListener('change', () => show.state && set(change(show.state.modes, one.value)));
+}
+switches.forEach(({ value }, index) => {
+  const words = `Switch to ${['Relay', 'Publish–subscribe', 'Queue'][index]}`;
+  bind(String(index + 1), words, () => set(change(show.state.modes, value)), {
+    when: () => here.host && show.live && show.state !== null,
+  });
 });
+useTools({ show, speed: (factor) => { flights.speed = factor; } });
+bind('d', 'Light or dark', turnTheme);
+byId('stage-theme').addEventListener('click', turnTheme);
+tell(show);

@@ -47,7 +47,7 @@ async def test_a_room_that_nobody_has_joined_yet_is_waited_for(
     alice = await connect(server, name="alice", room="later")
     await page.wait_for_selector('body[data-connection="open"]')
     id = await send(alice, id=1)
-    await expect(page.locator(f'[data-event="{id}"], [data-latest="{id}"]')).to_be_visible()
+    await expect(page.locator(f'[data-event="{id}"]').first).to_be_visible()
 
 
 async def test_a_filter_holds_for_what_is_there_and_what_comes(
@@ -156,6 +156,24 @@ async def test_the_keyboard_alone_suffices(
     await page.keyboard.press("Escape")
     await expect(page.locator("[data-explains]")).to_be_hidden()
     assert "event=" not in page.url
+
+
+async def test_single_keys_can_be_switched_off_and_stay_off(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    await send(await connect(server, name="alice"), id=1)
+    page = await open_log(open_page, server)
+    await expect(page.locator("[data-event]")).to_have_count(1)
+    await page.get_by_label("Single keys").uncheck()
+    await page.reload()
+    await expect(page.get_by_label("Single keys")).not_to_be_checked()
+    await page.get_by_role("grid").focus()
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("grid")).to_be_focused()
+    await page.get_by_label("Single keys").check()
+    await page.get_by_role("grid").focus()
+    await page.keyboard.press("/")
+    await expect(page.get_by_label("Text")).to_be_focused()
 
 
 async def test_hostile_text_is_shown_and_runs_nothing(

@@ -8,8 +8,8 @@ from tests.browser.conftest import OpenPage
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/styleguide")
-CONNECTED = ("/customer", "/confirmer", "/log", "/stage")
+PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
+CONNECTED = ("/customer", "/confirmer", "/log", "/stage", "/join")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.watching import open_stage, send
@@ -125,7 +125,7 @@ async def test_the_table_sets_the_mode_of_one_type(
     await send(alice, "tea.made", cups=1)
     page = await open_stage(open_page, server)
     await page.get_by_label("Mode of tea.made").select_option("queue")
-    await expect(page.get_by_text("Each type goes its own way")).to_be_visible()
+    await expect(page.get_by_text("tea.made: exactly one takes it")).to_be_visible()
     assert (await Room(http, server).get())["modes"] == {"*": "relay", "tea.made": "queue"}
 
 
@@ -144,15 +144,9 @@ async def test_who_is_not_the_host_sees_the_switch_and_why_it_is_not_theirs(
         assert await page.get_by_label("Mode of order_placed").count() == 0
 
 
-COUNT_FLIGHTS = """() => {
-  window.seen = { flight: 0, trail: 0 };
-  new MutationObserver((changes) => {
-    for (const { addedNodes } of changes) for (const node of addedNodes) {
-      if (node.className === 'stage-flight') seen.flight += 1;
-      else seen.trail += 1;
-    }
-  }).observe(document.getElementById('stage-flights'), { childList: true });
-}"""
+async def flown(page: Page) -> int:
+    """How many legs of a way were begun: in, rest, ring, out to each, back, drop."""
+    return int(await page.locator("#stage-flights").get_attribute("data-flown") or 0)
 
 
 async def test_an_envelope_flies_in_and_on_to_each_who_receives_it(
@@ -162,15 +156,11 @@ async def test_an_envelope_flies_in_and_on_to_each_who_receives_it(
     others = [await connect(server, name=name) for name in ("bob", "carol", "dan")]
     page = await open_stage(open_page, server)
     await expect(page.locator("[data-participant]")).to_have_count(4)
-    await page.evaluate(COUNT_FLIGHTS)
     await send(alice, id=1)
-
-    async def all_flown() -> bool:
-        left: int = await page.locator(".stage-flight").count()
-        return bool(await page.evaluate("seen.flight") == 4 and left == 0)
-
-    await until(all_flown, "one flight in and three out, all landed")
-    assert await page.evaluate("seen.trail") == 0
+    flights = page.locator("#stage-flights")
+    await expect(flights).to_have_attribute("data-flown", "5")  # in, a rest, three out
+    await expect(flights).to_have_attribute("data-flying", "0")
+    await expect(flights).to_have_attribute("data-drawn", "envelopes")
     assert not any(one.ws.closed for one in others)
 
 
@@ -181,15 +171,158 @@ async def test_without_motion_trails_show_the_same_ways(
     bob = await connect(server, name="bob")
     page = await open_stage(open_page, server, reduced_motion="reduce")
     await expect(page.locator("[data-participant]")).to_have_count(2)
-    await page.evaluate(COUNT_FLIGHTS)
     await send(alice, id=1)
-
-    async def shown() -> bool:
-        return bool(await page.evaluate("seen.trail") == 2)
-
-    await until(shown, "one trail in and one out")
-    assert await page.evaluate("seen.flight") == 0
+    flights = page.locator("#stage-flights")
+    await expect(flights).to_have_attribute("data-flown", "2")  # one in, one out
+    await expect(flights).to_have_attribute("data-drawn", "trails")
     assert not bob.ws.closed
+
+
+async def test_what_is_held_lies_with_its_holder_and_comes_back_when_the_lease_runs_out(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    async with serve(lease=3.0, max_attempts=2) as server:
+        await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
+        alice = await connect(server, name="alice", types="order_confirmed")
+        bob = await connect(server, name="bob", types="order_placed", ack="manual")
+        page = await open_stage(open_page, server, may_lose_server=True)
+        id = await send(alice, id=7)
+        figure = page.locator('[data-participant="bob"]')
+        held = figure.locator(f'[data-event="{id}"]')
+        await expect(held).to_have_accessible_name("order_placed 7 from alice, held")
+        await expect(figure.locator(".stage-lease")).to_be_visible()
+        await expect(figure).to_contain_text("2nd try")  # nobody acked the first
+        tray = page.locator('.stage-tray[data-dead="1"]')
+        await expect(tray.locator(f'[data-event="{id}"]')).to_be_visible()
+        await expect(held).to_have_count(0)
+        await page.get_by_role("button", name="1 dead letter").click()
+        letters = page.get_by_role("dialog", name="Dead letters")
+        await expect(letters).to_contain_text("the lease of bob ran out")
+        await letters.get_by_role("button", name="Discard").click()
+        await expect(letters).to_contain_text("There is none.")
+        await expect(page.locator('.stage-tray[data-dead="0"]')).to_be_visible()
+        assert not bob.ws.closed
+
+
+async def test_a_page_that_comes_later_sees_what_waits_is_held_and_is_dead(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes({"order_placed": "queue"})
+    alice = await connect(server, name="alice", types="order_confirmed")
+    ids = [await send(alice, id=number) for number in (1, 2)]
+    bob = await connect(server, name="bob", types="order_placed", ack="manual")
+    await bob.expect("order_placed")
+    page = await open_stage(open_page, server)
+    await expect(page.locator(f'[data-participant="bob"] [data-event="{ids[0]}"]')).to_be_visible()
+    await expect(page.locator(f'.stage-stack [data-event="{ids[1]}"]')).to_be_visible()
+
+
+async def test_the_host_sends_in_bots_and_kills_one_which_holds_an_order(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
+    alice = await connect(server, name="alice", types="order_confirmed")
+    page = await open_stage(open_page, server)
+    await page.get_by_label("How long the bot thinks").select_option("30")
+    await page.locator("#stage-tools").get_by_role("button", name="Send in a bot").click()
+    await expect(page.locator('[data-participant="bob"][data-bot]')).to_be_visible()
+    id = await send(alice, id=1)
+    held = page.locator(f'[data-participant="bob"] [data-event="{id}"]')
+    await expect(held).to_be_visible()
+    await page.get_by_role("button", name="Kill bob").first.click()
+    await expect(page.locator('[data-participant="bob"]')).to_have_attribute("data-online", "false")
+    await expect(page.locator(f'.stage-stack [data-event="{id}"]')).to_be_visible()
+    await page.get_by_label("How long the bot thinks").select_option("0")
+    await page.get_by_role("button", name="A naive one").click()
+    assert (await alice.expect("order_confirmed"))["data"]["event"] == id
+
+
+async def test_space_holds_events_at_the_broker_and_lets_them_go_one_by_one(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="nothing")
+    bob = await connect(server, name="bob")
+    page = await open_stage(open_page, server)
+    await page.keyboard.press("Space")
+    await expect(page.get_by_text("Holding 0")).to_be_visible()
+    ids = [await send(alice, id=number) for number in (1, 2, 3)]
+    await expect(page.get_by_text("Holding 3")).to_be_visible()
+    await expect(page.locator(".stage-stack [data-event]")).to_have_count(3)
+    await page.keyboard.press("Space")
+    assert (await bob.expect("order_placed"))["id"] == ids[0]
+    await expect(page.get_by_text("Holding 2")).to_be_visible()
+    assert [e for e in await bob.fence() if e["type"] == "order_placed"] == []
+    await page.get_by_role("button", name="Let all go").click()
+    assert (await bob.expect("order_placed"))["id"] == ids[1]
+    assert (await bob.expect("order_placed"))["id"] == ids[2]
+    await expect(page.get_by_role("button", name="Hold at the broker")).to_be_visible()
+
+
+async def test_clearing_the_room_asks_first(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice")
+    await send(alice, id=1)
+    page = await open_stage(open_page, server)
+    for answer, events in (("Keep it", 1), ("Clear the room", 0)):
+        await page.get_by_role("button", name="Clear the room…").click()
+        asked = page.get_by_role("dialog", name="Clear room main?")
+        await asked.get_by_role("button", name=answer, exact=True).click()
+        await expect(asked).to_be_hidden()
+        await expect(page.locator(".stage-front")).to_contain_text(f"{events} stored")
+    assert (await Room(http, server).get())["events"] == 0
+
+
+async def test_single_keys_can_be_switched_off(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    page = await open_stage(open_page, server)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Hold at the broker")
+    await page.get_by_label("Single keys do something").uncheck()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("2")
+    await page.keyboard.press("Space")
+    await page.get_by_role("button", name="Keys").click()
+    await page.get_by_label("Single keys do something").check()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("3")
+    await expect(page.get_by_role("radio", name="Queue")).to_be_checked()
+    assert not (await Room(http, server).get())["paused"]
+
+
+async def test_many_events_a_second_are_flows_with_rates(
+    serve: Serve, connect: Connect, open_page: OpenPage
+) -> None:
+    async with serve(rate=0) as server:
+        alice = await connect(server, name="alice", types="nothing")
+        bob = await connect(server, name="bob")
+        page = await open_stage(open_page, server, may_lose_server=True)
+        flights = page.locator("#stage-flights")
+
+        async def flows() -> bool:
+            for number in range(20):
+                await send(alice, id=number + 1)
+            return await flights.get_attribute("data-drawn") == "flows"
+
+        await until(flows, "flows instead of envelopes")
+        await expect(page.locator("[data-rate]")).to_contain_text("/s")
+        await expect(flights).to_have_attribute("data-drawn", "envelopes")  # when it is calm again
+        assert not bob.ws.closed
+
+
+async def test_more_than_sixty_are_drawn_as_groups_with_counts(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    people = [await connect(server, name=f"kid-{n}", types="order_confirmed") for n in range(70)]
+    people.append(await connect(server, name="bob", types="order_placed"))
+    page = await open_stage(open_page, server)
+    group = page.locator('[data-group="customer"]')
+    await expect(group).to_contain_text("70")
+    await expect(page.locator('[data-participant="bob"]')).to_be_visible()
+    await expect(page.locator('[data-participant="kid-1"]')).to_have_count(0)
+    await people[0].ws.close()
+    await expect(group).to_contain_text("1 offline")
 
 
 async def test_hostile_data_is_drawn_as_text(

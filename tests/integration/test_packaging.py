@@ -14,7 +14,7 @@ import pytest
 from tests.process import Process
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/styleguide")
+PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
 #: What a browser insists on: it runs no script and takes no style sheet of another type.
 KINDS = {".css": "text/css", ".js": "javascript", ".svg": "image/svg+xml"}
 

@@ -8,8 +8,11 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from orders.broker.commands import SAID, TOLD, Accepted, say
+from orders.broker.records import Kind, Record, control
 from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS, document
+from orders.web.asyncapi_feed import KINDS, MESSAGES
+from orders.web.observe import told
 
 SCHEMA = Path(__file__).parents[1] / "data" / "asyncapi" / "schema-3.0.0.json"
 ALICE: dict[str, Any] = {
@@ -47,7 +50,7 @@ def test_the_schema_does_refuse_what_is_not_asyncapi(api: dict[str, Any]) -> Non
 
 
 def test_every_event_type_is_in_it(api: dict[str, Any]) -> None:
-    assert set(api["components"]["messages"]) == {*ORDER_EVENTS, *SAID, *TOLD}
+    assert set(api["components"]["messages"]) == {*ORDER_EVENTS, *SAID, *TOLD, *MESSAGES}
     used = {
         message["$ref"].rpartition("/")[2]
         for operation in api["operations"].values()
@@ -78,6 +81,43 @@ def test_what_the_broker_says_is_what_it_documents(api: dict[str, Any]) -> None:
     said = json.loads(say(Accepted(event=ALICE["id"]), now=1676554735324, id=ALICE["id"]))
     assert validator_of(api, "broker.accepted").is_valid(said)
     assert not validator_of(api, "broker.error").is_valid(said)
+
+
+#: A record of each kind, as the broker writes it.
+DONE: dict[Kind, dict[str, Any]] = {
+    Kind.JOINED: {
+        "name": "bob",
+        "types": ["*"],
+        "ack": "auto",
+        "echo": True,
+        "after": 7,
+        "was": None,
+    },
+    Kind.LEFT: {"name": None},
+    Kind.SUBSCRIBED: {"name": "bob", "types": ["tea"]},
+    Kind.MODES: {"modes": {"*": "queue"}},
+    Kind.PAUSED: {"paused": True},
+    Kind.STEPPED: {"event": ALICE["id"]},
+    Kind.HANDED: {"event": ALICE["id"], "name": "bob", "attempt": 1, "lease": None},
+    Kind.SETTLED: {"event": ALICE["id"], "name": "bob"},
+    Kind.RELEASED: {"event": ALICE["id"], "name": "bob", "reason": "busy"},
+    Kind.DEAD: {"event": ALICE["id"], "attempts": 5, "reason": "busy"},
+    Kind.RETRIED: {"event": ALICE["id"]},
+    Kind.DISCARDED: {"event": ALICE["id"]},
+}
+
+
+def test_what_an_observer_hears_is_what_it_documents_kind_by_kind(api: dict[str, Any]) -> None:
+    assert set(Kind) <= set(KINDS)
+    batch = validator_of(api, "records")
+    event = Record("main", Kind.EVENT, 1000, json.dumps(ALICE).encode(), mode="relay")
+    records = [event, *(control("main", kind, 1000, **data) for kind, data in DONE.items())]
+    assert {record.kind for record in records} == set(Kind) - {Kind.RESET}
+    for record in records:
+        heard = {"records": [told(record)], "skipped": 0}
+        assert batch.is_valid(heard), list(batch.iter_errors(heard))
+        del heard["records"][0]["kind"]  # type: ignore[index]
+        assert not batch.is_valid(heard)
 
 
 def find_references(value: object) -> list[str]:

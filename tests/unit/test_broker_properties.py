@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
+    multiple,
     precondition,
     rule,
 )
@@ -235,7 +236,7 @@ class Machine(RuleBasedStateMachine):
         elif act in ("retry", "discard"):
             for entry in self.engine.queue("main").dead()[:1]:
                 do = getattr(self.node.queues, act)
-                self.run(self._do(lambda: do(self.room, entry.key)))
+                self.run(self._do(partial(do, self.room, entry.key)))
         else:
             self.run(self._hold_or_let_go(act))
 

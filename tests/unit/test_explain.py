@@ -51,6 +51,18 @@ class Story:
     def handed(self, name: str, attempt: int = 1, lease: float | None = 30.0) -> "Story":
         return self.after(Kind.HANDED, event="", name=name, attempt=attempt, lease=lease)
 
+    def settled(self, name: str) -> "Story":
+        return self.after(Kind.SETTLED, event="", name=name)
+
+    def stepped(self, about: int = EVENT) -> "Story":
+        self.after(Kind.STEPPED, event="").records[-1].about = about
+        return self
+
+    def renamed(self, was: str, name: str, *, later: bool = False) -> "Story":
+        tell = self.after if later else self.before
+        tell(Kind.LEFT, name=was, last=EVENT + 50 if later else 1)
+        return tell(Kind.JOINED, **{**self._joining(name, (), True, None), "was": was})
+
     def released(self, name: str, reason: str) -> "Story":
         return self.after(Kind.RELEASED, event="", name=name, reason=reason)
 
@@ -178,8 +190,106 @@ def test_a_retried_dead_letter_waits_again() -> None:
     assert said(story.handed("carol"), "carol")[0]
 
 
-def test_no_more_are_named_than_fit_a_page() -> None:
-    story = Story()
-    for number in range(600):
-        story.joined(f"p{number}")
-    assert len(story.told()) == 500
+def test_who_came_after_it_was_taken_joined_later() -> None:
+    story = queue().handed("bob").came("dave")
+    assert said(story, "dave") == (False, "Joined later: bob had taken it.")
+
+
+def test_who_left_while_it_waited_is_told_so() -> None:
+    story = queue().after(Kind.LEFT, name="carol", last=EVENT + 1)
+    story.after(Kind.MODES, modes={}).handed("bob")
+    assert said(story, "carol") == (False, "Left before its turn came.")
+
+
+def test_who_asks_for_the_type_while_it_waits_may_take_it() -> None:
+    story = queue().after(Kind.SUBSCRIBED, name="x", types=["order_placed"])
+    assert said(story, "x") == (False, "Nobody has taken it yet: it waits.")
+    story.handed("bob").after(Kind.SUBSCRIBED, name="carol", types=["tea"])
+    assert said(story, "carol") == (False, "It was the turn of bob: in a queue one takes it.")
+
+
+def test_a_discarded_dead_letter_is_told_as_such() -> None:
+    story = queue().handed("bob").after(Kind.DEAD, event="", attempts=1, reason="busy")
+    story.after(Kind.DISCARDED, event="")
+    assert said(story, "carol") == (False, "Nobody gets it any more: the host discarded it.")
+    assert said(story, "bob") == (True, "Took it, but busy.")
+
+
+def test_who_took_it_died_and_came_back_for_it_had_two_attempts() -> None:
+    story = queue().handed("bob").released("bob", "its connection was lost")
+    story.after(Kind.LEFT, name="bob", last=EVENT + 2).came("bob").handed("bob", 2)
+    told = story.told()["bob"]
+    assert (told.received, told.attempts) == (True, 2)
+    assert told.why == "Took it, and holds it: it was its turn."
+
+
+def test_who_came_back_after_taking_it_still_took_it() -> None:
+    story = queue().handed("bob").settled("bob")
+    story.after(Kind.LEFT, name="bob", last=EVENT + 2).came("bob")
+    assert said(story, "bob") == (True, "Took it, and is done with it: it was its turn.")
+    assert story.told()["bob"].attempts == 1
+
+
+# ── names, pauses, and those who were away ──────────────────────────────────────────────────────
+
+HELD = "Not yet: the room is paused, and the broker holds it."
+
+
+@pytest.mark.parametrize("mode", ["relay", "pubsub", "queue"])
+def test_while_the_room_is_paused_nobody_has_it_yet(mode: str) -> None:
+    story = Story(mode).joined("bob").before(Kind.PAUSED, paused=True)
+    assert said(story, "bob") == (False, HELD)
+    story.stepped(about=EVENT - 1)
+    assert said(story, "bob") == (False, HELD)
+
+
+def test_a_step_or_the_end_of_the_pause_lets_it_go() -> None:
+    for end in (Story.stepped, lambda story: story.after(Kind.PAUSED, paused=False)):
+        story = Story().joined("bob").before(Kind.PAUSED, paused=True)
+        end(story)
+        assert said(story, "bob")[0]
+
+
+def test_a_pause_that_came_after_it_does_not_hold_it() -> None:
+    assert said(Story().joined("bob").after(Kind.PAUSED, paused=True), "bob")[0]
+
+
+def test_who_left_before_it_was_let_go_did_not_receive_it() -> None:
+    story = Story().joined("bob").before(Kind.PAUSED, paused=True)
+    story.after(Kind.LEFT, name="bob", last=EVENT - 1).stepped()
+    assert said(story, "bob") == (False, "Had left before.")
+
+
+def test_a_guest_that_took_a_name_is_told_under_it_whenever_that_was() -> None:
+    before = Story().joined("guest-1").renamed("guest-1", "alice")
+    assert list(before.told()) == ["alice"]
+    assert said(before, "alice")[0]
+    later = Story("queue").joined("guest-1").handed("guest-1").renamed("guest-1", "bob", later=True)
+    assert list(later.told()) == ["bob"]
+    assert said(later.settled("bob"), "bob") == (
+        True,
+        "Took it, and is done with it: it was its turn.",
+    )
+
+
+def test_who_came_back_and_left_before_catching_up_did_not_receive_it() -> None:
+    story = Story().came("bob", after=5).after(Kind.LEFT, name="bob", last=EVENT - 1)
+    assert said(story, "bob") == (False, "Came back, and left before it had caught up.")
+
+
+def test_the_end_of_the_server_does_not_make_up_who_had_left_before() -> None:
+    story = Story().joined("bob").before(Kind.LEFT, name="bob", last=1)
+    story.after(Kind.LEFT, name=None, last=None)
+    assert said(story, "bob") == (False, "Had left before.")
+
+
+def test_no_more_are_named_than_fit_a_page_and_those_who_received_it_first() -> None:
+    story = Story("pubsub")
+    for number in range(50):
+        story.joined(f"p{number}", "tea")
+    story.joined("bob", "order_placed")
+    for number in range(550):
+        story.came(f"q{number}")
+    told = story.told()
+    assert len(told) == 500
+    assert next(iter(told)) == "bob"

@@ -1,0 +1,171 @@
+"""The stage under load: frame times and the longest task in Chromium, beside an empty page's.
+
+python -m benchmarks.stage --participants 40 --rate 15
+python -m benchmarks.stage --participants 300 --rate 200
+
+A server, a load process, and a browser with two windows: an empty page and the stage, measured
+one after the other in the same run and under the same load. The room's latency (from sending an
+event to receiving it) is measured with and without the stage watching.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import statistics
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+from playwright.async_api import Page, async_playwright
+
+from benchmarks import servers
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SETTLE = 3.0  # seconds before anything is measured
+
+#: Frame times over a while, in milliseconds, and every task of 50 ms or more.
+MEASURE = """async (seconds) => {
+  const frames = [], tasks = [];
+  const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries()));
+  observer.observe({ type: 'longtask' });
+  const end = performance.now() + 1000 * seconds;
+  await new Promise((resolve) => {
+    let before = performance.now();
+    requestAnimationFrame(function frame(now) {
+      frames.push(now - before);
+      before = now;
+      if (now < end) requestAnimationFrame(frame); else resolve();
+    });
+  });
+  observer.disconnect();
+  return { frames: frames.slice(1), tasks: tasks.map((task) => task.duration) };
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--participants", type=int, default=40, help="(40)")
+    parser.add_argument("--rate", type=float, default=15, help="events a second (15)")
+    parser.add_argument("--seconds", type=float, default=15, help="of each measurement (15)")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="(the one in PATH)")
+    parser.add_argument("--screenshot", help="a file for a picture of the stage under this load")
+    options = parser.parse_args()
+    if not options.chromium:
+        raise SystemExit("There is no chromium in PATH: say --chromium where it is.")
+    core = min(os.sched_getaffinity(0))
+    with servers.orders(core, rate=0) as server:
+        here, there = multiprocessing.Pipe()
+        load = multiprocessing.Process(
+            target=_load, args=(server.port, options.participants, options.rate, there), daemon=True
+        )
+        load.start()
+        try:
+            asyncio.run(_measure(server.port, options, here))
+        finally:
+            load.kill()
+
+
+async def _measure(port: int, options: argparse.Namespace, load: Connection) -> None:
+    print(
+        f"{options.participants} participants, {options.rate:g} events a second to all of them;"
+        f" {platform.machine()}, {os.cpu_count()} cores for server, load and browser together"
+    )
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
+        load.recv()  # everyone is there
+        for name, path in (("an empty page", "/healthz"), ("the stage", "/stage")):
+            page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+            await page.goto(f"http://localhost:{port}{path}")
+            await asyncio.sleep(SETTLE)
+            load.send("forget")
+            print(f"{name}: {_told(await page.evaluate(MEASURE, options.seconds))}")
+            load.send("tell")
+            while not load.poll():
+                await asyncio.sleep(0.05)
+            print(f"  latency in the room meanwhile: {load.recv()}")
+            if path == "/stage":
+                await _check(page, options)
+            await page.close()
+        await browser.close()
+
+
+async def _check(page: Page, options: argparse.Namespace) -> None:
+    """That it was the stage under load which was measured."""
+    drawn = await page.locator("#stage-flights").get_attribute("data-drawn")
+    flown = await page.locator("#stage-flights").get_attribute("data-flown")
+    print(f"  drawn as {drawn}; {flown or 0} legs flown")
+    if options.screenshot:
+        await page.screenshot(path=options.screenshot)
+
+
+def _told(seen: dict[str, list[float]]) -> str:
+    frames = sorted(seen["frames"])
+    p95 = frames[int(len(frames) * 0.95)]
+    longest = f"{max(seen['tasks']):.0f} ms" if seen["tasks"] else "below 50 ms"
+    return (
+        f"{1000 / statistics.mean(frames):.1f} frames a second,"
+        f" frame p50 {frames[len(frames) // 2]:.1f} ms, p95 {p95:.1f} ms,"
+        f" longest {frames[-1]:.0f} ms; longest task {longest} ({len(seen['tasks'])} of 50 ms or more)"
+    )
+
+
+# ── the load: a process of its own ──────────────────────────────────────────────────────────────
+
+
+def _load(port: int, participants: int, rate: float, pipe: Connection) -> None:
+    asyncio.run(_send(port, participants, rate, pipe))
+
+
+async def _send(port: int, participants: int, rate: float, pipe: Connection) -> None:
+    """Customers, confirmers and a few others; one of the customers sends at a time, in turn."""
+    latencies: list[float] = []
+    sent: dict[str, float] = {}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        wires = [await _join(session, port, number) for number in range(participants)]
+        tasks = [asyncio.create_task(_drain(wire)) for wire in wires[1:]]
+        tasks.append(asyncio.create_task(_time(wires[0], sent, latencies)))
+        pipe.send("ready")
+        due, number = time.perf_counter(), 0
+        while True:
+            number, due = number + 1, due + 1 / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            id = str(uuid4())
+            sent[id] = time.perf_counter()
+            event = {"id": id, "type": "order_placed", "data": {"id": number % 100 + 1}}
+            await wires[number % len(wires)].send_str(json.dumps(event))
+            while pipe.poll():
+                if pipe.recv() == "forget":
+                    latencies.clear()
+                else:
+                    found = sorted(latencies)
+                    p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
+                    pipe.send(f"p50 {1000 * p50:.1f} ms, p99 {1000 * p99:.1f} ms, of {len(found)}")
+
+
+async def _join(session: aiohttp.ClientSession, port: int, number: int) -> Any:
+    types = ("order_confirmed,order_rejected", "order_confirmed", "order_placed", "*")[number % 4]
+    query = {"name": f"p-{number}", "types": types, "quiet": "true"}
+    return await session.ws_connect(f"ws://127.0.0.1:{port}/ws", params=query)
+
+
+async def _drain(wire: Any) -> None:
+    async for _ in wire:
+        pass
+
+
+async def _time(wire: Any, sent: dict[str, float], latencies: list[float]) -> None:
+    async for message in wire:
+        began = sent.pop(json.loads(message.data)["id"], None)
+        if began is not None:
+            latencies.append(time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A room's journal in pages, told as the observers' feed tells it: for going back in time.
+
+A place in the journal is outside the id of an event and how many records lie between, such as
+`69688550-…~3`; so it means the same after a restart, and nothing after the room was cleared.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.broker.standing import standing
+from orders.domain.envelope import id_text
+from orders.errors import NotFound, Refused
+from orders.node import Node
+from orders.web.api import answer, record_named, room_named
+from orders.web.observe import told
+
+MOST = 1000
+MOST_LATEST = 100_000
+START = "start"
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get("/api/rooms/{room}/records", get_records)]
+
+
+async def get_records(request: web.Request) -> web.Response:
+    """Records of every kind `after` a place, or the `latest` so many; oldest first, paged.
+
+    `next` is where to go on from, `more` whether there is anything yet. With `latest` the
+    answer has `standing`, too: who was in the room before the first of them; and `earlier`,
+    whether anything had happened before.
+    """
+    node, room = room_named(request)
+    query = request.query
+    limit = _number(query, "limit", 500, MOST)
+    more: dict[str, Any] = {}
+    if "latest" in query:
+        base, begins = START, max(0, room.head - _number(query, "latest", MOST, MOST_LATEST))
+        position = begins
+        more["earlier"] = position > 0
+        story = await node.engine.story(room.name, -1) if position else []
+        more["standing"] = standing(story, position)
+    else:
+        base, begins, position = await _place(node, room, query.get("after", START))
+    records = await node.engine.read(room.name, position, limit)
+    for record in records:
+        position = record.position
+        if record.kind is Kind.EVENT:
+            base, begins = id_text(record.key), position
+    return answer(
+        {
+            "records": [told(record) for record in records if record.kind is not Kind.RESET],
+            "next": _written(base, begins, position),
+            "more": bool(records) and position < room.head,
+            **more,
+        }
+    )
+
+
+def _written(base: str, begins: int, position: int) -> str:
+    between = position if base == START else position - begins
+    return f"{base}~{between}" if between else base
+
+
+async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
+    """What a place means: the event it counts from, that one's position, and its own."""
+    base, _, between = place.partition("~")
+    count = int(between) if between.isascii() and between.isdigit() and len(between) < 12 else 0
+    begins = 0
+    if base != START:
+        found: Record = await record_named(node, room, base)
+        begins = found.position
+    if begins + count > room.head:
+        raise NotFound(
+            "unknown_position",
+            f"{place[:64]!r} is no place in room {room.name} (any more): begin with after=start.",
+        )
+    return base, begins, begins + count
+
+
+def _number(query: Any, name: str, default: int, most: int) -> int:
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= most):
+        raise Refused(
+            "wrong_parameter",
+            f"`{name}` is {text[:20]!r}; it must be a number from 1 to {most}, such as {default}.",
+        )
+    return int(text)

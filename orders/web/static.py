@@ -1,0 +1,86 @@
+"""What the pages load: small files, each compressed once and told apart by what is in it.
+
+A class opens the same page within the same minute, through one access point. So a file travels
+compressed, and a browser that has it already is told so (HTTP 304) instead of being sent it again.
+"""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+#: What a browser insists on, whatever this machine believes of a file's ending.
+_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+_COMPRESSED = {".woff2"}  # as it is
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as it is sent; `changed` is that of the file it was read from, in nanoseconds."""
+
+    body: bytes
+    gzipped: bytes | None
+    type: str
+    etag: str
+    changed: int
+
+
+class Files:
+    """The files of a folder: those that were there at the start, each as it is now."""
+
+    def __init__(self, folder: Path) -> None:
+        # A table of names: nothing else can be asked for, however a path is spelled.
+        self._paths = {
+            path.relative_to(folder).as_posix(): path
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+        self._read: dict[str, _File] = {}
+
+    def route(self, prefix: str) -> web.RouteDef:
+        """`GET /static/css/base.css`, for the prefix `/static`."""
+        return web.get(f"{prefix}/{{name:.+}}", self.send)
+
+    async def send(self, request: web.Request) -> web.Response:
+        """The file, compressed for who takes that; HTTP 404 if there is none, 304 if known."""
+        file = self._file(request.match_info["name"])
+        headers = {"ETag": f'"{file.etag}"', "Cache-Control": "no-cache"}
+        if file.gzipped is not None:
+            headers["Vary"] = "Accept-Encoding"
+        if any(tag.value in (file.etag, "*") for tag in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        body = file.body
+        if file.gzipped is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+            body = file.gzipped
+            headers["Content-Encoding"] = "gzip"
+        charset = "utf-8" if file.gzipped is not None else None
+        return web.Response(body=body, headers=headers, content_type=file.type, charset=charset)
+
+    def _file(self, name: str) -> _File:
+        path = self._paths.get(name)
+        try:
+            changed = path.stat().st_mtime_ns if path else 0
+            known = self._read.get(name)
+            if path and (known is None or known.changed != changed):
+                known = self._read[name] = _read(path, changed)
+        except OSError:
+            known = None
+        if known is None:
+            raise web.HTTPNotFound
+        return known
+
+
+def _read(path: Path, changed: int) -> _File:
+    body = path.read_bytes()
+    etag = hashlib.sha256(body).hexdigest()[:16]
+    gzipped = None if path.suffix in _COMPRESSED else gzip.compress(body, mtime=0)
+    type = _TYPES.get(path.suffix, "text/plain")
+    return _File(body, gzipped, type, etag, changed)

@@ -1,0 +1,39 @@
+"""What the stage's sequence diagram says, to whoever reads it in a test."""
+
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.conftest import Connect
+from tests.wire import Wire, until
+
+
+async def come(connect: Connect, server: Any, **query: str) -> Wire:
+    """Join, and be in the journal."""
+    wire = await connect(server, **query)
+    await wire.expect("broker.welcome")
+    return wire
+
+
+async def rows(page: Page, kind: str | None = None) -> list[str]:
+    """What the rows of the diagram say to who hears them, oldest first."""
+    which = f'[data-row="{kind}"]' if kind else ""
+    found = page.locator(f".diagram-body .row{which}")
+    return [await row.get_attribute("aria-label") or "" for row in await found.all()]
+
+
+async def says(page: Page, *wanted: str) -> None:
+    """Wait until the newest rows of the diagram say this."""
+
+    async def told() -> bool:
+        return (await rows(page))[-len(wanted) :] == list(wanted)
+
+    try:
+        await until(told, "the diagram says it")
+    except AssertionError:
+        assert (await rows(page))[-len(wanted) :] == list(wanted)
+
+
+async def has_row(page: Page, kind: str) -> bool:
+    """Is there a row of this kind?"""
+    return bool(await rows(page, kind))

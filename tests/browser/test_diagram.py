@@ -1,0 +1,185 @@
+"""What the stage tells beside the picture: the sequence diagram, and why."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import aiohttp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.telling import come, has_row, says
+from tests.browser.watching import open_stage, send
+from tests.conftest import Connect
+from tests.rooms import Room
+from tests.wire import until
+
+pytestmark = pytest.mark.browser
+
+QUEUE: dict[str, str | None] = {"*": "pubsub", "order_placed": "queue"}
+
+
+async def explained(page: Page, event: str) -> dict[str, str]:
+    """Wait until this event is explained: for each name whether it received it."""
+    await expect(page.locator(f'[data-explains="{event}"] [data-recipient]').first).to_be_visible()
+    found = await page.locator(f'[data-explains="{event}"] [data-recipient]').all()
+    return {
+        await one.get_attribute("data-recipient") or "": (
+            await one.get_attribute("data-received") or ""
+        )
+        for one in found
+    }
+
+
+async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
+    await come(connect, server, name="bob", types="order_placed")
+    await come(connect, server, name="eve", types="tea")
+    await send(alice, id=1)
+    page = await open_stage(open_page, server)
+    await says(page, "alice sent order_placed 1", "broker: alice/1 to all 2: bob, eve")
+    await Room(http, server).set_modes({"*": "pubsub"})
+    await send(alice, id=2)
+    await says(
+        page,
+        "Publish–subscribe",
+        "alice sent order_placed 2",
+        "broker: alice/2 to bob, who asked",
+    )
+    lanes = page.locator(".diagram-heads [data-lane]")
+    names = [await lane.get_attribute("data-lane") for lane in await lanes.all()]
+    assert names == ["alice", "broker", "bob", "eve"]
+
+
+async def test_a_confirmer_that_dies_holding_an_order_is_drawn_and_explained_alike(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes(QUEUE)
+    alice = await come(connect, server, name="alice", types="order_confirmed")
+    bob = await come(connect, server, name="bob", types="order_placed", ack="manual")
+    page = await open_stage(open_page, server)
+    order = await send(alice, id=7)
+    await says(page, "alice sent order_placed 7", "broker to bob: alice/7 to bob alone")
+    second = await come(connect, server, name="bob-2", types="order_placed", ack="manual")
+    bob.cut()
+    await says(
+        page,
+        "bob to broker: alice/7 back: its connection was lost",
+        "bob: left",
+        "broker to bob-2: alice/7 again, to bob-2: 2nd try",
+    )
+    await second.send({"type": "broker.ack", "data": {"event": order}})
+    await says(page, "bob-2 to broker: alice/7 done")
+    dashed = page.locator(".diagram-body .row[data-again]")
+    assert [await row.get_attribute("data-row") for row in await dashed.all()] == [
+        "released",
+        "handed",
+    ]
+
+    await dashed.last.click()
+    assert await explained(page, order) == {"alice": "false", "bob": "true", "bob-2": "true"}
+    panel = page.locator("#stage-explain")
+    await expect(panel).to_contain_text("Took it, but its connection was lost.")
+    await expect(panel).to_contain_text("Took it, and is done with it: it was its turn.")
+    chosen = page.locator(".diagram-body[data-selected] .row[data-on]")
+    await expect(chosen).to_have_count(5)  # sent, handed, back, handed again, done
+    faded = page.locator(".diagram-body .row:not([data-on])").first
+    await expect(faded).to_have_css("opacity", "0.35")
+    await page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await expect(faded).to_have_css("opacity", "1")
+
+
+async def test_whatever_shows_an_event_opens_its_explanation(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes(QUEUE)
+    alice = await come(connect, server, name="alice")
+    order = await send(alice, id=1)
+    page = await open_stage(open_page, server)
+    for place in (".stage-counter", "#stage-latest", "#diagram-orders", ".diagram-body"):
+        await page.locator(f'{place} [data-event="{order}"]').first.click()
+        assert await explained(page, order) == {"alice": "false"}
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#stage-explain")).to_be_hidden()
+    await page.keyboard.press("e")
+    assert await explained(page, order) == {"alice": "false"}
+
+
+async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice")
+    first = await send(alice, id=1)
+    await send(alice, id=2)
+    page = await open_stage(open_page, server)
+    await says(page, "alice sent order_placed 2", "broker: alice/2 to all: alice")
+    await page.locator('.diagram-body [tabindex="0"]').focus()
+    for _ in range(3):
+        await page.keyboard.press("ArrowUp")
+    await page.keyboard.press("Enter")
+    assert await explained(page, first) == {"alice": "true"}
+    await page.keyboard.press("Escape")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert await page.evaluate(focused) == "alice sent order_placed 1"
+
+
+async def test_an_open_explanation_goes_on_with_what_happens(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes(QUEUE)
+    alice = await come(connect, server, name="alice")
+    page = await open_stage(open_page, server)
+    order = await send(alice, id=1)
+    await says(page, "alice sent order_placed 1")
+    await page.locator(f'.diagram-body [data-event="{order}"]').click()
+    assert await explained(page, order) == {"alice": "false"}
+    await come(connect, server, name="bob", types="order_placed", ack="manual")
+    await expect(page.locator('[data-recipient="bob"]')).to_contain_text("and holds it")
+
+
+async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(
+    server: Any, connect: Connect, open_page: OpenPage, tmp_path: Path
+) -> None:
+    alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
+    await come(connect, server, name="bob")
+    page = await open_stage(
+        open_page, server, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
+    )
+    await send(alice, id="</style><b>&;")
+    await until(lambda: has_row(page, "said"), "the event is drawn")
+    await page.get_by_role("button", name="Copy as Mermaid").click()
+    await expect(page.locator('[data-says="toast"]')).to_contain_text("Copied")
+    text: str = await page.evaluate("navigator.clipboard.readText()")
+    assert text.startswith("sequenceDiagram\n    actor p0 as alice\n")
+    assert "p0->>broker: order_placed #60;/style#62;#60;b#62;#38;#59;" in text
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Save as SVG").click()
+    file = tmp_path / "diagram.svg"
+    await (await download.value).save_as(file)
+    svg = ElementTree.fromstring(file.read_text(encoding="utf-8"))
+    words = [
+        "".join(element.itertext()) for element in svg.iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert {"alice", "bob", "Broker", "+ order_placed </style><b>&;"} <= set(words)
+    sheet = svg.find("{http://www.w3.org/2000/svg}style")
+    assert sheet is not None
+    assert "--placed:#" in (sheet.text or "")
+    assert ".lane-head" in (sheet.text or "")
+
+
+async def test_hiding_the_diagram_leaves_the_time_bar(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice")
+    await send(alice, id=1)
+    page = await open_stage(open_page, server)
+    await until(lambda: has_row(page, "said"), "the event is drawn")
+    await page.get_by_role("button", name="Hide").click()
+    await expect(page.locator(".diagram-body")).to_be_hidden()
+    await expect(page.get_by_role("slider", name="Moment")).to_be_visible()
+    await page.get_by_role("button", name="Show the diagram").click()
+    await expect(page.locator(".diagram-body")).to_be_visible()

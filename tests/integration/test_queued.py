@@ -1,0 +1,107 @@
+"""What a picture that begins in the middle is told: what waits, who is slow, which bots."""
+
+import json
+from typing import Any
+
+import aiohttp
+
+from tests.conftest import Connect, Serve
+from tests.rooms import Room
+from tests.wire import Wire, until
+
+
+async def place(wire: Wire, number: int) -> str:
+    await wire.send({"type": "order_placed", "data": {"id": number}})
+    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
+    return event
+
+
+async def test_what_is_ready_held_and_dead_is_told_oldest_first(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve(lease=60.0, max_attempts=1) as server:
+        room = Room(http, server)
+        await room.set_modes({"order_placed": "queue"})
+        alice = await connect(server, name="alice", types="nothing")
+        bob = await connect(server, name="bob", types="order_placed", ack="manual")
+        ids = [await place(alice, number) for number in (1, 2, 3)]
+        await bob.expect("order_placed")
+        await bob.send({"type": "broker.nack", "data": {"event": ids[0], "reason": "too hot"}})
+        await bob.expect("order_placed")
+        told = await room.get("/queue")
+        seen = [
+            (one["event"]["id"], one["state"], one["name"], one["attempt"], one["reason"])
+            for one in told["queued"]
+        ]
+        assert seen == [
+            (ids[0], "dead", None, 1, "too hot"),
+            (ids[1], "held", "bob", 1, None),
+            (ids[2], "ready", None, 0, None),
+        ]
+        assert told["queued"][1]["lease"] == 60.0
+        assert 0 < told["queued"][1]["left"] <= 60.0
+        assert told["parked"] == []
+
+
+async def test_what_is_held_at_the_broker_is_told_while_the_room_is_paused(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    room = Room(http, server)
+    alice = await connect(server, name="alice")
+    await place(alice, 1)
+    await room.act("/pause")
+    ids = [await place(alice, number) for number in (2, 3)]
+    assert [one["event"]["id"] for one in (await room.get("/queue"))["parked"]] == ids
+    await room.act("/step")
+    assert [one["event"]["id"] for one in (await room.get("/queue"))["parked"]] == ids[1:]
+    await room.act("/resume")
+    assert (await room.get("/queue"))["parked"] == []
+
+
+async def test_the_feed_tells_which_bots_the_host_has_sent_in(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    await connect(server, name="alice")
+    async with http.ws_connect(f"{server.url}/observe/main") as feed:
+
+        async def bots() -> list[Any]:
+            """The next that the feed tells of them."""
+            async for message in feed:
+                for record in json.loads(message.data).get("records", []):
+                    if record["kind"] == "bots":
+                        return list(record["bots"])
+            raise AssertionError("the feed ended")
+
+        assert await bots() == []
+        await http.post(f"{server.url}/api/rooms/main/bots", json={"delay": 3})
+        assert await bots() == [{"name": "bob", "delay": 3.0, "naive": False}]
+        await http.delete(f"{server.url}/api/rooms/main/bots/bob")
+        assert await bots() == []
+
+
+async def test_the_feed_tells_who_reads_slowly(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve(rate=0, max_unread=4_000_000, slow_grace=60.0) as server:
+        alice = await connect(server, name="alice", types="nothing", echo="false")
+        sleeper = await http.ws_connect(f"{server.url}/ws?name=sleeper", max_msg_size=0)
+        assert sleeper._conn is not None and sleeper._conn.transport is not None
+        sleeper._conn.transport.pause_reading()
+        slow: list[str] = []
+        async with http.ws_connect(f"{server.url}/observe/main", max_msg_size=0) as feed:
+
+            async def is_slow() -> bool:
+                for number in range(40):
+                    data = {"id": number + 1, "note": "x" * 60_000}
+                    await alice.send({"type": "tea.made", "data": data})
+                    await alice.expect("broker.accepted")
+                while True:
+                    records = json.loads((await feed.receive()).data).get("records", [])
+                    names = [one["names"] for one in records if one["kind"] == "slow"]
+                    slow.extend(name for one in names for name in one)
+                    if not records or names or records[-1].get("kind") == "event":
+                        return "sleeper" in slow
+
+            await until(is_slow, "the one who does not read is told of as slow")
+        assert "alice" not in slow
+        await sleeper.close()
