@@ -603,6 +603,25 @@ async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothin
         assert node.engine.queue("main").depths()["tick"]["ready"] == 1
 
 
+async def test_what_comes_while_the_last_page_is_read_is_heard_after_it_and_once(
+    node: Node,
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(5)
+    await alice.fence()
+    with Gate(node.engine, "read", after=True) as gate:
+        back = await join(node, "back", after="start")
+        await gate.until_reached()
+        alice.tick(3)
+        await alice.fence()
+        assert back.numbers == []
+    await back.hears(8)
+    assert back.numbers == [1, 2, 3, 4, 5, 6, 7, 8]
+    types = [e["type"] for e in back.outlet.heard if e["type"] in ("tick", "broker.caught_up")]
+    assert types.index("broker.caught_up") == 5
+    assert back.outlet.of_type("broker.caught_up")[0]["data"] == {"events": 5}
+
+
 async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: Room) -> None:
     alice = await join(node, "alice")
     alice.tick(5)
