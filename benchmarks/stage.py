@@ -10,24 +10,22 @@ event to receiving it) is measured with and without the stage watching.
 
 import argparse
 import asyncio
-import json
 import multiprocessing
 import os
 import platform
+import re
 import shutil
 import statistics
 import time
 from multiprocessing.connection import Connection
-from typing import Any
-from uuid import uuid4
 
-import aiohttp
 from playwright.async_api import Page, async_playwright
 
-from benchmarks import servers
+from benchmarks import servers, wire
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 SETTLE = 3.0  # seconds before anything is measured
+TYPES = ["order_confirmed,order_rejected", "order_confirmed", "order_placed", "*"]
 
 #: Frame times over a while, in milliseconds, and every task of 50 ms or more.
 MEASURE = """async (seconds) => {
@@ -52,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--participants", type=int, default=40, help="(40)")
     parser.add_argument("--rate", type=float, default=15, help="events a second (15)")
-    parser.add_argument("--seconds", type=float, default=15, help="of each measurement (15)")
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement (10)")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="(the one in PATH)")
     parser.add_argument("--screenshot", help="a file for a picture of the stage under this load")
     options = parser.parse_args()
@@ -111,60 +109,70 @@ def _told(seen: dict[str, list[float]]) -> str:
     return (
         f"{1000 / statistics.mean(frames):.1f} frames a second,"
         f" frame p50 {frames[len(frames) // 2]:.1f} ms, p95 {p95:.1f} ms,"
-        f" longest {frames[-1]:.0f} ms; longest task {longest} ({len(seen['tasks'])} of 50 ms or more)"
+        f" longest {frames[-1]:.0f} ms; longest task {longest}"
+        f" ({len(seen['tasks'])} of 50 ms or more)"
     )
 
 
 # ── the load: a process of its own ──────────────────────────────────────────────────────────────
 
 
+class Timed:
+    """Hears what comes to one participant, and how long each event took to come."""
+
+    ID = re.compile(rb'"id":"([0-9a-f-]{36})"')
+
+    def __init__(self) -> None:
+        self.sent: dict[bytes, float] = {}
+        self.seconds: list[float] = []
+        self._tail = b""
+
+    def __call__(self, piece: memoryview) -> None:
+        text = self._tail + bytes(piece)
+        end = 0
+        for found in self.ID.finditer(text):
+            began, end = self.sent.pop(found[1], None), found.end()
+            if began is not None:
+                self.seconds.append(time.perf_counter() - began)
+        self._tail = text[end:][-50:]
+
+    def told(self) -> str:
+        found = sorted(self.seconds)
+        if not found:
+            return "nothing came"
+        p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
+        return f"p50 {1000 * p50:.1f} ms, p99 {1000 * p99:.1f} ms, of {len(found)} events"
+
+
 def _load(port: int, participants: int, rate: float, pipe: Connection) -> None:
-    asyncio.run(_send(port, participants, rate, pipe))
+    """Customers, confirmers and a few others, each of whom sends in turn, and hears everything."""
+    load, timed, ids = wire.Load(), Timed(), wire.random_ids()
+    sockets = []
+    for number in range(participants):
+        path = f"/ws?name=p-{number}&types={TYPES[number % len(TYPES)]}&quiet=true"
+        sock, _ = wire.connect(port, path)
+        load.add(sock, timed if number == 0 else _ignore)
+        sockets.append(sock)
+    pipe.send("ready")
+    due, number = time.perf_counter(), 0
+    while True:
+        wait = due - time.perf_counter()
+        if wait > 0:
+            load.turn(wait)
+            continue
+        number, due, id = number + 1, due + 1 / rate, next(ids)
+        timed.sent[id] = time.perf_counter()
+        data = b'{"id":"%s","type":"order_placed","data":{"id":%d}}' % (id, number % 100 + 1)
+        sockets[number % participants].sendall(wire.frame(data))
+        while pipe.poll():
+            if pipe.recv() == "forget":
+                timed.seconds.clear()
+            else:
+                pipe.send(timed.told())
 
 
-async def _send(port: int, participants: int, rate: float, pipe: Connection) -> None:
-    """Customers, confirmers and a few others; one of the customers sends at a time, in turn."""
-    latencies: list[float] = []
-    sent: dict[str, float] = {}
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        wires = [await _join(session, port, number) for number in range(participants)]
-        tasks = [asyncio.create_task(_drain(wire)) for wire in wires[1:]]
-        tasks.append(asyncio.create_task(_time(wires[0], sent, latencies)))
-        pipe.send("ready")
-        due, number = time.perf_counter(), 0
-        while True:
-            number, due = number + 1, due + 1 / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            id = str(uuid4())
-            sent[id] = time.perf_counter()
-            event = {"id": id, "type": "order_placed", "data": {"id": number % 100 + 1}}
-            await wires[number % len(wires)].send_str(json.dumps(event))
-            while pipe.poll():
-                if pipe.recv() == "forget":
-                    latencies.clear()
-                else:
-                    found = sorted(latencies)
-                    p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
-                    pipe.send(f"p50 {1000 * p50:.1f} ms, p99 {1000 * p99:.1f} ms, of {len(found)}")
-
-
-async def _join(session: aiohttp.ClientSession, port: int, number: int) -> Any:
-    types = ("order_confirmed,order_rejected", "order_confirmed", "order_placed", "*")[number % 4]
-    query = {"name": f"p-{number}", "types": types, "quiet": "true"}
-    return await session.ws_connect(f"ws://127.0.0.1:{port}/ws", params=query)
-
-
-async def _drain(wire: Any) -> None:
-    async for _ in wire:
-        pass
-
-
-async def _time(wire: Any, sent: dict[str, float], latencies: list[float]) -> None:
-    async for message in wire:
-        began = sent.pop(json.loads(message.data)["id"], None)
-        if began is not None:
-            latencies.append(time.perf_counter() - began)
+def _ignore(piece: memoryview) -> None:
+    pass
 
 
 if __name__ == "__main__":

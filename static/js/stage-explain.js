@@ -1,6 +1,5 @@
 /** Why: an opened event on the stage, who received it, who did not, and for what reason. */
 
-import { drawEvent, drawMissing, learn } from './log-event.js';
 import { bind } from './keys.js';
 import { byId, copy, here, toast } from './ui.js';
 
@@ -49,6 +48,7 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
+    const { drawEvent, drawMissing, learn } = await import('./log-event.js'); // the stage comes up without it
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;

@@ -4,7 +4,8 @@
 // not flicker between them at the edge.
 
 const FLOWS_ABOVE = 20; // events a second
-const SINGLE_BELOW = 14;
+const SINGLE_BELOW = 18;
+const CALM = 1500; // milliseconds that it has to be calm before single envelopes are drawn again
 const WINDOW = 1000; // milliseconds over which is counted
 const SAMPLES = 4; // within the window
 
@@ -12,6 +13,7 @@ export class Rates {
   flowing = false;
   #batches = [];
   #samples = [];
+  #busy = 0; // when it last was
 
   /** So many events came in. */
   count(events, now) {
@@ -49,7 +51,8 @@ export class Rates {
 
   #settle(now) {
     const rate = this.perSecond(now);
-    const flowing = rate > (this.flowing ? SINGLE_BELOW : FLOWS_ABOVE);
+    if (rate > SINGLE_BELOW) this.#busy = now;
+    const flowing = this.flowing ? now - this.#busy < CALM : rate > FLOWS_ABOVE;
     if (flowing !== this.flowing) this.#samples = [];
     this.flowing = flowing;
   }

@@ -31,7 +31,7 @@ async def come_and_go(connect: Connect, server: Address, take: int, until: str) 
             event = await wire.next()
             if event["type"] == "tick":
                 heard.append(event["id"])
-        wire.ws._response.close()  # type: ignore[union-attr]
+        wire.ws._response.close()
     return heard
 
 
