@@ -53,8 +53,8 @@ function caption(one, held, flow, naive) {
     return html`${lease ? html`<span class="stage-left" data-until=${until(held[0])}></span>` : nothing}
       ${attempt > 1 ? html`<span class="stamp">${ordinal(attempt)} try</span>` : nothing}`;
   }
-  if (flow?.sends || flow?.gets) return rates(flow);
   if (one.slow) return 'slow';
+  if (flow?.sends || flow?.gets) return rates(flow);
   if (one.inFlight) return `holds ${one.inFlight}`;
   if (naive) return 'naive';
   return one.types.includes('*') ? nothing : one.types.map(wanted);

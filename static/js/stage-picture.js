@@ -150,7 +150,8 @@ export class Picture {
   }
 
   #alone(role, placed) {
-    if (placed.some((one) => one.role === role)) return nothing;
+    const side = role === 'customer' ? 'left' : 'right';
+    if (placed.some((one) => one.role === role || this.settled.get(one.name).key.startsWith(side))) return nothing;
     const [sentence, action] = ALONE[role];
     const mayBot = role === 'confirmer' && this.host && this.live;
     return html`<div class="stage-alone" data-side=${role}>
