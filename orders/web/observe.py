@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.domain.envelope import is_room, is_uuid
+from orders.domain.envelope import is_uuid
 from orders.errors import OrdersError, WrongParameter
 from orders.node import Node
 from orders.node.clock import now_ms
@@ -39,7 +39,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
     node = request.app[NODE]
     feed = None
     try:
-        room = _room(node, request.match_info["room"])
+        room = node.room(request.match_info["room"])
         position = await _position(node, room, request.query.get("after"))
         feed = asyncio.create_task(_feed(request.app, room, position, connection))
         while True:
@@ -58,16 +58,6 @@ async def observe(request: web.Request) -> web.StreamResponse:
         request.app[CONNECTIONS].discard(connection)
         await connection.closed()
     return ws
-
-
-def _room(node: Node, name: str) -> Room:
-    """The room; one that has not begun is watched until it does, and observing begins none."""
-    if not is_room(name):
-        raise WrongParameter(
-            "wrong_parameter",
-            f"The room is {name[:64]!r}; it must be 1–32 of a–z, 0–9 and `-`, such as main.",
-        )
-    return node.broker.rooms.get(name) or Room(name)
 
 
 async def _position(node: Node, room: Room, after: str | None) -> int:

@@ -92,9 +92,7 @@ observe({ room: here.room }, {
     for (const { name } of snapshot.participants) suggest('sources', name);
     // After a lost connection the feed brings what was missed. Who follows is shown the newest page
     // all the same: should the room have been cleared meanwhile, nobody would say so.
-    // A room that nobody has joined yet has no log to ask for.
-    if (!again && !snapshot.events) draw(true);
-    else if (!again) begin();
+    if (!again) begin();
     else if (following()) toEnd();
     else drawAround();
   },

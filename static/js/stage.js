@@ -32,7 +32,7 @@ const observer = observe({ room: here.room, resume: false }, {
   snapshot(snapshot) {
     flights.stop();
     show.begin(snapshot);
-    if (snapshot.events) remember();
+    remember();
   },
   missing: () => show.begin({ room: here.room, modes: { '*': 'relay' } }),
   records(records, skipped) {

@@ -19,7 +19,7 @@ FLAGS = [
 ]
 
 #: What Chromium says of a server that is gone: no fault of a page whose server was killed.
-LOST_SERVER = ("WebSocket connection to ", "Failed to load resource: net::ERR_CONNECTION_REFUSED")
+LOST_SERVER = ("WebSocket connection to ", "Failed to load resource: net::ERR_CONNECTION_")
 
 Prepare = Callable[[Page], Awaitable[None]]
 

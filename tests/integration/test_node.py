@@ -658,6 +658,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
         gate.open()
         await carol.hears(3)
         assert sorted(carol.numbers) == [1, 2, 3]
+        assert bob.numbers == []
         for event in carol.outlet.of_type("tick"):
             carol.ack(event["id"])
         await carol.fence()

@@ -22,7 +22,7 @@ KINDS = {".css": "text/css", ".js": "javascript", ".svg": "image/svg+xml"}
 REFERENCES = (
     re.compile(r"""<(?:script|img|link|source|use)\b[^>]*?\b(?:src|href)="([^"]+)\""""),
     re.compile(r"""url\(["']?([^"')]+)["']?\)"""),
-    re.compile(r"""^\s*(?:import|export)\b[^;"']*?["']([^"']+)["'];?""", re.MULTILINE),
+    re.compile(r"""^\s*(?:import|export)\b[^;"'(=]*?["']([./][^"']*\.js)["']""", re.MULTILINE),
 )
 
 
