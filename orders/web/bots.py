@@ -38,6 +38,7 @@ class Bots:
     """The bots of this server; they end with it, however it ends: they hold its end of a pipe."""
 
     sent: list[Sent] = field(default_factory=list)
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def of(self, room: str) -> list[Sent]:
         """Those at work in a room."""
@@ -46,6 +47,10 @@ class Bots:
 
     async def send(self, url: str, room: Room, delay: float, naive: bool) -> Sent:
         """Start one more bot, or `Refused` when there are enough."""
+        async with self.sending:  # else two at once would be given the same name
+            return await self._send(url, room, delay, naive)
+
+    async def _send(self, url: str, room: Room, delay: float, naive: bool) -> Sent:
         names = {bot.name for bot in self.of(room.name)}
         if len(self.sent) >= MOST_BOTS:
             raise Refused(

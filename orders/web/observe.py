@@ -6,15 +6,17 @@ participant: nothing that it does, or fails to read, ever touches the room.
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
+import structlog
 from aiohttp import WSMsgType, web
 from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.domain.envelope import is_uuid
-from orders.errors import OrdersError, WrongParameter
+from orders.errors import Close, OrdersError, WrongParameter
 from orders.node import Node
 from orders.node.clock import now_ms
 from orders.web.api import snapshot
@@ -23,6 +25,8 @@ from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
 from orders.web.security import check_stranger
 from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_and_close
+
+log = structlog.get_logger()
 
 PAUSE = 0.05  # seconds between two batches
 MOST_IN_A_BATCH = 500
@@ -42,6 +46,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
         room = node.room(request.match_info["room"])
         position = await _position(node, room, request.query.get("after"))
         feed = asyncio.create_task(_feed(request.app, room, position, connection))
+        feed.add_done_callback(partial(_feed_ended, connection))
         while True:
             message = await ws.receive()
             if message.type is WSMsgType.PONG:
@@ -58,6 +63,13 @@ async def observe(request: web.Request) -> web.StreamResponse:
         request.app[CONNECTIONS].discard(connection)
         await connection.closed()
     return ws
+
+
+def _feed_ended(connection: Connection, feed: "asyncio.Task[None]") -> None:
+    """A feed ends with its connection; one that failed takes it along, so that it comes back."""
+    if not feed.cancelled():
+        log.error("an observer's feed failed", exc_info=feed.exception())
+        connection.close(Close.GOING_AWAY, "the feed failed")
 
 
 async def _position(node: Node, room: Room, after: str | None) -> int:
