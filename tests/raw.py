@@ -61,6 +61,7 @@ class Raw:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._heard = b""
+        self.port: int = sock.getsockname()[1]  # by which the server's end is told from others
 
     @classmethod
     @asynccontextmanager
