@@ -13,7 +13,7 @@ import ifaddr
 from aiohttp import web
 
 from orders import logs
-from orders.broker.broker import Limits
+from orders.broker.rates import Limits
 from orders.engines.base import Engine
 from orders.engines.memory import MemoryEngine
 from orders.engines.sqlite import SqliteEngine

@@ -9,6 +9,7 @@ from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order, fold
 from orders.engines.base import (
     MOST_SCANNED,
+    Alone,
     Answer,
     Claimed,
     Filter,
@@ -43,12 +44,13 @@ class _Room:
         return None
 
 
-class MemoryEngine:
+class MemoryEngine(Alone):
     """An engine (see `base.Engine`) for trying things out, and for tests."""
 
     durable = False
 
     def __init__(self, max_attempts: int = 5) -> None:
+        super().__init__()
         self._max_attempts = max_attempts
         self._rooms: dict[str, _Room] = {}
 
@@ -72,6 +74,7 @@ class MemoryEngine:
             room.positions[record.key] = len(room.records) + 1
         record.position = len(room.records) + 1
         room.records.append(copy(record))
+        self._arrived.append(record)
         if record.kind is Kind.RESET:
             del self._rooms[record.room]
         elif record.kind is Kind.EVENT:
