@@ -4,7 +4,7 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -275,9 +275,16 @@ class Room:
                     if member.name in sources:
                         yield (member,), [r for r in wanted if r.source != member.name]
 
-    def credit(self, type: str) -> int:
-        """How many events of this type the participants here have room to take."""
-        return sum(member.credit for member in self.takers(type))
+    def credit(self, type: str, sources: Collection[str]) -> int:
+        """How many events of this type the participants here have room to take.
+
+        `sources` sent those that are ready: nobody takes an event of its own.
+        """
+        return sum(
+            member.credit
+            for member in self.takers(type)
+            if len(sources) > 1 or member.name not in sources
+        )
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""

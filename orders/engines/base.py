@@ -18,7 +18,7 @@ that entered the room; only what arrived is dispatched. `Alone` is the part of a
 journal belongs to one node: what it stored arrives at once, and there is nobody to agree with.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -37,6 +37,9 @@ class Outcome(Enum):
 
 
 Answer = Outcome | StorageFailed
+
+#: How many events of a type, sent by these sources, the participants of a node have room for.
+Credit = Callable[[str, Collection[str]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,13 @@ class Neighbours(Protocol):
     def record(self, record: Record) -> None:
         """Put a control record into the next batch."""
 
-    def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+    def bears(self, room: str, name: str) -> bool:
+        """Whether a participant here bears the name."""
+
+    def lost(self, entry: Entry) -> None:
+        """Another node gave to somebody else what a participant here held."""
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do what another node asks for, see `Engine.ask`; the answer."""
 
 
@@ -214,8 +223,8 @@ class Engine(Protocol):
     def queue(self, room: str) -> Leases:
         """The queues of a room, as they stand now."""
 
-    def demand(self, room: str, credit: Callable[[str], int]) -> None:
-        """`credit` says how many events of a type the participants here have room for."""
+    def demand(self, room: str, credit: Credit) -> None:
+        """Participants here may have room for events of this room's queues, as `credit` says."""
 
     async def claim(
         self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
@@ -251,5 +260,5 @@ class Alone:
     async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
         raise NotImplementedError("there is no other node")
 
-    def demand(self, room: str, credit: Callable[[str], int]) -> None:
+    def demand(self, room: str, credit: Credit) -> None:
         pass

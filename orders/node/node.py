@@ -14,6 +14,7 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room import Participant, Room
 from orders.domain.envelope import Event, is_room
 from orders.engines.base import Answer, Engine, Outcome
+from orders.engines.leases import Entry
 from orders.errors import Close, NotFound, OrdersError, Refused, StorageFailed
 from orders.node.clock import new_id, now_ms
 from orders.node.host import Host
@@ -125,7 +126,7 @@ class Node:
 
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
-        if self.pump.failure:
+        if self.pump.failure or self.engine.shared:
             self.pump.failure = await self.engine.probe()
         return self.pump.failure
 
@@ -150,9 +151,12 @@ class Node:
                 )
         participant.written = participant.after or 0
         if participant.session:
-            name = await self.engine.take_over(room.name, participant.session) or name
+            elsewhere = await self.engine.take_over(room.name, participant.session)
+            name = elsewhere or name
         room = await self.enter(room.name, begin=True)  # it may have been forgotten meanwhile
         participant.room = room
+        if participant.session and elsewhere:
+            room.elsewhere.pop(elsewhere, None)
         taken: set[str] = set()
         while not await self.engine.take_name(
             room.name, free := self.broker.name_for(participant, name, taken)
@@ -235,7 +239,17 @@ class Node:
         if room := self.broker.rooms.get(record.room):
             self.pump.gather(Item(room, None, record), urgent=False)
 
-    def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+    def bears(self, room: str, name: str) -> bool:
+        """Whether a participant here bears a name."""
+        here = self.broker.rooms.get(room)
+        return here is not None and name in here.participants
+
+    def lost(self, entry: Entry) -> None:
+        """Another node gave to somebody else what a participant here held."""
+        if here := self.broker.rooms.get(entry.room):
+            self.queues.lost(here, entry)
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
         """Another node asks us to do something to a participant that is connected here."""
         room = self.broker.rooms.get(what["room"])
         if room is None:
@@ -246,8 +260,14 @@ class Node:
         old = room.sessions.get(what["session"])
         if old is None:
             return {}
-        self.leave(old)
+        self.queues.let_go(old, "its session was taken over")
+        items = self.broker.leave(old, now_ms())
         old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
+        stored: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        items[-1].answered = lambda answer: None if stored.done() else stored.set_result(answer)
+        for item in items:
+            self.pump.gather(item)
+        await stored  # its leaving must not come behind the other's joining
         return {"name": old.name if old.named else None}
 
     # ── those who are behind ────────────────────────────────────────────────────────────────
