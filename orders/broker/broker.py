@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from orders.broker import commands
 from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
-from orders.broker.modes import bounded, changed
+from orders.broker.modes import bounded
 from orders.broker.rates import COMMAND_RATE, Limits, spend
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.broker.room import Elsewhere, Participant, Room
@@ -309,11 +309,12 @@ class Broker:
                 if participant.live:
                     room.listen(participant)
             case Kind.MODES:
-                return say(commands.Modes(modes=record.data["modes"]), now, self.new_id())
+                room.stored_modes(record.data["changes"], own=not record.node)
+                return say(commands.Modes(modes=room.modes), now, self.new_id())
         return None
 
     def _follow(self, room: Room, record: Record) -> None:
-        """What the control record of another node, or one about it, changes of its room."""
+        """What the control record of another node, or one about it, changes of who is where."""
         match record.kind:
             case Kind.JOINED:
                 one = Elsewhere.told(record)
@@ -326,8 +327,6 @@ class Broker:
                     del room.elsewhere[one_left.name]
             case Kind.SUBSCRIBED if record.data["name"] in room.elsewhere:
                 room.elsewhere[record.data["name"]].types = frozenset(record.data["types"])
-            case Kind.MODES:
-                room.modes = record.data["modes"]
 
     def heard(self, room: Room, record: Record) -> None:
         """An event was accepted on another node."""
@@ -339,8 +338,9 @@ class Broker:
 
     def set_modes(self, room: Room, changes: Mapping[str, str | None], now: int) -> Item:
         """Change modes; they hold for events accepted from here on."""
-        room.modes = changed(room.modes, changes)
-        return Item(room, None, control(room.name, Kind.MODES, now, modes=room.modes))
+        room.set_modes(changes)
+        record = control(room.name, Kind.MODES, now, modes=room.modes, changes=changes)
+        return Item(room, None, record)
 
     def caught_up(self, events: int, now: int) -> bytes:
         return say(commands.CaughtUp(events=events), now, self.new_id())

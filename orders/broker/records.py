@@ -18,9 +18,9 @@ class Kind(StrEnum):
 
     EVENT = "event"  # an event was accepted
     JOINED = "joined"  # [name, types, ack, echo, after, was: its name if it was here before]
-    LEFT = "left"  # [name, last: the last position written to it]; name null: the server ended
+    LEFT = "left"  # [name, last: position written to it, of: its node]; name null: server ended
     SUBSCRIBED = "subscribed"  # [name, types]
-    MODES = "modes"  # [modes]
+    MODES = "modes"  # [modes, changes: what was set]
     PAUSED = "paused"  # [paused]
     STEPPED = "stepped"  # [event]
     HANDED = "handed"  # [event, name, attempt, lease: seconds, null with ack=auto]

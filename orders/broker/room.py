@@ -4,7 +4,7 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -169,6 +169,7 @@ class Room:
     last: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
     elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
+    setting: list[Mapping[str, str | None]] = field(default_factory=list)  # on its way
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     epoch: int = 0  # how often it began anew
@@ -193,6 +194,19 @@ class Room:
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
         return not self.participants and not self.elsewhere and not self.events
+
+    def set_modes(self, changes: Mapping[str, str | None]) -> None:
+        """Change modes, as of now; that this was stored is told by `stored_modes`."""
+        self.modes = changed(self.modes, changes)
+        self.setting.append(changes)
+
+    def stored_modes(self, changes: Mapping[str, str | None], own: bool) -> None:
+        """A change was stored; what is on its way from here comes after it, and counts."""
+        if own:
+            del self.setting[:1]
+        else:
+            for later in (changes, *self.setting):
+                self.modes = changed(self.modes, later)
 
     def mode_of(self, type: str) -> str:
         return self.modes.get(type) or self.modes["*"]

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import ssl
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,7 @@ Heard = Callable[[Msg], None]
 #: Subject, text, headers.
 Message = tuple[str, bytes, dict[str, str]]
 
-OLDEST = (2, 10, 23)  # before it, JetStream could lose or mix up messages when it was restarted
+OLDEST = (2, 10, 23)
 CONNECT = 5.0  # seconds to find a server at start
 PINGS = 2  # seconds between two pings: a server that hangs is left for another
 SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
@@ -106,8 +106,9 @@ class Link:
             await self.nc.close()
             raise CannotStart(
                 "engine_too_old",
-                f"The NATS server at {shown} is {version}, and JetStream may lose messages before"
-                f" {oldest}: upgrade it to {oldest} or newer.",
+                f"The NATS server at {shown} is {version}; before {oldest} JetStream could forget"
+                " a whole stream, with all that it had accepted, when servers were killed: upgrade"
+                f" it to {oldest} or newer.",
             )
         try:
             await self.api("INFO")
@@ -137,7 +138,8 @@ class Link:
     async def _heard(self, message: Msg) -> None:
         heard = self._routes.get(message.subject[len(self._inbox) + 1 :])
         if heard is not None:
-            heard(message)
+            with loud():
+                heard(message)
 
     def _route(self, heard: Heard) -> str:
         """Where an answer to something published is sent, to be given to `heard`."""
@@ -149,7 +151,8 @@ class Link:
         """A subject of our own for what consumers deliver; it bears other subjects than that."""
 
         async def take(message: Msg) -> None:
-            heard(message)
+            with loud():
+                heard(message)
 
         inbox = f"{self._inbox}-{next(self._tokens)}"
         try:
@@ -176,10 +179,16 @@ class Link:
         self.spawn(self.say(subject, body))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside; it must not fail."""
+        """Do something beside."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        with loud():
+            if not task.cancelled():
+                task.result()
 
     async def store(self, messages: Sequence[Message]) -> list[int | Rejected | None]:
         """Publish into streams, all at once: of each its sequence, why not, or None if unknown."""
@@ -302,6 +311,17 @@ class Link:
             await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
             return None
         return name
+
+
+@contextlib.contextmanager
+def loud() -> Iterator[None]:
+    """A failure of ours ends the process loudly: the library would only log it."""
+    try:
+        yield
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the broker failed", "exception": error}
+        )
 
 
 def _stored(message: Msg) -> int | Rejected | None:

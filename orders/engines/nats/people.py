@@ -29,7 +29,9 @@ class People:
         self._replicas = replicas
         self._missed: dict[str, int] = {}
         self._alive: set[str] = {node}
-        self._next = 0.0
+        self._known: set[str] = set()
+        self._next = time.monotonic()
+        self._well_since = self._next - ALIVE
 
     async def open(self) -> None:
         js = self._link.nc.jetstream(timeout=self._link.patience)
@@ -61,7 +63,7 @@ class People:
         owner = (entry.value or b"").decode()
         if owner == self.node:
             return True  # whether a participant here bears it, this node knows itself
-        if owner in self._alive:
+        if await self._is_alive(owner):
             return False
         try:
             await self._names.update(key, value, last=entry.revision)
@@ -90,7 +92,7 @@ class People:
         entry = await self._link.kept(self._sessions.get(key))
         owner = (entry.value or b"").decode() if entry else self.node
         name = None
-        if owner != self.node and owner in self._alive:
+        if owner != self.node and await self._is_alive(owner):
             try:
                 told = await self.ask(owner, action="take_over", room=room, session=session)
                 name = told.get("name")
@@ -129,15 +131,31 @@ class People:
         clock = time.monotonic()
         if clock < self._next:
             return
+        if clock > self._next + 2 * HEARTBEAT:
+            self._well_since = clock  # we, or the servers, stood still: all signs may have run out
         self._next = clock + HEARTBEAT
         try:
             await self._nodes.put(self.node, b"")
+            await self._look()
+        except (NatsError, TimeoutError, StorageFailed):
+            self._well_since = time.monotonic() + HEARTBEAT
+
+    async def _look(self) -> None:
+        """See who is alive."""
+        try:
             info = await self._link.api(f"STREAM.INFO.KV_{subjects.NODES}", subjects_filter=">")
-        except (NatsError, TimeoutError, StorageFailed, Rejected):
-            self._missed.clear()  # nobody is seen now, which says nothing about them
-            return
+        except Rejected:
+            raise unavailable() from None
         seen = info["state"].get("subjects", {})
-        self._alive = {self.node, *(subject.rpartition(".")[2] for subject in seen)}
+        alive = {self.node, *(subject.rpartition(".")[2] for subject in seen)}
+        for node in self._known:
+            self._missed[node] = 0 if node in alive else self._missed.get(node, 0) + 1
+        self._alive = alive
+
+    async def _is_alive(self, node: str) -> bool:
+        """Whether a node shows signs of life, or is only not missed for long enough."""
+        await self._look()
+        return node in self._alive or time.monotonic() < self._well_since + ALIVE
 
     async def show(self) -> StorageFailed | None:
         """Write something that changes nothing: why that fails, or None."""
@@ -148,10 +166,11 @@ class People:
         return None
 
     def missing(self, nodes: set[str]) -> set[str]:
-        """Which of these nodes are gone: missed several times in a row."""
-        for node in nodes:
-            self._missed[node] = 0 if node in self._alive else self._missed.get(node, 0) + 1
-        return {node for node in nodes if self._missed[node] >= GONE}
+        """Which of these nodes are gone: missed several times in a row, while all else was well."""
+        self._known |= nodes
+        if time.monotonic() < self._well_since + ALIVE:
+            return set()
+        return {node for node in nodes if self._missed.get(node, 0) >= GONE}
 
 
 def _key(room: str, name: str) -> str:

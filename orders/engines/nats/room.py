@@ -7,7 +7,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from orders.broker.modes import Mode
+from orders.broker.modes import Mode, changed
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
 from orders.engines.leases import AFTER, Entry, Leases, State
@@ -33,6 +33,7 @@ class FollowedRoom:
         self.projection = Projection(Leases(name, max_attempts, shared=True))
         self.recent: deque[Record] = deque(maxlen=RECENT)
         self.lost: Callable[[Entry], None] = lambda _: None
+        self.resetting: list[Record] = []  # what is to end this epoch
         self.saved = 0  # the position of its newest snapshot
         self.follower: Follower | None = None
 
@@ -93,10 +94,11 @@ class FollowedRoom:
                 self.present[data["name"]] = record
             case Kind.LEFT:
                 there = self.present.get(data["name"])
-                if there is not None and there.node == data.get("of", record.node):
+                node = data.get("of", record.node or self.node)
+                if there is not None and (there.node or self.node) == node:
                     del self.present[data["name"]]
             case Kind.MODES:
-                state.modes = data["modes"]
+                state.modes = changed(state.modes, data["changes"])
             case Kind.PAUSED:
                 if not state.paused:
                     state.cursor = record.position

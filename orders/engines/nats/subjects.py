@@ -14,8 +14,6 @@ SNAPSHOTS = "orders-snapshots"
 HEADER = "Orders-Record"
 #: Publish only if this is the last sequence of the subject; 0: nothing is there.
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-#: Two messages with the same id within the stream's window are one.
-MESSAGE_ID = "Nats-Msg-Id"
 
 _PRESENCE = (Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED)
 
@@ -45,9 +43,9 @@ def presence(room: str, epoch: int) -> str:
     return f"{log(room, epoch)}.presence"
 
 
-def work(room: str, epoch: int, type: str) -> str:
-    """The subject of a queue."""
-    return f"orders.work.{room}.{epoch}.{type}"
+def work(room: str, epoch: int, type: str, key: str) -> str:
+    """The subject of an event in its queue; `*` for all of a queue."""
+    return f"orders.work.{room}.{epoch}.{type}.{key}"
 
 
 def consumer(room: str, epoch: int, type: str) -> str:

@@ -7,6 +7,7 @@ So the lease of a participant is kept by its node, and the life of a node by Jet
 of an attempt is the journal's, for a message that was fetched in vain is no attempt.
 """
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ ABSENCE = 5  # seconds without a word from a node after which another gets what 
 AT_WORK = 1.5  # seconds between two words
 IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
 PULL = 20.0  # seconds that a request for more is open
-FORGOTTEN = 5.0  # seconds after which an event that nobody has is looked for in the work queue
+FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
+AT_ONCE = 200  # events that are looked for at once
 
 
 @dataclass(eq=False)
@@ -68,11 +70,11 @@ class Work:
     # ── what the journal says, done to the work queue ───────────────────────────────────────
 
     @staticmethod
-    def message(room: FollowedRoom, event: Record | Entry, time: str) -> Message:
-        """What puts an event into its queue; two for the same `time` are one."""
+    def message(room: FollowedRoom, event: Record | Entry) -> Message:
+        """What puts an event into its queue, unless it is there."""
         body = to_json({"key": event.key.hex(), "position": event.position})
-        id = f"{room.name}.{room.epoch}.{time}"
-        return subjects.work(room.name, room.epoch, event.type), body, {subjects.MESSAGE_ID: id}
+        subject = subjects.work(room.name, room.epoch, event.type, event.key.hex())
+        return subject, body, {subjects.EXPECTED: "0"}
 
     async def settle(self, room: str, key: bytes) -> None:
         """It was taken for good: JetStream may forget it."""
@@ -114,7 +116,7 @@ class Work:
                     stream_name=subjects.WORK,
                     config={
                         "durable_name": name,
-                        "filter_subject": subjects.work(room.name, room.epoch, puller.type),
+                        "filter_subject": subjects.work(room.name, room.epoch, puller.type, "*"),
                         "ack_policy": "explicit",
                         "ack_wait": ABSENCE * SECOND,
                         "max_ack_pending": 100_000,
@@ -239,18 +241,6 @@ class Work:
             and (room.name, entry.key) not in self.fetched
             and clock > entry.since + 2 * FORGOTTEN
         ]
-        if not orphans or puller.inbox is None:
-            return
-        name = subjects.consumer(room.name, room.epoch, puller.type)
-        try:
-            info = await self.link.api(f"CONSUMER.INFO.{subjects.WORK}.{name}")
-        except (StorageFailed, Rejected):
-            return
-        if info["num_pending"] or info["num_ack_pending"]:
-            return  # they wait there, or somebody has them
-        await self.link.store(
-            [
-                self.message(room, entry, f"{entry.key.hex()}.again.{entry.attempt}")
-                for entry in orphans[:1000]
-            ]
-        )
+        if orphans:  # those that wait there, or that somebody has, are not put in again
+            some = random.sample(orphans, min(len(orphans), AT_ONCE))
+            await self.link.store([self.message(room, entry) for entry in some])
