@@ -20,6 +20,7 @@ from orders.node import Node
 from orders.web.bots import BOTS
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
+from orders.web.proxy import visitor
 from orders.web.security import is_host
 
 MOST_EVENTS = 1000
@@ -218,7 +219,7 @@ async def post_event(request: web.Request) -> web.Response:
     room_name = request.match_info["room"]
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
-    request.app[PUBLISHERS].spend(request.remote or "", time.monotonic())
+    request.app[PUBLISHERS].spend(visitor(request), time.monotonic())
     event = Event.parse(await request.read())
     name = request.query.get("name", event.source) or "http"
     if not is_name(name) or name == "broker":
