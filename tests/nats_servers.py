@@ -152,19 +152,17 @@ class Nats:
 
 
 class Cluster:
-    """Servers that are one JetStream; it goes on as long as most of them do."""
+    """Servers that are one JetStream; it goes on as long as most of them do. One may be alone."""
 
     def __init__(self, directory: Path, size: int = 3) -> None:
-        names = [f"nats-{number}" for number in range(1, size + 1)]
-        routes = {name: free_port() for name in names}
-        urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes.values())
+        ports = [free_port() for _ in range(size)]
+        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
+        together = "cluster {{ name: class, listen: 127.0.0.1:{}, routes: [{}] }}"
         self.servers = [
             Nats(
-                directory,
-                name,
-                more=f"cluster {{ name: class, listen: 127.0.0.1:{port}, routes: [{urls}] }}",
+                directory, f"nats-{number}", more=together.format(port, routes) if size > 1 else ""
             )
-            for name, port in routes.items()
+            for number, port in enumerate(ports, 1)
         ]
 
     @property
@@ -173,6 +171,8 @@ class Cluster:
 
     def leader(self) -> Nats:
         """The server that leads most streams."""
+        if len(self.servers) == 1:
+            return self.servers[0]
         deadline = time.monotonic() + DEADLINE
         while not (leaders := list(self._leaders())):
             assert time.monotonic() < deadline, "no stream has a leader"
