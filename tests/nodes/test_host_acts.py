@@ -171,3 +171,23 @@ async def test_the_host_kicks_mutes_and_unmutes_a_participant_of_another_node(
     assert await bob.close_code() == 4003
     for room in (here, there):
         await room.lacks("bob")
+
+
+async def test_bots_sent_in_on_two_nodes_at_once_have_two_names_and_answer_for_all(
+    nodes: Nodes, come: Come, rooms: Rooms
+) -> None:
+    one, two = await nodes(2)
+    here, there = rooms([one, two])
+    await here.set_modes({"*": "pubsub", "order_placed": "queue"})
+    await asyncio.gather(here.act("/bots"), there.act("/bots"))
+    for room in (here, there):
+        for name in ("bob", "bob-2"):
+            await room.has(name)
+    for server, numbers in ((one, (1, 2, 3)), (two, (4, 5, 6))):
+        alice = await come(server, name="alice", types="order_confirmed")
+        for number in numbers:
+            await say(alice, "order_placed", id=number)
+        await hears(alice, 3, "order_confirmed")
+        await alice.ws.close()
+        for room in (here, there):
+            await room.lacks("alice")
