@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from tests.nodes.conftest import Come, Nodes, Rooms, become, hears, ids, say
+from tests.nodes.conftest import Come, Nodes, Rooms, become, hears, ids, say, say_all
 from tests.wire import Wire
 
 
@@ -151,6 +151,32 @@ async def test_a_reset_on_one_node_is_a_new_beginning_on_all(
     for room in (here, there):
         await become(room, "", "the new beginning has one event", events=1, last=id)
         assert ids(await room.log()) == [id]
+
+
+async def test_what_flows_during_a_reset_is_heard_before_it_or_stands_in_the_new_log(
+    nodes: Nodes, come: Come, rooms: Rooms
+) -> None:
+    """Whatever is accepted, and wherever the news of the reset has come to by then."""
+    one, two = await nodes(2, rate=0)
+    here, there = rooms([one, two])
+    senders = [await come(server, name="sender", echo="false") for server in (one, two)]
+    listeners = [await come(server, name="listener") for server in (one, two)]
+    flowing = [asyncio.create_task(say_all(sender, 400, window=20)) for sender in senders]
+    for room in (here, there, here):
+        await hears(listeners[0], len(listeners[0].of_type("tick")) + 40)
+        await room.act("/reset")
+    sent = [id for each in await asyncio.gather(*flowing) for id in each]
+    assert len(sent) == 800
+    log = ids(await here.log())
+    for listener in listeners:
+        while log and log[-1] not in ids(listener.of_type("tick")):
+            await listener.next()
+        while len(listener.of_type("broker.notice")) < 3:
+            await listener.next()
+        heard = ids(listener.of_type("tick"))
+        assert sorted(heard) == sorted(sent), "each is heard once"
+        assert heard[len(heard) - len(log) :] == log
+    assert ids(await there.log()) == log
 
 
 async def test_the_host_kicks_mutes_and_unmutes_a_participant_of_another_node(

@@ -22,10 +22,16 @@ class Away:
         self._nats, self._how = nats, how
 
     def begin(self) -> None:
-        self._nats.freeze() if self._how == "frozen" else self._nats.kill()
+        if self._how == "frozen":
+            self._nats.freeze()
+        else:
+            self._nats.kill()
 
     def end(self) -> None:
-        self._nats.thaw() if self._how == "frozen" else self._nats.start()
+        if self._how == "frozen":
+            self._nats.thaw()
+        else:
+            self._nats.start()
 
 
 @pytest.fixture(params=["killed", "frozen"])
@@ -75,6 +81,7 @@ async def test_what_is_sent_meanwhile_is_refused_and_taken_once_when_it_is_sent_
         await hears(listener, 1)
     away.begin()
     event = await refused(alice)
+    await refused(alice)  # so it is away for long enough to be missed
     for server in servers:
 
         async def is_not_ready(server: Address = server) -> bool:
@@ -93,6 +100,13 @@ async def test_what_is_sent_meanwhile_is_refused_and_taken_once_when_it_is_sent_
 
         await until(is_ready, "it is ready again")
         assert ids(await room.log()) == log
+    log += [await say(alice) for _ in range(3)]
+    for listener in listeners:
+        assert ids(await hears(listener, 6)) == log
+    for room in rooms(servers):
+        records = (await room.get("/records"))["records"]
+        assert [one["kind"] for one in records if one["kind"] != "event"] == ["joined"] * 3
+        assert sorted(await room.names()) == ["alice", "listener", "listener-2"]
 
 
 async def test_the_host_and_those_who_publish_over_http_are_told_that_nothing_came_of_it(
