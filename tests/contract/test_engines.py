@@ -114,7 +114,7 @@ class Journal:
         if self.engine.shared:
             for room in {record.room for record in records}:
                 await self.engine.enter(room, begin=True)
-                self.engine.demand(room, lambda _: self.CREDIT)
+                self.engine.demand(room, lambda *_: self.CREDIT)
         answers = await self.engine.append(records)
         stored = {id(r) for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED}
 
@@ -177,7 +177,6 @@ class Nobody:
 
 MAX_ATTEMPTS = 2
 MOMENT = 1.0  # seconds until what is to be had of a shared queue is there
-LEASE = 1.0  # seconds after which JetStream gives what was held by a node that is gone to another
 
 
 @contextlib.asynccontextmanager
@@ -194,7 +193,7 @@ async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
 
             nats = stack.enter_context(Nats(directory / "nats"))
             journal = Journal(
-                lambda: NatsEngine([nats.url], lease=LEASE, max_attempts=MAX_ATTEMPTS)
+                lambda: NatsEngine([nats.url], max_attempts=MAX_ATTEMPTS, synced=True)
             )
         await journal.open()
         yield journal
