@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -31,11 +31,12 @@ BEGINS_WITHIN = 20.0  # seconds until every subscriber has heard something
 
 @dataclass(frozen=True)
 class Run:
-    """What one run measured: deliveries a second, and the share of its core that each side used."""
+    """What one run measured: deliveries a second, and the share of a core that each side used."""
 
     deliveries: float
     server: float
     load: float
+    others: tuple[float, ...] = ()
 
 
 def event(id: bytes) -> bytes:
@@ -47,8 +48,19 @@ def event(id: bytes) -> bytes:
     return head + b"x" * (SIZE - len(head) - 3) + b'"}}'
 
 
-def measure(server: servers.Server, accepted: bytes, options: argparse.Namespace) -> Run:
-    """Load one server. `accepted` is the word that tells the publisher that an event is through."""
+def measure(
+    server: servers.Server,
+    accepted: bytes,
+    options: argparse.Namespace,
+    nodes: Sequence[servers.Server] = (),
+    watched: Sequence[servers.Server] = (),
+) -> Run:
+    """Load one server. `accepted` is the word that tells the publisher that an event is through.
+
+    With further `nodes` the subscribers are spread over all; `others` of the result are the shares
+    of these, and of those who are only `watched`.
+    """
+    all_nodes, others = (server, *nodes), (*nodes, *watched)
     load = wire.Load()
     received = [0] * options.subscribers
     tick = wire.frame_size(SIZE)
@@ -61,9 +73,8 @@ def measure(server: servers.Server, accepted: bytes, options: argparse.Namespace
 
     try:
         for number in range(options.subscribers):
-            sock, _ = wire.connect(
-                server.port, f"/ws?room=bench&name=s{number}&types=tick&quiet=true"
-            )
+            port = all_nodes[number % len(all_nodes)].port
+            sock, _ = wire.connect(port, f"/ws?room=bench&name=s{number}&types=tick&quiet=true")
             load.add(sock, subscriber(number))
         publisher, rest = wire.connect(
             server.port, "/ws?room=bench&name=publisher&types=none&echo=false"
@@ -93,10 +104,11 @@ def measure(server: servers.Server, accepted: bytes, options: argparse.Namespace
         warm = time.perf_counter() + WARM_UP
         run_until(lambda: time.perf_counter() >= warm)
 
-        before, own, its, start = (
+        before, own, its, theirs, start = (
             sum(received),
             time.process_time(),
             server.cpu,
+            [other.cpu for other in others],
             time.perf_counter(),
         )
         run_until(lambda: time.perf_counter() >= start + options.seconds)
@@ -105,6 +117,7 @@ def measure(server: servers.Server, accepted: bytes, options: argparse.Namespace
             (sum(received) - before) / tick / took,
             (server.cpu - its) / took,
             (time.process_time() - own) / took,
+            tuple((one.cpu - cpu) / took for one, cpu in zip(others, theirs, strict=True)),
         )
     finally:
         load.close()

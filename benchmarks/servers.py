@@ -40,8 +40,11 @@ class Server:
 
 
 @contextmanager
-def orders(core: int, directory: str | None = None, **settings: object) -> Iterator[Server]:
-    """`orders serve` with an SQLite journal in a new directory (within `directory`, if given)."""
+def orders(core: int | None, directory: str | None = None, **settings: object) -> Iterator[Server]:
+    """`orders serve` with an SQLite journal in a new directory (within `directory`, if given).
+
+    Without a core it takes any.
+    """
     with tempfile.TemporaryDirectory(prefix="orders-", dir=directory) as home:
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
         journal = str(Path(home) / "orders.db")
@@ -62,12 +65,13 @@ def baseline(core: int) -> Iterator[Server]:
 
 @contextmanager
 def _running(
-    arguments: list[str], home: str, core: int, environment: dict[str, str], ready: str
+    arguments: list[str], home: str, core: int | None, environment: dict[str, str], ready: str
 ) -> Iterator[Server]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
     log = Path(home) / "log"
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})  # a child keeps the cores of its parent, and so do its threads
+    cores = before if core is None else {core}
+    os.sched_setaffinity(0, cores)  # a child keeps the cores of its parent, and so do its threads
     try:
         began = time.perf_counter()
         with log.open("wb") as output:
