@@ -121,7 +121,7 @@ async def test_the_bot_confirms_what_is_placed_on_the_page(
     with running("bot", server.url, cwd=tmp_path):
         await stands(alice, "alice/5", "confirmed")
         await expect(order(alice, "alice/5")).to_contain_text("confirmed by bob")
-        await expect(alice.get_by_text("No confirmer is connected")).to_be_hidden(timeout=20_000)
+        await expect(alice.get_by_text("No confirmer is connected")).to_be_hidden()
 
 
 async def test_a_second_order_of_one_number_is_proposed_for_rejection(

@@ -89,7 +89,7 @@ async def test_an_order_whose_lease_runs_out_goes_to_another(
         await place(alice, {"id": 5})
         await stands(bob, "alice/5", "waiting")
         carl = await is_open(await open_page(server, "/confirmer?name=carl", may_lose_server=True))
-        await expect(order(carl, "alice/5")).to_have_count(1, timeout=20_000)
+        await expect(order(carl, "alice/5")).to_have_count(1)
         await carl.get_by_label("Let the rules decide").check()
         await bob.get_by_label("Let the rules decide").check()
         await stands(alice, "alice/5", "confirmed")
