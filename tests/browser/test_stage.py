@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.watching import open_stage, send
-from tests.conftest import Connect, Serve
+from tests.conftest import Clock, Connect, Serve
 from tests.rooms import Room
 from tests.wire import until
 
@@ -179,9 +179,13 @@ async def test_without_motion_trails_show_the_same_ways(
 
 
 async def test_what_is_held_lies_with_its_holder_and_comes_back_when_the_lease_runs_out(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    serve: Serve,
+    connect: Connect,
+    http: aiohttp.ClientSession,
+    open_page: OpenPage,
+    clock: Clock,
 ) -> None:
-    async with serve(lease=3.0, max_attempts=2) as server:
+    async with serve(lease=60.0, max_attempts=2) as server:
         await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
         alice = await connect(server, name="alice", types="order_confirmed")
         bob = await connect(server, name="bob", types="order_placed", ack="manual")
@@ -191,7 +195,9 @@ async def test_what_is_held_lies_with_its_holder_and_comes_back_when_the_lease_r
         held = figure.locator(f'[data-event="{id}"]')
         await expect(held).to_have_accessible_name("order_placed 7 from alice, held")
         await expect(figure.locator(".stage-lease")).to_be_visible()
-        await expect(figure).to_contain_text("2nd try")  # nobody acked the first
+        clock.forward(61)
+        await expect(figure).to_contain_text("2nd try")
+        clock.forward(61)
         tray = page.locator('.stage-tray[data-dead="1"]')
         await expect(tray.locator(f'[data-event="{id}"]')).to_be_visible()
         await expect(held).to_have_count(0)
