@@ -85,9 +85,10 @@ def serve(make_settings: MakeSettings) -> Serve:
 
 
 @pytest.fixture
-async def server(serve: Serve) -> AsyncIterator[Any]:
-    """A real server in this process, with default settings."""
-    async with serve() as server:
+async def server(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """A real server in this process, with default settings but those in `@settings(rate=0)`."""
+    marker = request.node.get_closest_marker("settings")
+    async with serve(**(marker.kwargs if marker else {})) as server:
         yield server
 
 

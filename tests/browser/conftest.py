@@ -73,7 +73,11 @@ class Windows:
     async def take(self, options: dict[str, Any], *, new: bool) -> BrowserContext:
         """A window with these options; with `new` one that nobody ever had."""
         free = self._free[repr(options)]
-        return free.pop() if free and not new else await self._browser.new_context(**options)
+        if free and not new:
+            return free.pop()
+        context = await self._browser.new_context(**options)
+        context.set_default_timeout(DEADLINE * 1000)
+        return context
 
     async def give_back(
         self, context: BrowserContext, options: dict[str, Any], origin: str

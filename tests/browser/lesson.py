@@ -116,18 +116,20 @@ class Class:
             await page.locator(f'{opener} [data-event="{event}"]').first.click()
         await expect(rows.first).to_be_visible()
         received = panel.locator('[data-recipient][data-received="true"]')
-        return {
-            await row.get_attribute("data-recipient") or "": await row.inner_text()
-            for row in await received.all()
-        }
+        return dict(
+            await received.evaluate_all(
+                "rows => rows.map((row) => [row.dataset.recipient, row.innerText])"
+            )
+        )
 
     async def drawn(self, event: str) -> set[str]:
         """To whom the sequence diagram draws an arrow from the broker with this event."""
         found: set[str] = set()
         arrows = f'.diagram-body [data-event="{event}"]'
         for kind in ("given", "handed"):
-            for row in await self.stage.locator(f'{arrows}[data-row="{kind}"]').all():
-                words = await row.get_attribute("aria-label") or ""
+            told = self.stage.locator(f'{arrows}[data-row="{kind}"]')
+            labels = "rows => rows.map(row => row.getAttribute('aria-label'))"
+            for words in await told.evaluate_all(labels):
                 _, _, names = words.rpartition(": ") if kind == "given" else words.partition(" to ")
                 if kind == "handed":
                     names = names.partition(":")[0]
@@ -146,9 +148,19 @@ class Class:
 
         await until(drawn, f"the diagram draws arrows to {received}")
         for page in (self.stage, self.log):
+            await self._tells(page, event, api)
+
+    async def _tells(self, page: Page, event: str, api: dict[str, str]) -> None:
+        """Wait until a page says of the event what HTTP says: who received it, and why."""
+        explained: dict[str, str] = {}
+
+        async def told() -> bool:
+            nonlocal explained
             explained = await self.explained(page, event)
-            assert set(explained) == set(received)
-            assert all(api[name] in why for name, why in explained.items())
+            return explained.keys() == api.keys()
+
+        await until(told, f"the page tells that it went to {set(api)}")
+        assert all(api[name] in why for name, why in explained.items())
 
 
 async def open_class(

@@ -1,7 +1,6 @@
 """A long log: thousands of events scroll, and each of them can be reached."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -10,17 +9,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.watching import open_log, send
-from tests.conftest import Connect, Serve
+from tests.conftest import Connect
 from tests.wire import DEADLINE, Wire
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-async def server(serve: Serve) -> AsyncIterator[Any]:
-    """A server that takes events as fast as they come."""
-    async with serve(rate=0) as server:
-        yield server
+pytestmark = [pytest.mark.browser, pytest.mark.settings(rate=0)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from orders.clients.bot import Bot, Handled
 from tests.conftest import Connect, Serve, Start
 from tests.terminal import Command
-from tests.wire import Wire, until
+from tests.wire import DEADLINE, Wire, until
 
 Modes = Callable[..., Awaitable[None]]
 QUEUED = {"*": "pubsub", "order_placed": "queue"}
@@ -56,7 +56,7 @@ class Bobs:
             **more,
         )
         running = asyncio.create_task(bot.run())
-        await asyncio.wait_for(welcome.wait(), 10)
+        await asyncio.wait_for(welcome.wait(), DEADLINE)
         yield bot
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -273,7 +273,7 @@ async def test_someone_faster_is_not_answered_over(
     alice = await connect(server, name="alice", types="broker.*")
     hand = await connect(server, name="hand", types="order_placed", echo="false")
     bobs = Bobs(server.url)
-    async with bobs.bob(delay=0.3):
+    async with bobs.bob(delay=2.0):
         (placed,) = await place(alice, {"id": 5})
         await hand.expect("order_placed")
         answer = str(uuid5(NAMESPACE_URL, "orders:main/alice/5/confirmed"))
