@@ -138,17 +138,18 @@ async def open_page(windows: Windows) -> AsyncIterator[OpenPage]:
         def on_error(error: WebError) -> None:
             complaints.append(f"script: {error.error}")
 
-        listeners = {"request": on_request, "console": on_console, "weberror": on_error}
-        for event, listener in listeners.items():
-            context.on(event, listener)
+        context.on("request", on_request)
+        context.on("console", on_console)
+        context.on("weberror", on_error)
 
         async def leave() -> None:
             if prepare:  # what was prepared stays, so nobody else gets this window
                 await context.close()
                 return
             await windows.give_back(context, options, server.url)
-            for event, listener in listeners.items():
-                context.remove_listener(event, listener)
+            context.remove_listener("request", on_request)
+            context.remove_listener("console", on_console)
+            context.remove_listener("weberror", on_error)
 
         opened.push_async_callback(leave)
         page = await context.new_page()
