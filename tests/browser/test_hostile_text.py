@@ -69,7 +69,7 @@ async def test_hostile_text_in_every_field_runs_nothing_written_before_or_while_
     await write("mallory", len(EVENTS))
     page = await is_open(await open_page(server, path))
     await runs_nothing(page, path)
-    await page.reload()
+    await page.goto(server.url + path)
     await is_open(page)
     await write("mallory-2", 2 * len(EVENTS))
     if path.startswith(("/confirmer", "/log", "/stage")):
