@@ -63,8 +63,7 @@ class Class:
     async def switch(self, mode: str) -> None:
         """The teacher switches the mode, and the stage shows it."""
         radio = self.stage.get_by_role("radio", name=mode, exact=True)
-        await radio.check()
-        await expect(radio).to_be_checked()
+        await radio.click()
 
         async def switched() -> bool:
             return {"Relay": "relay", "Publish–subscribe": "pubsub", "Queue": "queue"}[mode] in (
@@ -72,6 +71,7 @@ class Class:
             )["modes"].values()
 
         await until(switched, f"the mode is {mode}")
+        await expect(radio).to_be_checked()
 
     async def place(self, name: str, **data: Any) -> str:
         """A student places an order; its event's id, once it is stored."""
