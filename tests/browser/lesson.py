@@ -23,6 +23,12 @@ STUDENTS = {
     "fay": "tea.*",
 }
 
+#: What the stage says once it is told of a mode; a radio button shows at once what was meant.
+SENTENCES = {
+    "Publish–subscribe": "Each receives only the types they asked for.",
+    "Queue": "Each order goes to exactly one; answers go to those who asked.",
+}
+
 
 class Class:
     """The room `main` of a server process, seen on the stage and on the log."""
@@ -61,16 +67,10 @@ class Class:
         return self.stage.locator(f'[data-participant="{name}"]')
 
     async def switch(self, mode: str) -> None:
-        """The teacher switches the mode, and the stage shows it."""
+        """The teacher switches the mode, and the stage is told so: then it is in the journal."""
         radio = self.stage.get_by_role("radio", name=mode, exact=True)
         await radio.click()
-
-        async def switched() -> bool:
-            return {"Relay": "relay", "Publish–subscribe": "pubsub", "Queue": "queue"}[mode] in (
-                await self.room.get()
-            )["modes"].values()
-
-        await until(switched, f"the mode is {mode}")
+        await expect(self.stage.get_by_text(SENTENCES[mode])).to_be_visible()
         await expect(radio).to_be_checked()
 
     async def place(self, name: str, **data: Any) -> str:
