@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from orders.broker import commands
 from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
-from orders.broker.modes import bounded
+from orders.broker.modes import bounded, changed
 from orders.broker.rates import COMMAND_RATE, Limits, spend
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.broker.room import Elsewhere, Participant, Room
@@ -309,7 +309,7 @@ class Broker:
                 if participant.live:
                     room.listen(participant)
             case Kind.MODES:
-                room.stored_modes(record.data["changes"], own=not record.node)
+                room.modes = changed(room.modes, record.data["changes"])
                 return say(commands.Modes(modes=room.modes), now, self.new_id())
         return None
 
@@ -329,18 +329,21 @@ class Broker:
                 room.elsewhere[record.data["name"]].types = frozenset(record.data["types"])
 
     def heard(self, room: Room, record: Record) -> None:
-        """An event was accepted on another node."""
+        """An event was stored."""
+        room.head = record.position
         room.events += 1
         room.last = record.parsed().id
+        if not record.node:
+            return
         sender = room.elsewhere.get(record.source)
         if sender is not None and sender.role == "other":
             sender.role = ROLES.get(record.type, "other")
 
     def set_modes(self, room: Room, changes: Mapping[str, str | None], now: int) -> Item:
-        """Change modes; they hold for events accepted from here on."""
-        room.set_modes(changes)
-        record = control(room.name, Kind.MODES, now, modes=room.modes, changes=changes)
-        return Item(room, None, record)
+        """Change modes; they hold for events that come once this is stored."""
+        room.wanted_modes = changed(room.wanted_modes or room.modes, changes)
+        modes = room.wanted_modes
+        return Item(room, None, control(room.name, Kind.MODES, now, modes=modes, changes=changes))
 
     def caught_up(self, events: int, now: int) -> bytes:
         return say(commands.CaughtUp(events=events), now, self.new_id())

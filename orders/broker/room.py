@@ -4,7 +4,7 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -102,9 +102,6 @@ class Elsewhere:
     echo: bool
     joined_at: int
     role: str = "other"
-    in_flight: int = 0  # as its node told last, like what follows
-    delivered: int = 0
-    muted: bool = False
 
     @classmethod
     def told(cls, record: Record) -> "Elsewhere":
@@ -169,7 +166,7 @@ class Room:
     last: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
     elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
-    setting: list[Mapping[str, str | None]] = field(default_factory=list)  # on its way
+    wanted_modes: dict[str, str] | None = None  # what was asked for, while it is on its way
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     epoch: int = 0  # how often it began anew
@@ -194,19 +191,6 @@ class Room:
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
         return not self.participants and not self.elsewhere and not self.events
-
-    def set_modes(self, changes: Mapping[str, str | None]) -> None:
-        """Change modes, as of now; that this was stored is told by `stored_modes`."""
-        self.modes = changed(self.modes, changes)
-        self.setting.append(changes)
-
-    def stored_modes(self, changes: Mapping[str, str | None], own: bool) -> None:
-        """A change was stored; what is on its way from here comes after it, and counts."""
-        if own:
-            del self.setting[:1]
-        else:
-            for later in (changes, *self.setting):
-                self.modes = changed(self.modes, later)
 
     def mode_of(self, type: str) -> str:
         return self.modes.get(type) or self.modes["*"]

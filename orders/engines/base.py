@@ -134,6 +134,9 @@ class Neighbours(Protocol):
     def bears(self, room: str, name: str) -> bool:
         """Whether a participant here bears the name."""
 
+    def forgotten(self, room: str) -> None:
+        """Another node has dropped a room without events."""
+
     def lost(self, entry: Entry) -> None:
         """Another node gave to somebody else what a participant here held."""
 

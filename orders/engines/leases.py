@@ -15,6 +15,7 @@ Where nodes share a journal each has this table of a room, as the journal tells 
 authority says who may take what: there a ready event can be taken only once it was `offered`.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -222,6 +223,10 @@ class Leases:
         """It may not be taken here any more."""
         if self._offered.pop(entry.key, None):
             self._take_out(entry)
+
+    def held_under_names(self) -> Counter[str]:
+        """How many events are held under each name, on whichever node."""
+        return Counter(e.name for e in self.entries.values() if e.state is State.HELD)
 
     def sources(self, type: str) -> Collection[str]:
         """Who sent the ready events of a type."""

@@ -1,6 +1,7 @@
 """What only the host may do to a room."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from orders.broker.broker import Item
@@ -102,15 +103,27 @@ class Host:
             raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
         return participant
 
+    async def set_modes(self, room: Room, changes: Mapping[str, str | None]) -> None:
+        """Change how types are dispatched; all in the room hear of it."""
+        await self._stored(self._node.broker.set_modes(room, changes, now_ms()))
+
     async def _do(self, room: Room, kind: Kind, **data: object) -> None:
+        await self._stored(Item(room, None, control(room.name, kind, now_ms(), **data)))
+
+    async def _stored(self, item: Item) -> None:
         """Put it into the journal, and wait until it is true."""
-        record = control(room.name, kind, now_ms(), **data)
-        self._waiting[record] = done = asyncio.get_running_loop().create_future()
-        self._node.pump.gather(Item(room, None, record))
+        if item.record is None:
+            return
+        self._waiting[item.record] = done = asyncio.get_running_loop().create_future()
+        self._node.pump.gather(item)
         await done
 
     async def apply(self, room: Room, record: Record) -> None:
         """The journal has it: make it true. Runs within the pump, so nothing else moves."""
+        if record.kind is Kind.MODES:
+            room.wanted_modes = None
+            self._done(record)
+            return
         if record.kind is Kind.RESET:
             self._begin_anew(room)
             code, said = "reset", "The host cleared the room: a new beginning."
@@ -122,6 +135,9 @@ class Host:
             await self._let_all_go(room)
             code, said = "resumed", "The host resumed the room: events go on their way."
         self._node.tell_all(room, self._node.broker.notice(code, said, now_ms()))
+        self._done(record)
+
+    def _done(self, record: Record) -> None:
         waiting = self._waiting.pop(record, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
@@ -145,13 +161,16 @@ class Host:
 
     def refuse(self, record: Record, error: StorageFailed) -> None:
         """The journal could not take it: nothing of it is true, and who asked for it hears why."""
+        if record.kind is Kind.MODES and (room := self._node.broker.rooms.get(record.room)):
+            room.wanted_modes = None
         waiting = self._waiting.pop(record, None)
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
 
     def _begin_anew(self, room: Room) -> None:
         room.epoch += 1
-        room.head = room.cursor = 0
+        room.head = room.cursor = room.events = 0
+        room.last = None
         room.paused = False
         now = now_ms()
         for participant in room.participants.values():

@@ -211,10 +211,6 @@ class Node:
             raise conflict(id)
         return id, answer is Outcome.DUPLICATE
 
-    def set_modes(self, room: Room, changes: Mapping[str, str | None]) -> None:
-        """Change how types are dispatched in a room; all in it hear of it."""
-        self.pump.gather(self.broker.set_modes(room, changes, now_ms()))
-
     def tell(self, participant: Participant, text: bytes) -> None:
         """Say something to one, beside the log."""
         if participant.welcomed and not participant.gone:
@@ -245,6 +241,12 @@ class Node:
         """Whether a participant here bears a name."""
         here = self.broker.rooms.get(room)
         return here is not None and name in here.participants
+
+    def forgotten(self, room: str) -> None:
+        """Another node has dropped a room without events."""
+        here = self.broker.rooms.get(room)
+        if here is not None and not here.participants:
+            self.broker.forget(here)
 
     def lost(self, entry: Entry) -> None:
         """Another node gave to somebody else what a participant here held."""

@@ -27,7 +27,7 @@ RIDE = 0.02
 #: Control records kept to be stored later, while the journal takes no writes.
 MOST_CARRIED = 10_000
 #: What the host waits for, and is refused while the journal takes no writes.
-BY_HOST = (Kind.PAUSED, Kind.RESET)
+BY_HOST = (Kind.MODES, Kind.PAUSED, Kind.RESET)
 
 Pair = tuple[Item, Answer | None]
 
@@ -145,15 +145,11 @@ class Pump:
                 return None
             participant.welcomed = True
             return None if participant.quiet else self._node.broker.welcome(participant, now)
-        if record.kind is Kind.RESET:
-            item.room.events, item.room.last = 0, None
         if record.kind is not Kind.EVENT:
             return item.reply
         id = record.parsed().id
         quiet = participant is None or participant.quiet
         if answer is Outcome.ACCEPTED:
-            item.room.events += 1
-            item.room.last = id
             stats.accepted += 1
             return None if quiet else commands.say_accepted(id, now, new_id())
         if answer is Outcome.DUPLICATE:
@@ -194,9 +190,7 @@ class Pump:
                 else:  # it was carried, and is true already
                     self._move_head(room, record)
                 continue
-            if record.node:
-                self._node.broker.heard(room, record)
-            room.head = record.position
+            self._node.broker.heard(room, record)
             run.append(record)
         self._let_go(room, run)
 

@@ -15,6 +15,7 @@ from orders.broker.records import Record
 from orders.broker.room import Elsewhere, Participant, Room
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
 from orders.engines.base import MOST_BYTES, Filter
+from orders.engines.leases import Leases
 from orders.errors import NotFound, Refused
 from orders.node import Node
 from orders.web.bots import BOTS
@@ -68,20 +69,28 @@ async def record_named(node: Node, room: Room, id: str) -> Record:
 def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
     """A room as it stands."""
     node = app[NODE]
+    queue = node.engine.queue(room.name)
     return {
         "room": room.name,
         "modes": room.modes,
         "paused": room.paused,
-        "participants": [
-            *(_here(participant) for participant in room.participants.values()),
-            *(_elsewhere(one) for one in room.elsewhere.values()),
-        ],
+        "participants": participants(room, queue),
         "bots": [bot.told() for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
-        "queues": node.engine.queue(room.name).depths(),
+        "queues": queue.depths(),
         "events": room.events,
         "last": room.last,
     }
+
+
+def participants(room: Room, queue: Leases) -> list[dict[str, Any]]:
+    """Who is in a room, on this node or another; who has been there longest comes first."""
+    here = [_here(participant) for participant in room.participants.values()]
+    if not room.elsewhere:
+        return here
+    held = queue.held_under_names()
+    others = [_elsewhere(one, held.get(one.name, 0)) for one in room.elsewhere.values()]
+    return sorted([*here, *others], key=lambda one: (one["since"], one["name"]))
 
 
 def _here(participant: Participant) -> dict[str, Any]:
@@ -98,17 +107,17 @@ def _here(participant: Participant) -> dict[str, Any]:
     }
 
 
-def _elsewhere(one: Elsewhere) -> dict[str, Any]:
+def _elsewhere(one: Elsewhere, held: int) -> dict[str, Any]:
     return {
         "name": one.name,
         "types": sorted(one.types),
         "ack": one.ack,
         "echo": one.echo,
-        "in_flight": one.in_flight,
-        "delivered": one.delivered,
+        "in_flight": held,
+        "delivered": 0,
         "role": one.seen_role,
         "since": one.joined_at,
-        "muted": one.muted,
+        "muted": False,
     }
 
 

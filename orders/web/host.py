@@ -52,7 +52,7 @@ async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
 async def put_modes(request: web.Request) -> web.Response:
     """Set the modes of the types named; null removes one."""
     node, room = await _hosted(request)
-    node.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
+    await node.host.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
     return answer({"modes": room.modes})
 
 

@@ -138,6 +138,7 @@ class Journal:
         waits = MOMENT if self.engine.shared else 0.0
         until = time.monotonic() + waits
         while True:
+            self.engine.demand("main", lambda *_: self.CREDIT)
             deadline = None if lease is None else time.monotonic() + lease
             claimed = await self.engine.claim("main", type, upto, name, holder, deadline)
             if claimed is not None or time.monotonic() >= until:

@@ -197,7 +197,7 @@ async def test_who_joins_while_paused_does_not_hear_what_was_held_and_who_comes_
 
 
 async def test_a_queue_hands_out_only_what_was_let_go(node: Node, main: Room) -> None:
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     alice, bob = await join(node, "alice"), await join(node, "bob")
     await node.host.pause(main)
     alice.tick(3)
@@ -242,7 +242,7 @@ async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_r
         await alice.fence()
         engine.failing = True
         bob = await join(node, "bob")
-        node.set_modes(node.room("main"), {"*": "pubsub"})
+        await node.host.set_modes(node.room("main"), {"*": "pubsub"})
         alice.tick(1)
         await alice.fence()
         alice.leave()
@@ -449,7 +449,7 @@ async def test_who_was_taken_over_speaks_no_more_and_leaves_nobody_behind(
 async def test_participants_queues_and_audiences_are_gone_when_all_have_left(
     node: Node, main: Room
 ) -> None:
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     for _ in range(3):
         parties = [
             await join(node, f"p{n}", ack="manual", types=[f"t{n}", "tick"], session=f"{n}" * 16)
@@ -485,7 +485,7 @@ async def test_the_welcome_comes_first_whatever_happens_meanwhile(node: Node, ma
     await alice.fence()
     with Gate(node.engine, "append") as gate:
         pausing = asyncio.create_task(node.host.pause(main))
-        node.set_modes(main, {"*": "pubsub"})
+        await node.host.set_modes(main, {"*": "pubsub"})
         await gate.until_reached()
         bob = await join(node, "bob")
         bob.tick(1)
@@ -502,7 +502,7 @@ async def test_quiet_spares_one_the_welcome_and_accepted_and_nothing_else(
     quiet = await join(node, "quiet", quiet=True, after="start")
     quiet.tick(1)
     await quiet.fence()
-    node.set_modes(main, {"*": "pubsub"})
+    await node.host.set_modes(main, {"*": "pubsub"})
     await node.host.pause(main)
     types = [event["type"] for event in quiet.outlet.heard]
     expected = {"broker.caught_up", "tick", "broker.error", "broker.modes", "broker.notice"}
@@ -590,7 +590,7 @@ async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothin
         await alice.fence()
         assert not slow.participant.live
         slow.leave()
-        node.set_modes(main, {"tick": "queue"})
+        await node.host.set_modes(main, {"tick": "queue"})
 
         async def ended() -> bool:
             return len(node._tasks) == 2  # the pump and the clock
@@ -626,7 +626,7 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
     alice = await join(node, "alice")
     alice.tick(5)
     await alice.fence()
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     with Gate(node.engine, "read") as gate:
         back = await join(node, "back", after="start")
         await gate.until_reached()
@@ -647,7 +647,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
     node: Node, main: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "AT_HAND", 0)
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     carol = await join(node, "carol", ack="manual", prefetch=10)
     await carol.fence()
@@ -667,7 +667,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
 
 
 async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main: Room) -> None:
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     alice = await join(node, "alice")
     bob = await join(node, "bob", ack="manual", prefetch=2)
     alice.tick(3)
@@ -684,7 +684,7 @@ async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main:
 
 
 async def test_an_ack_may_spell_the_id_as_it_likes(node: Node, main: Room) -> None:
-    node.set_modes(main, {"tick": "queue"})
+    await node.host.set_modes(main, {"tick": "queue"})
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     alice.send({"type": "tick", "data": {}, "id": ID.upper()})
     (event,) = await bob.hears(1)
@@ -712,7 +712,7 @@ FIELDS = ["id", "customer", "event", "item", "quantity", "note", "reason", "mess
 async def test_whatever_is_sent_is_answered_and_the_pump_goes_on(
     node: Node, main: Room, mode: str
 ) -> None:
-    node.set_modes(main, {"*": mode})
+    await node.host.set_modes(main, {"*": mode})
     neighbour = await join(node, "neighbour", types=["none"])
     alice, bob = await join(node, echo=False), await join(node, "bob", ack="manual", prefetch=100)
     count = 0
@@ -738,7 +738,7 @@ async def test_modes_that_make_no_sense_change_nothing_for_anyone(node: Node, ma
     wrong: list[dict[str, Any]] = [{"*": 5}, {"*": []}, {"*": {}}, {"": "relay"}]
     for modes in (*wrong, {"a" * 65: None}, {"\0": "queue"}):
         with pytest.raises(Exception, match="is no"):
-            node.set_modes(main, modes)
+            await node.host.set_modes(main, modes)
     alice.tick(1)
     await alice.hears(1)
     assert main.modes == {"*": "relay"}

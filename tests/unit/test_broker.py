@@ -323,7 +323,11 @@ def test_nobody_hears_what_was_accepted_before_it_joined() -> None:
 
 def test_modes_are_set_by_type_null_removes_one_and_the_star_is_always_there() -> None:
     journal = Counter()
-    set_modes, room = journal.broker.set_modes, journal.room
+    room = journal.room
+
+    def set_modes(room: Room, changes: dict[str, str | None], now: int) -> None:
+        journal.take([journal.broker.set_modes(room, changes, now)])
+
     set_modes(room, {"order_placed": "queue"}, 0)
     assert room.modes == {"*": "relay", "order_placed": "queue"}
     set_modes(room, {"*": "pubsub"}, 0)
@@ -358,7 +362,7 @@ def test_an_event_keeps_the_mode_under_which_it_was_sent() -> None:
     journal = Counter()
     alice = journal.join("alice")
     (before,) = journal.say(alice)
-    journal.broker.set_modes(journal.room, {"order_placed": "queue"}, 0)
+    journal.take([journal.broker.set_modes(journal.room, {"order_placed": "queue"}, 0)])
     (after,) = journal.say(alice)
     assert before.record is not None
     assert after.record is not None
@@ -400,7 +404,7 @@ def test_the_welcome_says_who_one_is_and_how_the_room_stands() -> None:
     journal = Counter()
     journal.join("bob")
     bob = journal.join("bob", types=frozenset({"b", "a"}), ack="manual")
-    journal.broker.set_modes(journal.room, {"*": "pubsub"}, 0)
+    journal.take([journal.broker.set_modes(journal.room, {"*": "pubsub"}, 0)])
     journal.room.last = ID
     said = json.loads(journal.broker.welcome(bob, 1234))
     assert said["data"] == {

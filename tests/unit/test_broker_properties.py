@@ -241,10 +241,14 @@ class Machine(RuleBasedStateMachine):
             self.run(self._hold_or_let_go(act))
 
     def _set_mode(self, type: str, mode: str | None) -> None:
-        self.run(self._do(lambda: self.node.set_modes(self.room, {type: mode})))
+        self.run(self._host(self.node.host.set_modes(self.room, {type: mode})))
 
     async def _hold_or_let_go(self, act: str) -> None:
-        doing = asyncio.ensure_future(getattr(self.node.host, act)(self.room))
+        await self._host(getattr(self.node.host, act)(self.room))
+
+    async def _host(self, act: Coroutine[Any, Any, Any]) -> None:
+        """Let the host act, who waits for the journal."""
+        doing = asyncio.ensure_future(act)
         while not doing.done():
             self._begin_batch()
             await asyncio.sleep(0)

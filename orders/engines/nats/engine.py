@@ -96,7 +96,7 @@ class NatsEngine(Reading):
                 " killed; see docs/running.md",
                 replicas=self._replicas,
             )
-        return [state] if state else []
+        return [state] if state and state.head else []
 
     async def close(self) -> None:
         if self._ticking is not None:
@@ -112,6 +112,7 @@ class NatsEngine(Reading):
         self._people = People(self._link, self.node, self.neighbours, self._replicas)
         self._rooms.mine, self._rooms.arrived = self._mine, self._has_arrived
         self._rooms.ended, self._rooms.lost = self._work.forget, self.neighbours.lost
+        self._rooms.forgotten = self.neighbours.forgotten
         while True:
             try:
                 make = self._rooms.make_stream
@@ -132,7 +133,8 @@ class NatsEngine(Reading):
         await self._rooms.leave(room)
 
     async def forget(self, room: str) -> None:
-        await self._rooms.leave(room)  # other nodes may be in it; what it has is little
+        with contextlib.suppress(StorageFailed, Rejected):  # then it stays, as empty as it was
+            await self._rooms.forget(room)
 
     def _mine(self, node: str, number: int) -> Record | None:
         return self._own.pop(number, None) if node == self.node else None

@@ -15,16 +15,25 @@ log = structlog.get_logger()
 HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked anew
 LOOK = 0.25
 AGAIN = 0.3
+GONE = 10059  # there is no such stream
 
 
 class Follower:
-    """Gives `heard` the messages of a stream that lie after `position`, which it moves along."""
+    """Gives `heard` the messages of a stream that lie after `position`, which it moves along.
+
+    `gone` is told when there is no such stream any more, and nothing will come.
+    """
 
     def __init__(
-        self, link: Link, stream: str, position: int, heard: Callable[[int, Msg], None]
+        self,
+        link: Link,
+        stream: str,
+        position: int,
+        heard: Callable[[int, Msg], None],
+        gone: Callable[[], None],
     ) -> None:
         self.position = position
-        self._link, self._stream, self._heard = link, stream, heard
+        self._link, self._stream, self._heard, self._gone = link, stream, heard, gone
         self._alive = 0.0
         self._stopped = False
         self._task = asyncio.create_task(self._follow())
@@ -49,8 +58,13 @@ class Follower:
                 while time.monotonic() < self._alive + 3 * HEARTBEAT:
                     await asyncio.sleep(LOOK)
                 await self._link.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
-            except (StorageFailed, Rejected) as error:
-                log.warning("a journal cannot be followed", stream=self._stream, error=str(error))
+            except Rejected as rejected:
+                if rejected.code == GONE:
+                    self._gone()
+                    return
+                log.warning("not followed", stream=self._stream, error=str(rejected))
+                await asyncio.sleep(AGAIN)
+            except StorageFailed:
                 await asyncio.sleep(AGAIN)
             finally:
                 if inbox is not None:

@@ -286,6 +286,17 @@ class Link:
             await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
         return found
 
+    async def has_more(self, stream: str, start: int, end: int, *filters: str) -> bool:
+        """Whether the server that leads the stream has something between two sequences."""
+        for subject in filters or (">",):
+            try:
+                answer = await self.api(f"STREAM.MSG.GET.{stream}", seq=start, next_by_subj=subject)
+            except Rejected:
+                continue  # nothing
+            if answer["message"]["seq"] < end:
+                return True
+        return False
+
     async def consume(
         self, stream: str, start: int, filters: Sequence[str] = (), **more: Any
     ) -> str | None:

@@ -1,16 +1,19 @@
 """Reading a journal on JetStream: pages of it, one event, what is told of it."""
 
+import asyncio
 import itertools
+import time
 
 from orders.broker.records import Record
 from orders.domain.orders import Order
 from orders.engines.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link
+from orders.engines.nats.link import Link, unavailable
 from orders.engines.nats.room import FollowedRoom
 from orders.engines.nats.rooms import Rooms
 
 CHUNK = 500  # records that are asked for at once
+LAGS = 0.05
 
 
 class Reading:
@@ -30,15 +33,30 @@ class Reading:
         return take_bytes(await self._scan(there, after + 1, min(limit, CHUNK)))
 
     async def _scan(
-        self, room: FollowedRoom, start: int, count: int, *filters: str
+        self, room: FollowedRoom, start: int, count: int, *filters: str, upto: int | None = None
     ) -> list[Record]:
-        name = subjects.stream(room.name, room.epoch)
-        found = await self._link.read(name, start, count, *filters)
-        return [
-            subjects.record(room.name, position, message.headers[subjects.HEADER], message.data)[0]
-            for position, message in found
-            if message.headers and subjects.HEADER in message.headers
-        ]
+        """Records from a position on, all there are before `upto`; else none only at the end.
+
+        A server that has just come back may lag behind: what it does not have, the one that
+        leads is asked for, and then the other again.
+        """
+        stream = subjects.stream(room.name, room.epoch)
+        end = upto or room.state.head + 1
+        clock = time.monotonic()
+        while True:
+            found = await self._link.read(stream, start, count, *filters)
+            records = [
+                subjects.record(room.name, place, message.headers[subjects.HEADER], message.data)[0]
+                for place, message in found
+                if place < end and message.headers and subjects.HEADER in message.headers
+            ]
+            last = found[-1][0] if found else start - 1
+            is_whole = last >= end - 1 or (found and (upto is None or len(found) == count))
+            if is_whole or not await self._link.has_more(stream, last + 1, end, *filters):
+                return records
+            if time.monotonic() > clock + self._link.patience:
+                raise unavailable()
+            await asyncio.sleep(LAGS)
 
     async def page(
         self, room: str, wanted: Filter, limit: int, *, after: int = 0, before: int | None = None
@@ -49,7 +67,8 @@ class Reading:
         events = f"{subjects.log(room, there.epoch)}.event.*"
         most = limit + 1 if wanted.is_open else MOST_SCANNED
         looked_at: list[Record] = []
-        admitted, size, end, is_over = 0, 0, before, False
+        admitted, size, is_over = 0, 0, False
+        end = None if before is None else min(before, there.state.head + 1)
         while not is_over and len(looked_at) < most:
             if end is None:
                 chunk = await self._scan(there, after + 1, min(CHUNK, most), events)
@@ -57,8 +76,7 @@ class Reading:
                 is_over = not chunk
             else:
                 start = max(1, end - CHUNK)
-                found = await self._scan(there, start, end - start, events)
-                chunk = [record for record in found if record.position < end][::-1]
+                chunk = (await self._scan(there, start, end - start, events, upto=end))[::-1]
                 is_over, end = start == 1, start
             for record in chunk[: most - len(looked_at)]:
                 looked_at.append(record)
@@ -75,9 +93,10 @@ class Reading:
         there = self._rooms.here.get(room)
         if there is None:
             return None
-        found = await self._link.last(
-            subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
-        )
+        stream, subject = subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
+        found = await self._link.last(stream, subject)
+        if found is None and await self._link.has_more(stream, 1, there.state.head + 1, subject):
+            raise unavailable()  # this server lags behind
         if found is None:
             return None
         message, position = found

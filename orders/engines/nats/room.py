@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -46,6 +47,7 @@ class FollowedRoom:
         link: Link,
         mine: Callable[[str, int], Record | None],
         arrived: Callable[["FollowedRoom", Record], None],
+        gone: Callable[["FollowedRoom"], None],
     ) -> None:
         """Have what is stored from here on arrive."""
 
@@ -60,7 +62,7 @@ class FollowedRoom:
             arrived(self, record)
 
         stream = subjects.stream(self.name, self.epoch)
-        self.follower = Follower(link, stream, self.state.head, heard)
+        self.follower = Follower(link, stream, self.state.head, heard, partial(gone, self))
 
     async def stop(self) -> None:
         if self.follower is not None:
@@ -98,7 +100,7 @@ class FollowedRoom:
                 if there is not None and (there.node or self.node) == node:
                     del self.present[data["name"]]
             case Kind.MODES:
-                state.modes = changed(state.modes, data["changes"])
+                state.modes = changed(state.modes, data.get("changes", data["modes"]))
             case Kind.PAUSED:
                 if not state.paused:
                     state.cursor = record.position

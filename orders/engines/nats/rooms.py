@@ -38,6 +38,7 @@ class Rooms:
         self.arrived: Callable[[FollowedRoom, Record], None] = lambda _, __: None
         self.ended: Callable[[FollowedRoom], None] = lambda _: None
         self.lost: Callable[[Entry], None] = lambda _: None
+        self.forgotten: Callable[[str], None] = lambda _: None
         self._link, self._node = link, node
         self._max_attempts, self._replicas = max_attempts, replicas
         self._entering: dict[str, asyncio.Lock] = {}
@@ -135,13 +136,33 @@ class Rooms:
             await self.snapshots.save(room, NEEDED)
             self._drop(room)
 
+    async def forget(self, name: str) -> None:
+        """Drop a room that has no events and in which nobody is."""
+        room = self.here.get(name)
+        if room is None or room.state.events:
+            return
+        await self.leave(name)
+        info = await self._info(room)
+        entry = await self._link.kept(self._epochs.get(name))
+        if entry is None or info["state"]["last_seq"] != room.state.head:
+            return  # somebody has just come
+        await self._link.kept(self._epochs.delete(name, last=entry.revision))
+        await self._link.api(f"STREAM.DELETE.{subjects.stream(name, room.epoch)}")
+
     def _drop(self, room: FollowedRoom) -> None:
         self.ended(room)
         self._link.spawn(room.stop())
 
     def _follow(self, room: FollowedRoom) -> None:
         room.lost = self.lost
-        room.follow(self._link, self.mine, self._heard)
+        room.follow(self._link, self.mine, self._heard, self._gone)
+
+    def _gone(self, room: FollowedRoom) -> None:
+        """Another node has forgotten it."""
+        if self.here.get(room.name) is room:
+            del self.here[room.name]
+            self.ended(room)
+            self.forgotten(room.name)
 
     def _heard(self, room: FollowedRoom, record: Record) -> None:
         if record.kind is Kind.RESET:
