@@ -21,7 +21,7 @@ class Result:
     `case`: what was varied: {"subscribers": 100, "window": 64}
     `figures`: what was measured, each name ending in its unit: {"deliveries_per_second": 3.1e6,
       "p99_ms": 2.5, "memory_kib": 17.0}
-    `server`, `load`: the share of its core (0–1) that each side used, None where it was not measured
+    `server`, `load`: the share of its core (0–1) that each side used, None where not measured
     `run`: from 1
     `note`: why there are no figures, where there are none ("redis-server is not installed")
     """
