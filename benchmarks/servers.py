@@ -3,19 +3,24 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 STARTS_WITHIN = 20.0  # seconds
+
+
+class DidNotStart(SystemExit):
+    """A server that ended, or was not ready in time; its last words are the message."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +51,45 @@ def orders(core: int, directory: str | None = None, **settings: object) -> Itera
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
         journal = str(Path(home) / "orders.db")
         command = ["-m", "orders", "serve", "--port", "0", "--journal", journal]
-        with _running(command, home, core, environment, ready="/readyz") as server:
+        with running([sys.executable, *command], home, core, environment, "/readyz") as server:
             yield server
 
 
 @contextmanager
 def baseline(core: int) -> Iterator[Server]:
     """A bare aiohttp relay that awaits `send_str()` for each of its participants."""
-    with (
-        tempfile.TemporaryDirectory(prefix="baseline-") as home,
-        _running(["-m", "benchmarks.baseline"], home, core, {}, ready="/readyz") as server,
-    ):
+    with relay([sys.executable, "-m", "benchmarks.peers.relay_aiohttp"], core) as server:
         yield server
 
 
 @contextmanager
-def _running(
-    arguments: list[str], home: str, core: int, environment: dict[str, str], ready: str
+def relay(command: Sequence[str], core: int) -> Iterator[Server]:
+    """A program that prints `http://localhost:PORT` once it listens."""
+    with (
+        tempfile.TemporaryDirectory(prefix="relay-") as home,
+        running(command, home, core, {"NODE_ENV": "production"}) as server,
+    ):
+        yield server
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    home: str,
+    core: int,
+    environment: dict[str, str] | None = None,
+    ready: str | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
+    """A process on a core. It is ready when it answers `ready`, or else when its port opens."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+    own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     log = Path(home) / "log"
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})  # a child keeps the cores of its parent, and so do its threads
@@ -72,17 +97,17 @@ def _running(
         began = time.perf_counter()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                command,
                 cwd=home,
-                env={**kept, **environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                env={**kept, **own, **(environment or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
     finally:
         os.sched_setaffinity(0, before)
     try:
-        port = _port(process, log, began)
-        while not _answers(f"http://127.0.0.1:{port}{ready}"):
+        port = port or _port(process, log, began)
+        while not (_answers(f"http://127.0.0.1:{port}{ready}") if ready else _opens(port)):
             _still_starting(process, log, began)
         yield Server(process.pid, port, time.perf_counter() - began)
     finally:
@@ -103,7 +128,7 @@ def _port(process: subprocess.Popen[bytes], log: Path, began: float) -> int:
 
 def _still_starting(process: subprocess.Popen[bytes], log: Path, began: float) -> None:
     if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN:
-        raise SystemExit(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        raise DidNotStart(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")
     time.sleep(0.005)
 
 
@@ -113,3 +138,11 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False
+
+
+def _opens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=STARTS_WITHIN).close()
+    except ConnectionError:
+        return False
+    return True
