@@ -37,6 +37,7 @@ class Peer:
     `missing()` says why it cannot be had here, or nothing
     `version()` is what the report shows
     `speaks` names its dialect: how the load joins it, publishes and hears
+    `carries` says what it does for an event beside passing it on
     """
 
     name: str
@@ -44,6 +45,7 @@ class Peer:
     missing: Callable[[], str]
     version: Callable[[], str]
     speaks: str = "plain"
+    carries: str = "checks nothing, keeps nothing"
 
 
 @contextmanager
@@ -144,7 +146,14 @@ def _ours() -> str:
     return f"Orders {__version__}, {_of_package('aiohttp')}"
 
 
-ORDERS = Peer(OURS, _orders, _here, _ours, "orders")
+ORDERS = Peer(
+    OURS,
+    _orders,
+    _here,
+    _ours,
+    "orders",
+    "checks each event, and has it on disk before it is heard",
+)
 
 RELAYS = (
     ORDERS,
@@ -173,6 +182,7 @@ RELAYS = (
         partial(servers.without_node, "socket.io"),
         partial(_of_node, "socket.io"),
         "socketio",
+        "parses and writes each event's JSON anew, keeps nothing",
     ),
     Peer(
         "websockets",
@@ -186,15 +196,37 @@ RELAYS = (
 
 QUEUES = (
     ORDERS,
-    Peer("JetStream", partial(_nats, False, ""), _without_nats, _of_nats, "jetstream"),
+    Peer(
+        "JetStream",
+        partial(_nats, False, ""),
+        _without_nats,
+        _of_nats,
+        "jetstream",
+        "writes to files, syncs them every two minutes",
+    ),
     Peer(
         "JetStream, synced",
         partial(_nats, False, "sync_interval: always"),
         _without_nats,
         _of_nats,
         "jetstream",
+        "has each write on disk before it answers (sync_interval: always)",
     ),
-    Peer("Redis", partial(_redis, "everysec"), _without_redis, _of_redis, "redis"),
-    Peer("Redis, synced", partial(_redis, "always"), _without_redis, _of_redis, "redis"),
+    Peer(
+        "Redis Streams",
+        partial(_redis, "everysec"),
+        _without_redis,
+        _of_redis,
+        "redis",
+        "appends to a file, syncs it every second (appendfsync everysec)",
+    ),
+    Peer(
+        "Redis Streams, synced",
+        partial(_redis, "always"),
+        _without_redis,
+        _of_redis,
+        "redis",
+        "has each write on disk before it answers (appendfsync always)",
+    ),
 )
 """Who keeps orders, hands each to one worker, and hears whether it was done."""

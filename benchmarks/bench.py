@@ -1,0 +1,130 @@
+"""`make bench`: every work on every peer, in turn, and a report of it all.
+
+One run of each peer after the other, and then all again, so that a noisy moment hits all alike.
+Servers run on one core, the load, which is this process, on another. What is measured goes to
+results.jsonl at once; the report is made of that.
+
+    python -m benchmarks.bench --runs 3 --works fanout latency workflow
+"""
+
+import argparse
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks import fanout, latency, machine, report, results, servers, workflow
+from benchmarks.peers import QUEUES, RELAYS, Peer
+from benchmarks.results import Result
+
+REPORT = Path(__file__).parent / "report"
+FILES = 20_000  # open at once, at most
+
+
+@dataclass(frozen=True)
+class Step:
+    """One measurement, to be done once in every run."""
+
+    work: str
+    peer: str
+    case: Mapping[str, float]
+    measure: Callable[[int], Iterable[Result]]
+
+
+def plan(options: argparse.Namespace, core: int) -> Iterator[Step]:
+    """All that is measured in a run, in this order."""
+
+    def step(peer: Peer, work: str, measure: Callable[..., Result], **case: float) -> Step:
+        seconds = options.seconds * (2.5 if work == "latency" else 1)
+
+        def once(run: int) -> Iterator[Result]:
+            with peer.start(core, options.directory) as server:
+                yield measure(peer, server, **case, seconds=seconds, run=run)
+
+        return Step(work, peer.name, case, once)
+
+    for subscribers in options.subscribers:
+        for peer in RELAYS:
+            yield step(
+                peer, "fanout", fanout.measure, subscribers=subscribers, window=options.window
+            )
+    for peer in RELAYS:
+        yield step(peer, "latency", latency.measure, subscribers=500, rate=100)
+    for window in (64, 1):
+        for peer in QUEUES:
+            yield step(peer, "workflow", workflow.measure, window=window)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3, help="(3)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a measurement (1)")
+    parser.add_argument("--works", nargs="+", help="only these (fanout latency workflow)")
+    parser.add_argument("--peers", nargs="+", help="only these, by their names in the report")
+    parser.add_argument("--subscribers", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--window", type=int, default=64, help="events not yet through (64)")
+    parser.add_argument("--directory", help="where journals lie (the system's for temporary files)")
+    parser.add_argument("--to", type=Path, default=REPORT, help="where the report goes")
+    options = parser.parse_args()
+
+    server_core, load_core = servers.cores()
+    os.sched_setaffinity(0, {load_core})
+    allow_files()
+    options.to.mkdir(parents=True, exist_ok=True)
+    file = options.to / "results.jsonl"
+    file.unlink(missing_ok=True)
+    results.write(file, [machine.describe(options.directory)])
+
+    absent = {}
+    for peer in dict.fromkeys((*RELAYS, *QUEUES)):
+        if reason := peer.missing():
+            absent[peer.name] = reason
+            say(f"{peer.name}: {reason}")
+        else:
+            what = f"{peer.version()}; {peer.carries}"
+            results.write(file, [Result("peer", peer.name, note=what)])
+    steps = [
+        step
+        for step in plan(options, server_core)
+        if (not options.works or step.work in options.works)
+        and (not options.peers or step.peer in options.peers)
+    ]
+    began, total = time.monotonic(), len(steps) * options.runs
+    for number, (run, step) in enumerate(
+        (run, step) for run in range(1, options.runs + 1) for step in steps
+    ):
+        done = partial(say, f"{number + 1:>3} of {total}, {time.monotonic() - began:>3.0f} s:")
+        for result in attempt(step, run, absent.get(step.peer, "")):
+            results.write(file, [result])
+            done(report.line(result))
+    for path in report.write(file, options.to):
+        say(f"written: {os.path.relpath(path)}")
+
+
+def attempt(step: Step, run: int, absent: str) -> Iterator[Result]:
+    """A step's results; where it fails, one that says why, and the rest goes on."""
+    try:
+        if absent:
+            raise servers.Missing(absent)
+        yield from step.measure(run)
+    except (servers.Missing, servers.DidNotStart, OSError) as error:
+        yield Result(step.work, step.peer, step.case, run=run, note=str(error))
+
+
+def allow_files() -> None:
+    """Let this process, and the servers it starts, open many sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def say(*words: str) -> None:
+    print(*words, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
