@@ -14,7 +14,7 @@ MESSAGES ?= 1000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench idle start classroom mutants torture fuzz clean
+.PHONY: help demo lesson test lint types unit format bench bench-quick idle start classroom mutants torture fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -43,8 +43,12 @@ format: $(VENV)/made-for-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/made-for-test
-	$(BIN)/python -m benchmarks.fanout
+# About five minutes, best on a quiet machine; `make bench BENCH="--runs 5 --seconds 5"` for longer.
+bench: $(VENV)/made-for-bench
+	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+bench-quick: $(VENV)/made-for-demo
+	$(BIN)/python -m benchmarks.quick
 
 idle: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.idle
@@ -78,6 +82,14 @@ $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 $(VENV)/made-for-test: $(VENV)/made-for-demo
 	@echo "Installing what its tests need ..."
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# Peers that cannot be had here are named in the report, so Node may be missing.
+$(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
+	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) --no-build-isolation --editable '.[bench]'
+	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
+		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi
 	@touch $@
 
 $(VENV)/pyvenv.cfg: pyproject.toml constraints.txt

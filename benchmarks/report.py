@@ -134,17 +134,20 @@ def _plot(work: works.Work, title: str, those: Sequence[Result]) -> str:
         for peer, its in _by(those, lambda result: result.peer).items()
         if (good := [result for result in its if result.figures])
     }
+    main = work.compared
     if work.plot == "dots":
         points = {
             peer: {
-                label: statistics.median(result.figures[figure] for result in good)
+                label.partition(",")[0]: statistics.median(
+                    result.figures[figure] for result in good
+                )
                 for figure, label in work.figures.items()
                 if figure in works.MILLISECONDS
             }
             for peer, good in rows.items()
         }
-        return svg.dots(title, work.below, points, OURS)
-    main = work.compared
+        best = sorted(points, key=lambda peer: points[peer][work.figures[main].partition(",")[0]])
+        return svg.dots(title, work.below, {peer: points[peer] for peer in best}, OURS)
     bars = []
     for peer, good in rows.items():
         values = [result.figures[main] for result in good]

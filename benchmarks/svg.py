@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, MARGIN, ROW = 760, 24, 30
-LABELS = 180  # where the plot begins, right of the names
+LABELS = 214  # where the plot begins, right of the names
 END = 690  # where it ends, left of the figures
 
 STYLE = """
@@ -61,21 +61,23 @@ def bars(title: str, below: str, rows: Sequence[Bar]) -> str:
 def dots(title: str, below: str, rows: Mapping[str, Mapping[str, float]], ours: str) -> str:
     """One row of named values each, on a scale whose every step is ten times the last."""
     values = [v for row in rows.values() for v in row.values() if 0 < v < math.inf]
-    place = _logarithmic(values, LABELS + 10, END)
-    bottom = 92 + len(rows) * (ROW + 10)
-    parts = _ticks(values, place, 78, bottom)
+    place = _logarithmic(values, LABELS + 10, END - 100)
+    names = list(next(iter(rows.values()), {}))
+    bottom = 110 + len(rows) * ROW
+    parts = _ticks(values, place, 92, bottom)
+    parts += [_text(WIDTH - MARGIN, 84, " · ".join(names), "end small muted")]
     for number, (name, row) in enumerate(rows.items()):
-        y = 100 + number * (ROW + 10)
-        own = name == ours
-        points = [(place(value), label) for label, value in row.items() if 0 < value < math.inf]
-        parts += [f'<g class="{"ours" if own else "peer"}">']
-        parts += [_text(LABELS - 10, y + 5, name, "end strong" if own else "end")]
-        if points:
-            parts += [f'<path class="line" d="M{points[0][0]:.1f} {y}H{points[-1][0]:.1f}"/>']
-        for x, label in points:
-            parts += [f'<circle class="bar" cx="{x:.1f}" cy="{y}" r="5"><title>{label}</title>']
-            parts += ["</circle>"]
-        parts += ["</g>"]
+        y = 112 + number * ROW
+        strong = " strong" if name == ours else ""
+        places = [place(value) for value in row.values() if 0 < value < math.inf]
+        parts += [f'<g class="{"ours" if name == ours else "peer"}">']
+        parts += [_text(LABELS - 10, y + 5, name, "end" + strong)]
+        parts += [f'<path class="line" d="M{min(places):.1f} {y}H{max(places):.1f}"/>'] * bool(
+            places
+        )
+        parts += [f'<circle class="bar" cx="{x:.1f}" cy="{y}" r="5"/>' for x in places]
+        said = " · ".join(short(value) for value in row.values())
+        parts += [_text(WIDTH - MARGIN, y + 5, said, "end small" + strong), "</g>"]
     return _page(title, below, parts, bottom + 34)
 
 
@@ -107,7 +109,7 @@ def short(value: float) -> str:
     for size, word in ((1e6, " M"), (1e4, " k")):
         if value >= size:
             scaled = value / (1e3 if size == 1e4 else size)
-            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f}{word}"
+            return (f"{scaled:,.0f}" if scaled >= 100 else f"{scaled:.3g}") + word
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

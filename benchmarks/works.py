@@ -45,7 +45,7 @@ WORKS = {
         more_is_better=False,
         plot="dots",
         main="p99_ms",
-        below="Milliseconds at p50, p99 and p99.9, from left to right; each step is ten times.",
+        below="Milliseconds from when it was to be sent until it is read; each step is ten times.",
     ),
     "workflow": Work(
         "The order workflow",
@@ -53,7 +53,7 @@ WORKS = {
         " the customer: an order's time is from placing to hearing. A window of 64 or of 1 orders"
         " that are not yet answered. All clients are plain sockets in the load's process.",
         {"orders_per_second": "orders/s", **MILLISECONDS},
-        below="Orders a second, one core.",
+        below="Orders a second. Ours and those called synced have each write on disk.",
     ),
     "idle": Work(
         "Idle participants",
