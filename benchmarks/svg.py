@@ -72,9 +72,9 @@ def dots(title: str, below: str, rows: Mapping[str, Mapping[str, float]], ours: 
         places = [place(value) for value in row.values() if 0 < value < math.inf]
         parts += [f'<g class="{"ours" if name == ours else "peer"}">']
         parts += [_text(LABELS - 10, y + 5, name, "end" + strong)]
-        parts += [f'<path class="line" d="M{min(places):.1f} {y}H{max(places):.1f}"/>'] * bool(
-            places
-        )
+        if places:
+            way = f"M{min(places):.1f} {y}H{max(places):.1f}"
+            parts += [f'<path class="line" d="{way}"/>']
         parts += [f'<circle class="bar" cx="{x:.1f}" cy="{y}" r="5"/>' for x in places]
         said = " · ".join(short(value) for value in row.values())
         parts += [_text(WIDTH - MARGIN, y + 5, said, "end small" + strong), "</g>"]

@@ -71,6 +71,8 @@ def measure(
         cores, end = Cores(server), time.perf_counter() + seconds
         run_until(lambda: time.perf_counter() >= end)
         cores.stop()
+        if not times:
+            raise ConnectionError(f"no order was confirmed for {seconds:g} s")
         return Result(
             work="workflow",
             peer=peer.name,

@@ -77,8 +77,8 @@ def _envelope(id: bytes, type: bytes, source: bytes, data: bytes) -> bytes:
     )
 
 
-PLACED = rb'"id":"([^"]{36})","type":"order_placed"[^{]*\{"id":(\d+)'
+PLACED = rb'"id":"([^"]{36})","type":"order_placed"[^{]*\{"id":(\d+),'
 """In an order's text: its event's id, and its number."""
 
-CONFIRMED = rb'"type":"order_confirmed"[^{]*\{"id":(\d+)'
+CONFIRMED = rb'"type":"order_confirmed"[^{]*\{"id":(\d+),'
 """In a confirmation's text: the order's number."""
