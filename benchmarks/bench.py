@@ -8,13 +8,14 @@ results.jsonl at once; the report is made of that.
 """
 
 import argparse
+import itertools
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from benchmarks import fanout, latency, machine, report, results, servers, workflow
@@ -93,16 +94,23 @@ def main() -> None:
         if (not options.works or step.work in options.works)
         and (not options.peers or step.peer in options.peers)
     ]
-    began, total = time.monotonic(), len(steps) * options.runs
-    for number, (run, step) in enumerate(
-        (run, step) for run in range(1, options.runs + 1) for step in steps
-    ):
-        done = partial(say, f"{number + 1:>3} of {total}, {time.monotonic() - began:>3.0f} s:")
-        for result in attempt(step, run, absent.get(step.peer, "")):
-            results.write(file, [result])
-            done(report.line(result))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that servers end as well
+    try:
+        measure(steps, options.runs, file, absent)
+    except KeyboardInterrupt:
+        say("interrupted: the report is of what was measured until now")
     for path in report.write(file, options.to):
         say(f"written: {os.path.relpath(path)}")
+
+
+def measure(steps: list[Step], runs: int, file: Path, absent: Mapping[str, str]) -> None:
+    """Do every step once, and then all of them again, for so many runs."""
+    began, total = time.monotonic(), len(steps) * runs
+    for number, (run, step) in enumerate(itertools.product(range(1, runs + 1), steps), 1):
+        for result in attempt(step, run, absent.get(step.peer, "")):
+            results.write(file, [result])
+            passed = time.monotonic() - began
+            say(f"{number:>3} of {total}, {passed:>3.0f} s: {report.line(result)}")
 
 
 def attempt(step: Step, run: int, absent: str) -> Iterator[Result]:

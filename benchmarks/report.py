@@ -22,11 +22,13 @@ Key = TypeVar("Key", bound=Hashable)
 
 def write(file: Path, to: Path) -> list[Path]:
     """Make the report of a file of results; what was written."""
-    return list(_write(list(results.read(file)), to))
+    all = [part for result in results.read(file) for part in works.parts(result)]
+    return list(_write(all, to))
 
 
 def line(result: Result) -> str:
     """A result in one line, to follow what is being measured."""
+    result = next(works.parts(result), result)
     work = works.of(result.work, result.figures)
     who = f"{work.title.lower()}, {_words(result.case)}: {result.peer:<24}"
     if result.note:
@@ -188,7 +190,8 @@ def _words(case: Mapping[str, float]) -> str:
     )
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(measured: Iterable[float]) -> str:
+    values = [value for value in measured if not math.isnan(value)]
     if not values:
         return ""
     middle = short(statistics.median(values))

@@ -1,7 +1,9 @@
 """What the report says of each work, and how it shows it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from benchmarks.results import Result
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,45 @@ WORKS = {
     ),
 }
 
+GROWTH = {
+    "deliveries_per_second": "deliveries/s",
+    "appends_per_second": "accepted/s",
+    "cpu_us_per_append": "processor each, µs",
+    "memory_mib": "memory, MiB",
+}
+WORKS |= {
+    "growth_subscribers": Work(
+        "Cost against growth: subscribers",
+        "One room, one publisher, a window of 64 events.",
+        GROWTH,
+        plot="lines",
+        below="Deliveries a second, over the number of subscribers.",
+    ),
+    "growth_rooms": Work(
+        "Cost against growth: rooms",
+        "100 subscribers, spread over ever more rooms, each with a publisher of its own; 64 events"
+        " altogether are not yet accepted.",
+        GROWTH,
+        plot="lines",
+        below="Deliveries a second, over the number of rooms.",
+    ),
+    "growth_log": Work(
+        "Cost against growth: the log",
+        "A room whose log is so long already: how soon the server is ready, how many events a"
+        " second are accepted, how soon who missed the last 1,000 has them. Memory is without what"
+        " is mapped from files.",
+        {
+            "appends_per_second": "accepted/s",
+            "slowest_second_appends": "in the slowest second",
+            "start_seconds": "ready after, s",
+            "resume_ms": "1,000 missed ones, ms",
+            "memory_mib": "memory, MiB",
+        },
+        plot="lines",
+        below="Accepted events a second, over the length of the log.",
+    ),
+}
+
 LABELS = {
     "per_second": "{} a second",
     "ms": "{}, ms",
@@ -110,3 +151,21 @@ def label(figure: str) -> str:
         if figure.endswith(f"_{unit}"):
             return words.format(figure.removesuffix(f"_{unit}").replace("_", " "))
     return figure.replace("_", " ")
+
+
+def parts(result: Result) -> Iterator[Result]:
+    """A result as the report has it: one of growth is a point of each curve that it lies on."""
+    if result.work != "growth":
+        yield result
+        return
+    for what, others in (
+        ("subscribers", {"rooms": 1}),
+        ("rooms", {"subscribers": 100}),
+        ("length", {}),
+    ):
+        if what in result.case and all(
+            result.case[name] == value for name, value in others.items()
+        ):
+            name = "events" if what == "length" else what
+            work = f"growth_{name}".replace("events", "log")
+            yield replace(result, work=work, case={name: result.case[what]})

@@ -65,6 +65,24 @@ def test_the_report_compares_run_by_run_and_names_who_is_missing(tmp_path: Path)
     assert {path.name for path in written} == {"report.md", "fanout-100-64.svg"}
 
 
+def test_what_grows_is_drawn_as_a_curve_for_each_thing_that_grows(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    cases = [{"subscribers": n, "rooms": 1} for n in (10, 100)] + [{"subscribers": 100, "rooms": 9}]
+    cases += [{"length": length} for length in (0, 1000)]
+    figures = {"deliveries_per_second": 2e6, "appends_per_second": 2e4}
+    results.write(file, [Result("growth", OURS, case, figures, 0.9, 0.3) for case in cases])
+    written = {path.name for path in report.write(file, tmp_path)}
+    assert written == {
+        "growth_subscribers.svg",
+        "growth_rooms.svg",
+        "growth_log.svg",
+        "report.md",
+    }
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "| 100 subscribers | 2 M |" in text and "| 9 rooms | 2 M |" in text
+    assert "| 1,000 events | 20 k |" in text
+
+
 def test_a_load_that_was_full_while_the_server_was_not_is_marked(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     figures = {"orders_per_second": 5.0}
