@@ -153,19 +153,20 @@ def label(figure: str) -> str:
     return figure.replace("_", " ")
 
 
+CURVES: tuple[tuple[str, str, str, Mapping[str, float]], ...] = (
+    ("growth_subscribers", "subscribers", "subscribers", {"rooms": 1}),
+    ("growth_rooms", "rooms", "rooms", {"subscribers": 100}),
+    ("growth_log", "length", "events", {}),
+)
+"""A work of the report; what grows in it, and how that is called; what stays as it is."""
+
+
 def parts(result: Result) -> Iterator[Result]:
     """A result as the report has it: one of growth is a point of each curve that it lies on."""
     if result.work != "growth":
         yield result
         return
-    for what, others in (
-        ("subscribers", {"rooms": 1}),
-        ("rooms", {"subscribers": 100}),
-        ("length", {}),
-    ):
-        if what in result.case and all(
-            result.case[name] == value for name, value in others.items()
-        ):
-            name = "events" if what == "length" else what
-            work = f"growth_{name}".replace("events", "log")
-            yield replace(result, work=work, case={name: result.case[what]})
+    case = dict(result.case)
+    for work, grows, name, stays in CURVES:
+        if grows in case and stays.items() <= case.items():
+            yield replace(result, work=work, case={name: case[grows]})
