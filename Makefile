@@ -71,7 +71,7 @@ mutants: $(VENV)/made-for-test
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache benchmarks/peers/node_modules
 
 $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 	@echo "Installing what Orders needs ..."
