@@ -14,7 +14,7 @@ MESSAGES ?= 1000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench bench-quick idle start classroom mutants torture fuzz clean
+.PHONY: help demo lesson test lint types unit format bench bench-quick idle start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -63,6 +63,9 @@ classroom: $(VENV)/made-for-test
 
 torture: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture --minutes $(MINUTES)
+
+torture-nats: $(VENV)/made-for-test
+	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
 
 fuzz: $(VENV)/made-for-test
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)

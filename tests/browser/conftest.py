@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
+from tests.nodes.conftest import nats, nodes, rooms  # noqa: F401 - fixtures
 from tests.rooms import Address
 
 FLAGS = [
