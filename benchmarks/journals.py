@@ -68,15 +68,21 @@ async def _empty(path: Path) -> None:
     await engine.close()
 
 
+def event(id: bytes, created: int = 1676554735324) -> bytes:
+    """An event of SIZE bytes, written as the broker writes it."""
+    head = b'{"id":"%s","type":"tick","created":"%d","source":"publisher","data":{"text":"' % (
+        id,
+        created,
+    )
+    return head + b"x" * (SIZE - len(head) - 3) + b'"}}'
+
+
 def _rows(room: int, first: int, keys: list[bytes]) -> Iterator[tuple[object, ...]]:
     """The rows of events that differ in their ids alone."""
     now = time.time_ns() // 1_000_000
-    head, tail = b'{"id":"', b'","type":"tick","created":"%d","source":"publisher",' % now
-    tail += b'"data":{"text":"'
-    tail += b"x" * (SIZE - len(head) - 36 - len(tail) - 3) + b'"}}'
     place = (room << SHIFT) + first
     for key in keys:
         d = key.hex().encode()
-        id = b"-".join((d[:8], d[8:12], d[12:16], d[16:20], d[20:]))
-        yield place, "event", now, key, 0, "tick", "publisher", "relay", head + id + tail
+        body = event(b"-".join((d[:8], d[8:12], d[12:16], d[16:20], d[20:])), now)
+        yield place, "event", now, key, 0, "tick", "publisher", "relay", body
         place += 1
