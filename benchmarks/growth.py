@@ -9,6 +9,7 @@ events a second it appends, how soon who missed the last 1,000 has them, and wha
 
 import argparse
 import itertools
+import math
 import os
 import shutil
 import sys
@@ -56,7 +57,7 @@ class Publisher:
 
 
 def flow(
-    server: servers.Server, rooms: list[str], subscribers: int, seconds: float
+    server: servers.Server, rooms: list[str], subscribers: int, seconds: int
 ) -> tuple[dict[str, float], float, float]:
     """Publish in each room to its share of the subscribers; figures, and the share of its core
     that the server and the load used."""
@@ -98,12 +99,17 @@ def flow(
 
         heard, accepted = sum(received), sum(p.accepted for p in publishers)
         busy, own, start = server.cpu, time.process_time(), time.perf_counter()
-        run_until(lambda: time.perf_counter() >= start + seconds)
+        slowest, before = math.inf, accepted
+        for second in range(1, int(seconds) + 1):
+            run_until(lambda: time.perf_counter() >= start + second)  # noqa: B023 - runs at once
+            now = sum(p.accepted for p in publishers)
+            slowest, before = min(slowest, now - before), now
         took = time.perf_counter() - start
         busy, own = server.cpu - busy, time.process_time() - own
         accepted = sum(p.accepted for p in publishers) - accepted
         figures = {
             "appends_per_second": accepted / took,
+            "slowest_second_appends": slowest,
             "cpu_us_per_append": busy / accepted * 1e6,
             "memory_mib": server.own_memory / 2**20,
         }
@@ -115,7 +121,7 @@ def flow(
 
 
 def measure_crowd(
-    subscribers: int, rooms: int, seconds: float, server_core: int, run: int = 1
+    subscribers: int, rooms: int, seconds: int, server_core: int, run: int = 1
 ) -> Result:
     """One run with so many subscribers, spread over so many rooms; the log is empty at first."""
     case = {"subscribers": float(subscribers), "rooms": float(rooms)}
@@ -126,7 +132,7 @@ def measure_crowd(
 
 
 def measure_log(
-    journal: Path, length: int, missed: str | None, seconds: float, server_core: int, run: int = 1
+    journal: Path, length: int, missed: str | None, seconds: int, server_core: int, run: int = 1
 ) -> Result:
     """One run on a journal that holds so many events; `missed`: an id, 1,000 before the last."""
     with servers.orders(server_core, journal=journal, rate=0) as server:
@@ -153,7 +159,7 @@ def resume(port: int, after: str) -> float:
     return time.perf_counter() - start
 
 
-def of_crowds(seconds: float, server_core: int, runs: int) -> Iterator[Result]:
+def of_crowds(seconds: int, server_core: int, runs: int) -> Iterator[Result]:
     """As subscribers grow in one room, then as rooms grow around as many subscribers."""
     cases = [(subscribers, 1) for subscribers in SUBSCRIBERS]
     cases += [(CROWD, rooms) for rooms in ROOMS if (CROWD, rooms) not in cases]
@@ -162,7 +168,7 @@ def of_crowds(seconds: float, server_core: int, runs: int) -> Iterator[Result]:
 
 
 def of_logs(
-    longest: int, seconds: float, server_core: int, runs: int, directory: str | None = None
+    longest: int, seconds: int, server_core: int, runs: int, directory: str | None = None
 ) -> Iterator[Result]:
     """As the log grows to `longest`. It lies in a new directory (within `directory`, if given)."""
     for length in sorted({n for n in LENGTHS if n < longest} | {longest}):
@@ -203,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="?", choices=("all", "crowds", "log"), default="all")
     parser.add_argument("--length", type=int, default=LENGTHS[-1], help="of the log (1000000)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement (10)")
+    parser.add_argument("--seconds", type=int, default=10, help="of each measurement (10)")
     parser.add_argument("--runs", type=int, default=1, help="(1)")
     parser.add_argument("--directory", help="where the log lies")
     options = parser.parse_args()
