@@ -10,11 +10,11 @@ import argparse
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import idle, journals, servers, wire
+from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
 
 PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
@@ -28,23 +28,24 @@ def measure(clients: int, events: int, server_core: int, run: int = 1) -> Result
         path = Path(home) / "orders.db"
         journals.make(path, events)
         with servers.orders(server_core, journal=path, rate=0) as server:
-            empty, busy, own = server.memory, server.cpu, time.process_time()
-            took, received = catch_up(server.port, clients, events)
-            busy, own = server.cpu - busy, time.process_time() - own
+            empty, cores = server.memory, Cores(server)
+            received = catch_up(server.port, clients, events)
+            cores.stop()
             peak = server.peak_memory
     figures = {
-        "seconds": took,
-        "events_per_second": clients * events / took,
-        "mb_per_second": received / took / 1e6,
+        "events_per_second": clients * events / cores.took,
+        "seconds": cores.took,
+        "mb_per_second": received / cores.took / 1e6,
         "empty_mib": empty / 2**20,
         "peak_mib": peak / 2**20,
+        "others": cores.others,
     }
     case = {"clients": float(clients), "events": float(events)}
-    return Result("catchup", OURS, case, figures, server=busy / took, load=own / took, run=run)
+    return Result("catchup", OURS, case, figures, cores.server, cores.load, run)
 
 
-def catch_up(port: int, clients: int, events: int) -> tuple[float, int]:
-    """Connect all and read until each has caught up: the seconds and the bytes that took."""
+def catch_up(port: int, clients: int, events: int) -> int:
+    """Connect all and read until each has caught up; the bytes that came."""
     load = wire.Load()
     received = missing = 0
 
@@ -65,7 +66,6 @@ def catch_up(port: int, clients: int, events: int) -> tuple[float, int]:
 
         return heard
 
-    start = time.perf_counter()
     try:
         for number in range(clients):
             path = f"/ws?room={journals.ROOM}&name=c{number}&after=start"
@@ -75,7 +75,7 @@ def catch_up(port: int, clients: int, events: int) -> tuple[float, int]:
             missing += 1
         while missing:
             load.turn()
-        return time.perf_counter() - start, received
+        return received
     finally:
         load.close()
 

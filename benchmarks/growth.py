@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import idle, journals, servers, wire
+from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
 
 SUBSCRIBERS = (10, 100, 1000)
 ROOMS = (1, 10, 100)
 LENGTHS = (0, 100_000, 1_000_000)
-CROWD = 100  # subscribers altogether, while rooms grow
+A_ROOM = 10  # subscribers in each, while rooms grow
 WINDOW = 64  # events that are not yet accepted, of all publishers together
 WARM_UP = 1.0  # seconds
 WITHIN = 60.0  # seconds until everyone has heard something
@@ -59,8 +60,10 @@ class Publisher:
 def flow(
     server: servers.Server, rooms: list[str], subscribers: int, seconds: int
 ) -> tuple[dict[str, float], float, float]:
-    """Publish in each room to its share of the subscribers; figures, and the share of its core
-    that the server and the load used."""
+    """Publish in each room to its share of the subscribers.
+
+    Returns figures, and the shares of their cores that the server and the load used.
+    """
     load = wire.Load()
     tick = wire.frame_size(journals.SIZE)
     received = [0] * subscribers
@@ -98,37 +101,42 @@ def flow(
         run_until(lambda: time.perf_counter() >= warm)
 
         heard, accepted = sum(received), sum(p.accepted for p in publishers)
-        busy, own, start = server.cpu, time.process_time(), time.perf_counter()
+        cores, start = Cores(server), time.perf_counter()
         slowest, before = math.inf, accepted
         for second in range(1, int(seconds) + 1):
             run_until(lambda: time.perf_counter() >= start + second)  # noqa: B023 - runs at once
             now = sum(p.accepted for p in publishers)
             slowest, before = min(slowest, now - before), now
-        took = time.perf_counter() - start
-        busy, own = server.cpu - busy, time.process_time() - own
-        accepted = sum(p.accepted for p in publishers) - accepted
-        figures = {
-            "appends_per_second": accepted / took,
-            "slowest_second_appends": slowest,
-            "cpu_us_per_append": busy / accepted * 1e6,
-            "memory_mib": server.own_memory / 2**20,
-        }
+        cores.stop()
+        accepted = before - accepted
+        figures = {"appends_per_second": accepted / cores.took}
         if subscribers:
-            figures["deliveries_per_second"] = (sum(received) - heard) / tick / took
-        return figures, busy / took, own / took
+            figures = {"deliveries_per_second": (sum(received) - heard) / tick / cores.took}
+        else:
+            figures["slowest_second_appends"] = slowest
+        figures |= {
+            "cpu_us_per_append": cores.seconds / accepted * 1e6,
+            "memory_mib": server.own_memory / 2**20,
+            "others": cores.others,
+        }
+        return figures, cores.server, cores.load
     finally:
         load.close()
 
 
-def measure_crowd(
-    subscribers: int, rooms: int, seconds: int, server_core: int, run: int = 1
-) -> Result:
-    """One run with so many subscribers, spread over so many rooms; the log is empty at first."""
-    case = {"subscribers": float(subscribers), "rooms": float(rooms)}
-    with servers.orders(server_core, rate=0, max_rooms=rooms + 1, slow_grace=WITHIN) as server:
+def measure_crowd(grows: str, size: int, seconds: int, server_core: int, run: int = 1) -> Result:
+    """One run with so many "subscribers" in a room, or so many "rooms" of 10 each."""
+    subscribers, rooms = (size, 1) if grows == "subscribers" else (size * A_ROOM, size)
+    with servers.orders(
+        server_core,
+        rate=0,
+        slow_grace=WITHIN,
+        max_rooms=rooms + 1,
+        max_participants=subscribers + 1,
+    ) as server:
         names = [f"room-{number}" for number in range(rooms)]
         figures, busy, own = flow(server, names, subscribers, seconds)
-    return Result("growth", OURS, case, figures, server=busy, load=own, run=run)
+    return Result(f"growth_{grows}", OURS, {grows: float(size)}, figures, busy, own, run)
 
 
 def measure_log(
@@ -136,13 +144,12 @@ def measure_log(
 ) -> Result:
     """One run on a journal that holds so many events; `missed`: an id, 1,000 before the last."""
     with servers.orders(server_core, journal=journal, rate=0) as server:
-        figures = {"start_seconds": server.seconds, "started_mib": server.own_memory / 2**20}
+        before = {"start_seconds": server.seconds, "started_mib": server.own_memory / 2**20}
         if missed:
-            figures["resume_ms"] = resume(server.port, missed) * 1000
-        flowed, busy, own = flow(server, [journals.ROOM], 0, seconds)
-        figures |= flowed
-    case = {"length": float(length)}
-    return Result("growth", OURS, case, figures, server=busy, load=own, run=run)
+            before["resume_ms"] = resume(server.port, missed) * 1000
+        figures, busy, own = flow(server, [journals.ROOM], 0, seconds)
+    case = {"events": float(length)}
+    return Result("growth_log", OURS, case, figures | before, busy, own, run)
 
 
 def resume(port: int, after: str) -> float:
@@ -160,11 +167,10 @@ def resume(port: int, after: str) -> float:
 
 
 def of_crowds(seconds: int, server_core: int, runs: int) -> Iterator[Result]:
-    """As subscribers grow in one room, then as rooms grow around as many subscribers."""
-    cases = [(subscribers, 1) for subscribers in SUBSCRIBERS]
-    cases += [(CROWD, rooms) for rooms in ROOMS if (CROWD, rooms) not in cases]
-    for run, (subscribers, rooms) in itertools.product(range(1, runs + 1), cases):
-        yield measure_crowd(subscribers, rooms, seconds, server_core, run)
+    """As subscribers grow in one room, then as rooms grow."""
+    cases = [("subscribers", size) for size in SUBSCRIBERS] + [("rooms", size) for size in ROOMS]
+    for run, (grows, size) in itertools.product(range(1, runs + 1), cases):
+        yield measure_crowd(grows, size, seconds, server_core, run)
 
 
 def of_logs(
@@ -231,15 +237,10 @@ def main() -> None:
 
 
 def line(result: Result) -> str:
-    """A result as a line to read."""
-    case = ", ".join(f"{value:,.0f} {name}" for name, value in result.case.items())
-    if "length" in result.case:
-        case = f"log of {result.case['length']:,.0f}"
-    figures = ", ".join(
-        f"{name} {value:,.2f}" if value < 100 else f"{name} {value:,.0f}"
-        for name, value in result.figures.items()
-    )
-    return f"{case}: {figures} (server {result.server:.0%}, load {result.load:.0%} of its core)"
+    """A result with all its figures as a line to read."""
+    ((grows, size),) = result.case.items()
+    figures = ", ".join(f"{name} {value:,.4g}" for name, value in result.figures.items())
+    return f"{size:,.0f} {grows}: {figures} (server {result.server:.0%}, load {result.load:.0%})"
 
 
 if __name__ == "__main__":

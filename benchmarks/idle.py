@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from benchmarks import servers
+from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
 
 WARM_UP = 50  # participants whose cost is not counted: what is loaded once is loaded by then
@@ -42,20 +43,21 @@ def measure(peer: str, participants: int, server_core: int, run: int = 1) -> Res
         first = connected(server.port, paths(WARM_UP, "first"), word)
         time.sleep(SETTLES)
         before = server.memory
-        busy, start = server.cpu, time.perf_counter()
+        cores = Cores(server)
         idle = connected(server.port, paths(participants, "idle"), word)
-        took, busy = time.perf_counter() - start, server.cpu - busy
+        cores.stop()
         time.sleep(SETTLES)
         after = server.memory
         for sock in (*first, *idle):
             sock.close()
     figures = {
         "memory_kib": (after - before) / participants / 1024,
-        "connect_seconds": took,
-        "cpu_us_per_connection": busy / participants * 1e6,
+        "connect_seconds": cores.took,
+        "cpu_us_per_connection": cores.seconds / participants * 1e6,
         "server_mib": after / 2**20,
+        "others": cores.others,
     }
-    return Result("idle", peer, case, figures, server=busy / took, run=run)
+    return Result("idle", peer, case, figures, cores.server, cores.load, run)
 
 
 def paths(count: int, name: str) -> Iterator[str]:
