@@ -26,7 +26,7 @@ SUBSCRIBERS = (10, 100, 1000)
 ROOMS = (1, 10, 100)
 LENGTHS = (0, 100_000, 1_000_000)
 A_ROOM = 10  # subscribers in each, while rooms grow
-WINDOW = 64  # events that are not yet accepted, of all publishers together
+WINDOW = 64  # events of each publisher that are not yet accepted
 WARM_UP = 1.0  # seconds
 WITHIN = 60.0  # seconds until everyone has heard something
 MISSED = 1000
@@ -36,7 +36,7 @@ ACCEPTED = b'"broker.accepted"'
 class Publisher:
     """Sends as fast as a window of events that are not yet accepted allows."""
 
-    def __init__(self, load: wire.Load, port: int, room: str, window: int) -> None:
+    def __init__(self, load: wire.Load, port: int, room: str) -> None:
         path = f"/ws?room={room}&name=publisher&types=none&echo=false"
         self._socket, rest = wire.connect(port, path)
         self._socket.settimeout(WITHIN)  # a large window may have to wait for room
@@ -44,14 +44,14 @@ class Publisher:
         self._through(memoryview(rest))
         load.add(self._socket, self._through)
         self._frames = (wire.frame(journals.event(id)) for id in wire.random_ids())
-        self._window, self._sent = window, 0
+        self._sent = 0
 
     @property
     def accepted(self) -> int:
         return self._through.count
 
     def send(self) -> None:
-        free = self._window - (self._sent - self.accepted)
+        free = WINDOW - (self._sent - self.accepted)
         if free > 0:
             self._socket.sendall(b"".join(itertools.islice(self._frames, free)))
             self._sent += free
@@ -81,8 +81,7 @@ def flow(
                 server.port, f"/ws?room={room}&name=s{number}&types=tick&quiet=true"
             )
             load.add(sock, subscriber(number))
-        window = max(1, WINDOW // len(rooms))
-        publishers = [Publisher(load, server.port, room, window) for room in rooms]
+        publishers = [Publisher(load, server.port, room) for room in rooms]
 
         def run_until(done: Callable[[], bool]) -> None:
             while not done():

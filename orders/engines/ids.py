@@ -99,12 +99,19 @@ class Ids:
             self._moves = [
                 _Move(row, sorted(row.recent), row.state.head) for row in self._rows if row.recent
             ]
-        due = SHARE * self._added
-        if self._moves and (idle or due >= SLICE):
-            self._move(self._moves[0], max(SLICE, due))
             self._added = 0
+        due = SHARE * self._added
+        if not self._moves or not (idle or due >= SLICE):
+            return
+        self._added, left = 0, max(SLICE, due)
+        while self._moves and left > 0:
+            moved = self._move(self._moves[0], left)
+            if not moved:
+                return
+            left -= moved
 
-    def _move(self, move: _Move, count: int) -> None:
+    def _move(self, move: _Move, count: int) -> int:
+        """Move the next of a room's ids, at most so many; how many that were."""
         row, keys = move.row, move.ids[move.done : move.done + count]
         is_last = move.done + len(keys) == len(move.ids)
         try:
@@ -118,10 +125,11 @@ class Ids:
         except sqlite3.Error:  # no room, say: they stay in memory, and are tried again
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            return
+            return 0
         move.done += len(keys)
         if is_last:
             self._finish(self._moves.pop(0))
+        return len(keys)
 
     def _finish(self, move: _Move) -> None:
         for key in move.ids:
