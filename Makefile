@@ -11,10 +11,11 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 60
 MESSAGES ?= 1000000
+LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench bench-quick idle start classroom mutants torture torture-nats fuzz clean
+.PHONY: help demo lesson test lint types unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -52,6 +53,9 @@ bench-quick: $(VENV)/made-for-demo
 
 idle: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.idle
+
+growth: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.growth --length $(LENGTH)
 
 start: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.start
