@@ -22,13 +22,11 @@ Key = TypeVar("Key", bound=Hashable)
 
 def write(file: Path, to: Path) -> list[Path]:
     """Make the report of a file of results; what was written."""
-    all = [part for result in results.read(file) for part in works.parts(result)]
-    return list(_write(all, to))
+    return list(_write(list(results.read(file)), to))
 
 
 def line(result: Result) -> str:
     """A result in one line, to follow what is being measured."""
-    result = next(works.parts(result), result)
     work = works.of(result.work, result.figures)
     who = f"{work.title.lower()}, {_words(result.case)}: {result.peer:<24}"
     if result.note:
@@ -185,7 +183,9 @@ def _key(case: Mapping[str, float]) -> Case:
 def _words(case: Mapping[str, float]) -> str:
     """{"subscribers": 100, "window": 64} is "100 subscribers, window 64"."""
     return ", ".join(
-        f"{value:,.0f} {name}" if name.endswith("s") else f"{name.replace('_', ' ')} {value:g}"
+        f"{value:,.0f} {name if value != 1 else name[:-1]}"
+        if name.endswith("s")
+        else f"{name.replace('_', ' ')} {value:g}"
         for name, value in case.items()
     )
 

@@ -1,9 +1,7 @@
 """What the report says of each work, and how it shows it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-
-from benchmarks.results import Result
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ WORKS = {
 
 GROWTH = {
     "deliveries_per_second": "deliveries/s",
-    "appends_per_second": "accepted/s",
     "cpu_us_per_append": "processor each, µs",
     "memory_mib": "memory, MiB",
 }
@@ -99,8 +96,7 @@ WORKS |= {
     ),
     "growth_rooms": Work(
         "Cost against growth: rooms",
-        "100 subscribers, spread over ever more rooms, each with a publisher of its own; 64 events"
-        " altogether are not yet accepted.",
+        "Ever more rooms, each of 10 subscribers and a publisher with a window of 64 events.",
         GROWTH,
         plot="lines",
         below="Deliveries a second, over the number of rooms.",
@@ -115,6 +111,7 @@ WORKS |= {
             "slowest_second_appends": "in the slowest second",
             "start_seconds": "ready after, s",
             "resume_ms": "1,000 missed ones, ms",
+            "cpu_us_per_append": "processor each, µs",
             "memory_mib": "memory, MiB",
         },
         plot="lines",
@@ -151,22 +148,3 @@ def label(figure: str) -> str:
         if figure.endswith(f"_{unit}"):
             return words.format(figure.removesuffix(f"_{unit}").replace("_", " "))
     return figure.replace("_", " ")
-
-
-CURVES: tuple[tuple[str, str, str, Mapping[str, float]], ...] = (
-    ("growth_subscribers", "subscribers", "subscribers", {"rooms": 1}),
-    ("growth_rooms", "rooms", "rooms", {"subscribers": 100}),
-    ("growth_log", "length", "events", {}),
-)
-"""A work of the report; what grows in it, and how that is called; what stays as it is."""
-
-
-def parts(result: Result) -> Iterator[Result]:
-    """A result as the report has it: one of growth is a point of each curve that it lies on."""
-    if result.work != "growth":
-        yield result
-        return
-    case = dict(result.case)
-    for work, grows, name, stays in CURVES:
-        if grows in case and stays.items() <= case.items():
-            yield replace(result, work=work, case={name: case[grows]})

@@ -67,19 +67,19 @@ def test_the_report_compares_run_by_run_and_names_who_is_missing(tmp_path: Path)
 
 def test_what_grows_is_drawn_as_a_curve_for_each_thing_that_grows(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
-    cases = [{"subscribers": n, "rooms": 1} for n in (10, 100)] + [{"subscribers": 100, "rooms": 9}]
-    cases += [{"length": length} for length in (0, 1000)]
-    figures = {"deliveries_per_second": 2e6, "appends_per_second": 2e4}
-    results.write(file, [Result("growth", OURS, case, figures, 0.9, 0.3) for case in cases])
+    measured = [
+        Result("growth_subscribers", OURS, {"subscribers": size}, {"deliveries_per_second": 2e6})
+        for size in (10, 100, 100)
+    ]
+    measured += [
+        Result("growth_log", OURS, {"events": size}, {"appends_per_second": 2e4})
+        for size in (0, 1000)
+    ]
+    results.write(file, measured)
     written = {path.name for path in report.write(file, tmp_path)}
-    assert written == {
-        "growth_subscribers.svg",
-        "growth_rooms.svg",
-        "growth_log.svg",
-        "report.md",
-    }
+    assert written == {"growth_subscribers.svg", "growth_log.svg", "report.md"}
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert "| 100 subscribers | 2 M |" in text and "| 9 rooms | 2 M |" in text
+    assert "| 100 subscribers | 2 M (2 M–2 M) |" in text
     assert "| 1,000 events | 20 k |" in text
 
 
