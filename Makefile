@@ -28,7 +28,7 @@ lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
