@@ -15,7 +15,7 @@ LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench bench-quick idle growth start classroom mutants torture fuzz clean
+.PHONY: help demo lesson test lint types unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -28,7 +28,7 @@ lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
@@ -68,6 +68,9 @@ classroom: $(VENV)/made-for-test
 torture: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture --minutes $(MINUTES)
 
+torture-nats: $(VENV)/made-for-test
+	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
+
 fuzz: $(VENV)/made-for-test
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)
 
@@ -75,7 +78,7 @@ mutants: $(VENV)/made-for-test
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache benchmarks/peers/node_modules
 
 $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 	@echo "Installing what Orders needs ..."

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.servers import Server
@@ -13,26 +14,27 @@ IDLE = (3, 4)  # the fields of a line of /proc/stat in which a core did nothing
 class Cores:
     """From its making to `stop()`: seconds that passed, and the share of a core that each used."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, beside: Sequence[Server] = ()) -> None:
+        self._servers = (server, *beside)
         self._before = self._now()
 
     def stop(self) -> "Cores":
-        before, now = self._before, self._now()
-        self.took = now[0] - before[0]
-        used = now[1] - before[1]
-        own = now[2] - before[2]
-        all_of_it = now[3] - before[3]
-        self.seconds = max(used, TICK)
+        took, own, all_of_it, *used = [
+            now - before for now, before in zip(self._now(), self._before, strict=True)
+        ]
+        self.took = took
+        self.seconds = max(used[0], TICK)
         """Of processor time that the server used."""
-        self.server = used / self.took
-        self.load = own / self.took
-        self.others = max(0.0, all_of_it - used - own) / self.took
-        """What is neither of them, or was taken by the machine's host: it disturbs."""
+        self.server = used[0] / took
+        self.beside = [each / took for each in used[1:]]
+        self.load = own / took
+        self.others = max(0.0, all_of_it - own - sum(used)) / took
+        """What is none of them, or was taken by the machine's host: it disturbs."""
         return self
 
-    def _now(self) -> tuple[float, float, float, float]:
-        return time.perf_counter(), self._server.cpu, time.process_time(), _busy()
+    def _now(self) -> tuple[float, ...]:
+        used = (server.cpu for server in self._servers)
+        return time.perf_counter(), time.process_time(), _busy(), *used
 
 
 def _busy() -> float:

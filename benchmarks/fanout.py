@@ -6,7 +6,7 @@ when it is accepted: checked, and on disk. With the others it is when its echo i
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks import servers, wire
 from benchmarks.cores import Cores
@@ -25,14 +25,21 @@ def measure(
     window: int = 64,
     seconds: float = 1.0,
     run: int = 1,
+    nodes: Sequence[servers.Server] = (),
+    watched: Sequence[servers.Server] = (),
 ) -> Result:
-    """Load one server for so many seconds. The caller's process is the load, on its own core."""
+    """Load one server for so many seconds. The caller's process is the load, on its own core.
+
+    With further `nodes` the subscribers are spread over all; the figures `share_1`, … are the
+    shares of a core of these, and of those who are only `watched`.
+    """
+    all_nodes, beside = (server, *nodes), (*nodes, *watched)
     load = wire.Load()
     dialect = DIALECTS[peer.speaks]
     try:
         meters = []
         for number in range(subscribers):
-            sock, meter = dialect.subscribe(server.port, number)
+            sock, meter = dialect.subscribe(all_nodes[number % len(all_nodes)].port, number)
             load.add(sock, meter)
             meters.append(meter)
         publisher, through = dialect.publish(server.port)
@@ -64,7 +71,7 @@ def measure(
         run_until(lambda: time.perf_counter() >= warm)
 
         before, events = sum(meter.count for meter in meters), through.count
-        cores, end = Cores(server), time.perf_counter() + seconds
+        cores, end = Cores(server, beside), time.perf_counter() + seconds
         run_until(lambda: time.perf_counter() >= end)
         cores.stop()
         delivered = sum(meter.count for meter in meters) - before
@@ -77,6 +84,7 @@ def measure(
                 "deliveries_per_core_second": delivered / cores.seconds,
                 "events_per_second": (through.count - events) / cores.took,
                 "others": cores.others,
+                **{f"share_{at}": share for at, share in enumerate(cores.beside, 1)},
             },
             server=cores.server,
             load=cores.load,

@@ -56,11 +56,12 @@ def _write(all: Sequence[Result], to: Path) -> Iterator[Path]:
         for case, those in _by(own, lambda result: _key(result.case)).items():
             words = _words(dict(case))
             text += [f"### {words[:1].upper()}{words[1:]}", ""]
-            plot = to / f"{name}-{'-'.join(f'{value:g}' for _, value in case)}.svg"
-            plot.write_text(_plot(work, f"{work.title}, {words}", those), "utf-8")
-            text += [f"![{work.title}, {words}]({plot.name})", ""]
+            if len({result.peer for result in those if result.figures}) > 1:
+                plot = to / f"{name}-{'-'.join(f'{value:g}' for _, value in case)}.svg"
+                plot.write_text(_plot(work, f"{work.title}, {words}", those), "utf-8")
+                text += [f"![{work.title}, {words}]({plot.name})", ""]
+                yield plot
             text += [*_table(work, _by(those, lambda result: result.peer)), ""]
-            yield plot
     report = to / "report.md"
     report.write_text("\n".join(text).rstrip() + "\n", "utf-8")
     yield report
@@ -183,12 +184,15 @@ def _key(case: Mapping[str, float]) -> Case:
 def _words(case: Mapping[str, float]) -> str:
     """{"subscribers": 100, "window": 64} is "100 subscribers, window 64"."""
     return ", ".join(
-        f"{value:,.0f} {name}" if name.endswith("s") else f"{name.replace('_', ' ')} {value:g}"
+        f"{value:,.0f} {name if value != 1 else name[:-1]}"
+        if name.endswith("s")
+        else f"{name.replace('_', ' ')} {value:g}"
         for name, value in case.items()
     )
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(measured: Iterable[float]) -> str:
+    values = [value for value in measured if not math.isnan(value)]
     if not values:
         return ""
     middle = short(statistics.median(values))

@@ -74,9 +74,12 @@ def cores() -> tuple[int, int]:
 
 @contextmanager
 def orders(
-    core: int, directory: str | None = None, journal: Path | None = None, **settings: object
+    core: int | None, directory: str | None = None, journal: Path | None = None, **settings: object
 ) -> Iterator[Server]:
-    """`orders serve` with this journal, else one in a new directory (within `directory`)."""
+    """`orders serve` with this journal, else one in a new directory (within `directory`).
+
+    Without a core it takes any.
+    """
     with tempfile.TemporaryDirectory(prefix="orders-", dir=directory) as home:
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in settings.items()}
         path = str(journal or Path(home) / "orders.db")
@@ -125,7 +128,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str],
     home: str,
-    core: int,
+    core: int | None,
     environment: dict[str, str] | None = None,
     ready: str | None = None,
     port: int | None = None,
@@ -135,7 +138,8 @@ def running(
     own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     log = Path(home) / "log"
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})  # a child keeps the cores of its parent, and so do its threads
+    cores = before if core is None else {core}
+    os.sched_setaffinity(0, cores)  # a child keeps the cores of its parent, and so do its threads
     try:
         began = time.perf_counter()
         with log.open("wb") as output:

@@ -84,24 +84,32 @@ def dots(title: str, below: str, rows: Mapping[str, Mapping[str, float]], ours: 
 def lines(
     title: str, below: str, series: Mapping[str, Sequence[tuple[float, float]]], ours: str
 ) -> str:
-    """Curves over a scale whose every step is ten times the last, both ways."""
-    across = _logarithmic([x for points in series.values() for x, _ in points], 90, END - 140)
-    heights = [y for points in series.values() for _, y in points]
-    up = _logarithmic(heights, 400, 84)
-    parts = _ticks([x for points in series.values() for x, _ in points], across, 84, 404)
-    for power in _powers(heights):
-        parts += [f'<path class="grid" d="M90 {up(power):.1f}H{END - 140}"/>']
-        parts += [_text(82, up(power) + 5, short(power), "end small muted")]
-    labels = sorted((up(points[-1][1]), name) for name, points in series.items())
+    """Curves from zero upwards; the values across stand side by side, whatever lies between."""
+    values = sorted({x for points in series.values() for x, _ in points})
+    most = max((y for points in series.values() for _, y in points), default=0) or 1
+    left, right, top, bottom = 90, END - 110, 92, 330
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        step = (right - left) / max(1, len(values) - 1)
+        return left + values.index(x) * step, bottom - y / most * (bottom - top)
+
+    parts = [f'<path class="grid" d="M{left} {bottom}H{right}"/>']
+    for x in values:
+        parts += [f'<path class="grid" d="M{at(x, 0)[0]:.1f} {top}V{bottom}"/>']
+        parts += [_text(at(x, 0)[0], bottom + 20, short(x), "middle small muted")]
     lowest = -math.inf
-    for y, name in labels:
-        lowest = max(y, lowest + 17)  # names beside each other, not upon each other
-        parts += [_text(END - 130, lowest + 5, name, "small strong" if name == ours else "small")]
-    for name, points in series.items():
-        way = " ".join(f"{across(x):.1f} {up(y):.1f}" for x, y in points)
+    for name, points in sorted(series.items(), key=lambda one: at(*one[1][-1])[1]):
+        places = [at(x, y) for x, y in points]
+        way = " ".join(f"{x:.1f} {y:.1f}" for x, y in places)
         parts += [f'<g class="{"ours" if name == ours else "peer"}">']
-        parts += [f'<path class="line" d="M{way}"/></g>']
-    return _page(title, below, parts, 440)
+        parts += [f'<path class="line" d="M{way}"/>']
+        for (x, y), (_, value) in zip(places, points, strict=True):
+            parts += [f'<circle class="bar" cx="{x:.1f}" cy="{y:.1f}" r="5"/>']
+            parts += [_text(x - 4, y - 11, short(value), "end small")] * (name == ours)
+        lowest = max(places[-1][1], lowest + 17)  # names below each other, not upon each other
+        style = "small strong" if name == ours else "small"
+        parts += [_text(right + 26, lowest + 5, name, style) + "</g>"]
+    return _page(title, below, parts, bottom + 40)
 
 
 def short(value: float) -> str:

@@ -81,6 +81,44 @@ WORKS = {
     ),
 }
 
+GROWTH = {
+    "deliveries_per_second": "deliveries/s",
+    "cpu_us_per_append": "processor each, µs",
+    "memory_mib": "memory, MiB",
+}
+WORKS |= {
+    "growth_subscribers": Work(
+        "Cost against growth: subscribers",
+        "One room, one publisher, a window of 64 events.",
+        GROWTH,
+        plot="lines",
+        below="Deliveries a second, over the number of subscribers.",
+    ),
+    "growth_rooms": Work(
+        "Cost against growth: rooms",
+        "Ever more rooms, each of 10 subscribers and a publisher with a window of 64 events.",
+        GROWTH,
+        plot="lines",
+        below="Deliveries a second, over the number of rooms.",
+    ),
+    "growth_log": Work(
+        "Cost against growth: the log",
+        "A room whose log is so long already: how soon the server is ready, how many events a"
+        " second are accepted, how soon who missed the last 1,000 has them. Memory is without what"
+        " is mapped from files.",
+        {
+            "appends_per_second": "accepted/s",
+            "slowest_second_appends": "in the slowest second",
+            "start_seconds": "ready after, s",
+            "resume_ms": "1,000 missed ones, ms",
+            "cpu_us_per_append": "processor each, µs",
+            "memory_mib": "memory, MiB",
+        },
+        plot="lines",
+        below="Accepted events a second, over the length of the log.",
+    ),
+}
+
 LABELS = {
     "per_second": "{} a second",
     "ms": "{}, ms",

@@ -13,7 +13,7 @@ import ifaddr
 from aiohttp import web
 
 from orders import logs
-from orders.broker.broker import Limits
+from orders.broker.rates import Limits
 from orders.engines.base import Engine
 from orders.engines.memory import MemoryEngine
 from orders.engines.sqlite import SqliteEngine
@@ -31,10 +31,31 @@ PORTS_TRIED = 20
 
 def make_engine(settings: Settings) -> Engine:
     """The engine that the settings name."""
+    if settings.engine != "sqlite":
+        return _nats_engine(settings)
     path = settings.journal_path
     if path is None:
         return MemoryEngine(settings.max_attempts)
     return SqliteEngine(path, settings.max_attempts)
+
+
+def _nats_engine(settings: Settings) -> Engine:
+    try:
+        from orders.engines.nats import NatsEngine
+    except ImportError:
+        raise CannotStart(
+            "engine_missing",
+            "The engine on NATS needs a library that is not installed: pip install 'orders[nats]'.",
+        ) from None
+    return NatsEngine(
+        [address.strip() for address in settings.engine.split(",")],
+        max_attempts=settings.max_attempts,
+        replicas=settings.engine_replicas,
+        synced=settings.engine_synced,
+        creds=settings.engine_creds,
+        ca=settings.engine_ca,
+        patience=settings.engine_patience,
+    )
 
 
 def create_app(settings: Settings) -> web.Application:

@@ -24,6 +24,25 @@ class Settings(BaseSettings):
     lan: bool = Field(False, description="listen on every address, for a class")
     journal: str = Field("orders.db", description="the SQLite file, or `memory`")
 
+    engine: str = Field(
+        "sqlite",
+        description="`sqlite`, or the NATS servers that keep the journal for several machines, such"
+        " as nats://one:4222,nats://two:4222",
+    )
+    engine_replicas: int = Field(
+        1, ge=1, le=5, description="NATS servers that keep each event: 1, 3 or 5"
+    )
+    engine_synced: bool = Field(
+        False, description="the NATS servers have `sync_interval: always`, so accepted means synced"
+    )
+    engine_creds: str | None = Field(None, description="a NATS credentials file")
+    engine_ca: str | None = Field(
+        None, description="a file with the CA of the NATS servers, for TLS"
+    )
+    engine_patience: float = Field(
+        4.0, gt=0, description="silence of the NATS servers after which an event is refused"
+    )
+
     host_token: str | None = Field(
         None, min_length=8, description="made anew at each start if unset"
     )
@@ -64,6 +83,17 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         """Several names in one environment variable are separated by commas."""
         return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("engine")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        """The one on this machine, or addresses."""
+        schemes = ("nats://", "tls://", "ws://", "wss://")
+        if value != "sqlite" and not all(
+            address.strip().startswith(schemes) for address in value.split(",")
+        ):
+            raise ValueError("must be sqlite, or addresses such as nats://localhost:4222")
+        return value
 
     @property
     def journal_path(self) -> Path | None:

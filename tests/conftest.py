@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -84,10 +85,32 @@ def serve(make_settings: MakeSettings) -> Serve:
 
 
 @pytest.fixture
-async def server(serve: Serve) -> AsyncIterator[Any]:
-    """A real server in this process, with default settings."""
-    async with serve() as server:
+async def server(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """A real server in this process, with default settings but those in `@settings(rate=0)`."""
+    marker = request.node.get_closest_marker("settings")
+    async with serve(**(marker.kwargs if marker else {})) as server:
         yield server
+
+
+class Clock:
+    """The clock by which leases run out. It goes on by itself, and at once where a test says so."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def forward(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Put it forward, and in servers of this process what was held that long is let go."""
+    clock = Clock()
+    monkeypatch.setattr("orders.node.queues.time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ class Room:
         async with self.http.put(f"{self.server.url}{self.path}/modes", json=modes) as answer:
             assert answer.status == 200, await answer.text()
 
+    async def has_modes(self, modes: dict[str, str]) -> None:
+        """Wait until the room has these modes: a switch on a page shows at once what was meant."""
+
+        async def switched() -> bool:
+            return bool((await self.get())["modes"] == modes)
+
+        await until(switched, f"the modes are {modes}")
+
     async def act(self, path: str) -> Any:
         """Do what only the host may; the JSON that it is answered with."""
         async with self.http.post(f"{self.server.url}{self.path}{path}") as answer:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 #: Seconds after which what must come is taken for dead. It tells life from death, no more.
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 T = TypeVar("T")
 

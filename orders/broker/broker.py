@@ -7,7 +7,7 @@ that participants see changes in the order of the journal.
 `now` is epoch milliseconds, `clock` a steady clock's seconds, ids come from `new_id`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,22 +15,12 @@ from pydantic_core import from_json
 
 from orders.broker import commands
 from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
-from orders.broker.modes import bounded, changed
+from orders.broker.modes import bounded
+from orders.broker.rates import COMMAND_RATE, Limits, spend
 from orders.broker.records import Kind, Record, RoomState, control
-from orders.broker.room import Participant, Room
+from orders.broker.room import Elsewhere, Participant, Room
 from orders.domain.envelope import Event, is_uuid
 from orders.errors import Full, OrdersError, Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one participant, one room and the server bear. Rates are messages a second."""
-
-    rate: float = 50.0
-    burst: int = 100
-    abusive_grace: float = 5.0
-    max_participants: int = 1000
-    max_rooms: int = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -55,9 +45,6 @@ class Item:
         return self.record.parsed().id if self.record and self.record.key else ""
 
 
-COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
-
-
 @dataclass(eq=False)
 class Broker:
     """All rooms of this node. `durable` is what the welcome says of the engine."""
@@ -76,14 +63,18 @@ class Broker:
         """The room, begun if there is none; `Full` when the server has no more to give."""
         room = self.rooms.get(name)
         if room is None:
-            if len(self.rooms) >= self.limits.max_rooms:
-                raise Full(
-                    "server_full",
-                    f"All {self.limits.max_rooms} rooms are taken: join one that exists,"
-                    " such as `main`.",
-                )
+            self.check_rooms()
             room = self.rooms[name] = Room(name)
         return room
+
+    def check_rooms(self) -> None:
+        """`Full` when there may not be one more."""
+        if len(self.rooms) >= self.limits.max_rooms:
+            raise Full(
+                "server_full",
+                f"All {self.limits.max_rooms} rooms are taken: join one that exists,"
+                " such as `main`.",
+            )
 
     def forget(self, room: Room) -> bool:
         """Drop a room that is empty and has no events; `main` stays."""
@@ -93,28 +84,43 @@ class Broker:
 
     # ── coming and going ────────────────────────────────────────────────────────────────────
 
-    def join(self, participant: Participant, wanted: str | None, now: int) -> list[Item]:
-        """Let a participant in, under `wanted` or the next free name like it.
+    def name_for(
+        self, participant: Participant, wanted: str | None, taken: Container[str] = ()
+    ) -> str:
+        """The name to join under: its session's, else `wanted` or the next free one like it."""
+        room = participant.room
+        old = room.sessions.get(participant.session or "")
+        if old is not None:
+            return old.name
+        return room.free_name(wanted, taken) if wanted else room.guest_name(taken)
+
+    def join(
+        self,
+        participant: Participant,
+        wanted: str | None,
+        now: int,
+        taken: Container[str] = (),
+    ) -> list[Item]:
+        """Let a participant in, see `name_for`.
 
         A live connection with the same session is put out of the room: it is `gone`, and its
         leaving comes first in the items.
         """
         room = participant.room
         items: list[Item] = []
-        old = room.sessions.get(participant.session) if participant.session else None
+        participant.name = self.name_for(participant, wanted, taken)
+        participant.named = wanted is not None
+        old = room.sessions.get(participant.session or "")
         if old is not None:
+            participant.named = old.named
             items += self.leave(old, now)
-            wanted, participant.named = old.name, old.named
-        elif wanted is None:
-            participant.named = False
-        if len(room.participants) >= self.limits.max_participants:
+        if room.size >= self.limits.max_participants:
             self.forget(room)
             raise Full(
                 "room_full",
                 f"The room `{room.name}` has {self.limits.max_participants} participants,"
                 " which is all it takes: try again later, or join another room.",
             )
-        participant.name = room.free_name(wanted) if wanted else room.guest_name()
         room.numbers += 1
         participant.number = room.numbers
         participant.joined_at = now
@@ -166,7 +172,7 @@ class Broker:
                 modes=room.modes,
                 types=sorted(participant.types),
                 ack="manual" if participant.ack == "manual" else "auto",
-                participants=len(room.participants),
+                participants=room.size,
                 last=room.last,
                 durable=self.durable,
             ),
@@ -189,7 +195,8 @@ class Broker:
             try:
                 event = _read(text)
             finally:  # nonsense costs as much as sense
-                self._spend(participant, event, clock)
+                is_command = event is not None and event.type.startswith(commands.PREFIX)
+                spend(participant, self.limits, is_command, clock)
             if event.type.startswith(commands.PREFIX):
                 return [self._command(participant, event, now)]
             items = self._speak_as(participant, event, now)
@@ -252,7 +259,7 @@ class Broker:
     def _rename(self, participant: Participant, name: str, now: int) -> list[Item]:
         room, was = participant.room, participant.name
         check_name(name)
-        if name in room.participants:
+        if room.has_name(name):
             raise Refused(
                 "name_taken",
                 f"{name} is in use in this room: use another `source`, or leave it out.",
@@ -283,47 +290,13 @@ class Broker:
         reply = say(commands.Subscribed(types=sorted(types)), now, self.new_id())
         return Item(room, participant, record, reply, types=types)
 
-    # ── rates ───────────────────────────────────────────────────────────────────────────────
-
-    def _spend(self, participant: Participant, event: Event | None, clock: float) -> None:
-        """Take one token, or refuse; `over_since` remembers since when there was none."""
-        if not self.limits.rate:
-            return
-        self._refill(participant, clock)
-        is_command = event is not None and event.type.startswith(commands.PREFIX)
-        if is_command and participant.command_tokens >= 1:
-            participant.command_tokens -= 1
-        elif not is_command and participant.tokens >= 1:
-            participant.tokens -= 1
-        else:
-            if participant.over_since is None:
-                participant.over_since = clock
-            raise Refused(
-                "rate_limited",
-                f"You send more than {self.limits.rate:g} events a second: this one was not taken."
-                " Wait a moment, and send it again.",
-            )
-
-    def _refill(self, participant: Participant, clock: float) -> None:
-        rate, burst = self.limits.rate, float(self.limits.burst)
-        passed, participant.refilled = clock - participant.refilled, clock
-        participant.tokens = min(participant.tokens + passed * rate, burst)
-        participant.command_tokens = min(
-            participant.command_tokens + passed * rate * COMMAND_RATE, burst * COMMAND_RATE
-        )
-        if min(participant.tokens, participant.command_tokens / COMMAND_RATE) >= burst / 2:
-            participant.over_since = None  # it paused
-
-    def is_abusive(self, participant: Participant, clock: float) -> bool:
-        """Whether it has sent too much for too long, without a pause."""
-        over = participant.over_since
-        return over is not None and clock - over >= self.limits.abusive_grace
-
     # ── what the journal made true ──────────────────────────────────────────────────────────
 
     def apply(self, item: Item, record: Record, now: int) -> bytes | None:
         """Make a control record true; returns what everyone in the room is to hear of it."""
         room, participant = item.room, item.participant
+        if record.node or (record.kind is Kind.LEFT and participant is None):
+            self._follow(room, record)
         match record.kind:
             case Kind.JOINED if participant and not participant.gone:
                 if record.data["was"] is not None:
@@ -336,13 +309,38 @@ class Broker:
                 if participant.live:
                     room.listen(participant)
             case Kind.MODES:
-                return say(commands.Modes(modes=record.data["modes"]), now, self.new_id())
+                room.stored_modes(record.data["changes"], own=not record.node)
+                return say(commands.Modes(modes=room.modes), now, self.new_id())
         return None
+
+    def _follow(self, room: Room, record: Record) -> None:
+        """What the control record of another node, or one about it, changes of who is where."""
+        match record.kind:
+            case Kind.JOINED:
+                one = Elsewhere.told(record)
+                was = room.elsewhere.pop(record.data["was"] or one.name, None)
+                one.role = was.role if was else one.role
+                room.elsewhere[one.name] = one
+            case Kind.LEFT:
+                one_left = room.elsewhere.get(record.data["name"])
+                if one_left is not None and one_left.node == record.data.get("of", record.node):
+                    del room.elsewhere[one_left.name]
+            case Kind.SUBSCRIBED if record.data["name"] in room.elsewhere:
+                room.elsewhere[record.data["name"]].types = frozenset(record.data["types"])
+
+    def heard(self, room: Room, record: Record) -> None:
+        """An event was accepted on another node."""
+        room.events += 1
+        room.last = record.parsed().id
+        sender = room.elsewhere.get(record.source)
+        if sender is not None and sender.role == "other":
+            sender.role = ROLES.get(record.type, "other")
 
     def set_modes(self, room: Room, changes: Mapping[str, str | None], now: int) -> Item:
         """Change modes; they hold for events accepted from here on."""
-        room.modes = changed(room.modes, changes)
-        return Item(room, None, control(room.name, Kind.MODES, now, modes=room.modes))
+        room.set_modes(changes)
+        record = control(room.name, Kind.MODES, now, modes=room.modes, changes=changes)
+        return Item(room, None, record)
 
     def caught_up(self, events: int, now: int) -> bytes:
         return say(commands.CaughtUp(events=events), now, self.new_id())

@@ -17,10 +17,10 @@ class Kind(StrEnum):
     """What a record tells. In brackets: its data."""
 
     EVENT = "event"  # an event was accepted
-    JOINED = "joined"  # [name, types, ack, echo, after, was]
-    LEFT = "left"  # [name, last: the last position written to it]; name null: the server ended
+    JOINED = "joined"  # [name, types, ack, echo, after, was: its name if it was here before]
+    LEFT = "left"  # [name, last: position written to it, of: its node]; name null: server ended
     SUBSCRIBED = "subscribed"  # [name, types]
-    MODES = "modes"  # [modes]
+    MODES = "modes"  # [modes, changes: what was set]
     PAUSED = "paused"  # [paused]
     STEPPED = "stepped"  # [event]
     HANDED = "handed"  # [event, name, attempt, lease: seconds, null with ack=auto]
@@ -51,6 +51,7 @@ class Record:
     mode: str = ""
     about: int = 0
     position: int = 0
+    node: str = ""  # the node that stored it; empty: this one
     event: Event | None = field(default=None, repr=False)
 
     @property
@@ -76,7 +77,8 @@ class RoomState:
     """What a journal remembers of a room; enough to go on as if nothing had happened.
 
     `head` is its newest position, `cursor` how far events were let go (behind `head` only
-    while paused), `last` the id of its newest event.
+    while paused), `last` the id of its newest event, `present` the `joined` records of who is
+    in it on other nodes.
     """
 
     name: str
@@ -86,3 +88,4 @@ class RoomState:
     head: int = 0
     events: int = 0
     last: str | None = None
+    present: list[Record] = field(default_factory=list)

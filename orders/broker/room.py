@@ -4,13 +4,16 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from orders.broker.modes import Mode, changed, matches
 from orders.broker.records import Record, RoomState
 from orders.errors import Close
+
+#: How many queued events are fetched at once for a participant with ack=auto.
+AT_ONCE = 20
 
 
 class Outlet(Protocol):
@@ -64,10 +67,7 @@ class Participant:
 
     @property
     def seen_role(self) -> str:
-        """The part it is seen to play: by what it sent, else by the only thing it listens to."""
-        if self.role == "other" and self.types == {"order_placed"}:
-            return "confirmer"
-        return self.role
+        return seen_role(self.role, self.types)
 
     @property
     def has_credit(self) -> bool:
@@ -76,12 +76,51 @@ class Participant:
             return False
         return self.ack == "auto" or self.in_flight < self.prefetch
 
+    @property
+    def credit(self) -> int:
+        """How many events it has room to take from queues."""
+        if not self.has_credit:
+            return 0
+        return AT_ONCE if self.ack == "auto" else self.prefetch - self.in_flight
+
     def write(self, buffer: bytes) -> int:
         """Write frames to its connection; returns how many bytes wait there, unread."""
         if self.held is None:
             return self.outlet.write(buffer)
         self.held.append(buffer)
         return sum(map(len, self.held))
+
+
+@dataclass(slots=True, eq=False)
+class Elsewhere:
+    """A participant that is connected to another node, as its records tell of it."""
+
+    name: str
+    node: str
+    types: frozenset[str]
+    ack: str
+    echo: bool
+    joined_at: int
+    role: str = "other"
+    in_flight: int = 0  # as its node told last, like what follows
+    delivered: int = 0
+    muted: bool = False
+
+    @classmethod
+    def told(cls, record: Record) -> "Elsewhere":
+        """By a `joined` record of another node."""
+        data = record.data
+        types = frozenset(data["types"])
+        return cls(data["name"], record.node, types, data["ack"], data["echo"], record.at)
+
+    @property
+    def seen_role(self) -> str:
+        return seen_role(self.role, self.types)
+
+
+def seen_role(role: str, types: frozenset[str]) -> str:
+    """The part somebody is seen to play: by what it sent, else by the only thing it listens to."""
+    return "confirmer" if role == "other" and types == {"order_placed"} else role
 
 
 class Audience:
@@ -117,7 +156,8 @@ class Room:
     """An isolated class or group: own log, modes and participants.
 
     `head` is the newest position of its journal that was dispatched or held back, `cursor` how
-    far its events were let go; they differ only while it is paused.
+    far its events were let go; they differ only while it is paused. `elsewhere` are the
+    participants that other nodes serve.
     """
 
     name: str
@@ -128,6 +168,8 @@ class Room:
     events: int = 0
     last: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
+    elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
+    setting: list[Mapping[str, str | None]] = field(default_factory=list)  # on its way
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     epoch: int = 0  # how often it began anew
@@ -145,29 +187,52 @@ class Room:
             head=state.head,
             events=state.events,
             last=state.last,
+            elsewhere={one.name: one for one in map(Elsewhere.told, state.present)},
         )
 
     @property
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
-        return not self.participants and not self.events
+        return not self.participants and not self.elsewhere and not self.events
+
+    def set_modes(self, changes: Mapping[str, str | None]) -> None:
+        """Change modes, as of now; that this was stored is told by `stored_modes`."""
+        self.modes = changed(self.modes, changes)
+        self.setting.append(changes)
+
+    def stored_modes(self, changes: Mapping[str, str | None], own: bool) -> None:
+        """A change was stored; what is on its way from here comes after it, and counts."""
+        if own:
+            del self.setting[:1]
+        else:
+            for later in (changes, *self.setting):
+                self.modes = changed(self.modes, later)
 
     def mode_of(self, type: str) -> str:
         return self.modes.get(type) or self.modes["*"]
 
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, or `bob-2`, `bob-3`, … where a live connection bears it already."""
+    @property
+    def size(self) -> int:
+        """How many are in it, on this node or another."""
+        return len(self.participants) + len(self.elsewhere)
+
+    def has_name(self, name: str) -> bool:
+        """Whether a live connection bears this name."""
+        return name in self.participants or name in self.elsewhere
+
+    def free_name(self, wanted: str, taken: Container[str] = ()) -> str:
+        """`wanted`, or `bob-2`, `bob-3`, … where a live connection bears it, or it is `taken`."""
         name, number = wanted, 1
-        while name in self.participants:
+        while self.has_name(name) or name in taken:
             number += 1
             suffix = f"-{number}"
             name = wanted[: 32 - len(suffix)] + suffix
         return name
 
-    def guest_name(self) -> str:
+    def guest_name(self, taken: Container[str] = ()) -> str:
         """A name for who gave none."""
         number = 1
-        while (name := f"guest-{number}") in self.participants:
+        while self.has_name(name := f"guest-{number}") or name in taken:
             number += 1
         return name
 
@@ -223,6 +288,17 @@ class Room:
                 for member in audience.without_echo:
                     if member.name in sources:
                         yield (member,), [r for r in wanted if r.source != member.name]
+
+    def credit(self, type: str, sources: Collection[str]) -> int:
+        """How many events of this type the participants here have room to take.
+
+        `sources` sent those that are ready: nobody takes an event of its own.
+        """
+        return sum(
+            member.credit
+            for member in self.takers(type)
+            if len(sources) > 1 or member.name not in sources
+        )
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""

@@ -28,7 +28,7 @@ from orders.domain.orders import Order, order_number
 from orders.errors import NotFound, OrdersError
 
 #: Refusals that pass by themselves: the answer is sent again.
-PASSING = frozenset({"rate_limited", "storage_full", "storage_failed"})
+PASSING = frozenset({"rate_limited", "storage_full", "storage_failed", "engine_unavailable"})
 WAITING = 10_000  # orders that may wait for Bob before he hears no more
 
 Answer = Confirmed | Rejected

@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
 
+ORDER_TYPES = frozenset({"order_placed", "order_confirmed", "order_rejected"})
+
 State = Literal["placed", "confirmed", "rejected"]
 
 #: Where an order stands (None: there is none), and the event that comes → where it stands then.

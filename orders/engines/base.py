@@ -1,7 +1,7 @@
 """What every engine promises. An engine is where the journal lies, and who may claim from it.
 
-Order        Records of a room get ascending positions in the order of `append`. Every reader
-             sees them in that order, each once.
+Order        Records of a room get ascending positions. Every reader, on every node, sees them in
+             that order, each once; those of one `append` stand in its order.
 Duplication  An event's id is accepted once in a room: the same event again is a DUPLICATE,
              another under its id a CONFLICT. A claimed event comes again after a release, and
              may come again after a crash.
@@ -12,12 +12,16 @@ Loss         When `append` answers ACCEPTED and `durable` is true, the event sur
 What became of queued events is told by control records; they ride the next append and are not
 waited for. Reads may run while an append does. Positions are internal: outside, an event's id
 is its place.
+
+A journal may be shared by several nodes. What was stored, by whichever of them, arrives at each
+that entered the room; only what arrived is dispatched. `Alone` is the part of an engine whose
+journal belongs to one node: what it stored arrives at once, and there is nobody to agree with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from orders.broker.modes import matches
 from orders.broker.records import Record, RoomState
@@ -33,6 +37,9 @@ class Outcome(Enum):
 
 
 Answer = Outcome | StorageFailed
+
+#: How many events of a type, sent by these sources, the participants of a node have room for.
+Credit = Callable[[str, Collection[str]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +119,34 @@ class Claimed:
     entry: Entry
 
 
+class Neighbours(Protocol):
+    """What an engine asks of the node that uses it: on behalf of others, or as things arrive."""
+
+    def wake(self) -> None:
+        """Something arrived."""
+
+    def touch(self, room: str) -> None:
+        """Something in this room may be handed over now."""
+
+    def record(self, record: Record) -> None:
+        """Put a control record into the next batch."""
+
+    def bears(self, room: str, name: str) -> bool:
+        """Whether a participant here bears the name."""
+
+    def lost(self, entry: Entry) -> None:
+        """Another node gave to somebody else what a participant here held."""
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do what another node asks for, see `Engine.ask`; the answer."""
+
+
 class Engine(Protocol):
     """A journal with its projections: rooms, orders and queues."""
 
     durable: bool
+    shared: bool  # whether other nodes use this journal, too
+    neighbours: Neighbours
 
     async def open(self) -> list[RoomState]:
         """Take hold of the journal and say what it remembers; `CannotStart` when that fails."""
@@ -128,6 +159,12 @@ class Engine(Protocol):
 
         Control records are always ACCEPTED unless storage fails. Events accepted in queue mode
         are ready to be claimed when this returns.
+        """
+
+    def arrived(self) -> list[Record]:
+        """What was stored since this was asked last, in order of position within each room.
+
+        A record that this node appended is the very object that it gave.
         """
 
     async def probe(self) -> StorageFailed | None:
@@ -162,10 +199,66 @@ class Engine(Protocol):
     async def forget(self, room: str) -> None:
         """Drop a room that has no events."""
 
+    # ── what nodes agree upon ───────────────────────────────────────────────────────────────
+
+    async def enter(self, room: str, begin: bool) -> RoomState | None:
+        """Have what is stored in a room arrive here from now on, if it does not yet.
+
+        Returns what the journal remembers of it, None when that is nothing; `begin` makes such
+        a room.
+        """
+
+    async def leave(self, room: str) -> None:
+        """Nobody here needs the room: nothing of it has to arrive any more."""
+
+    async def take_name(self, room: str, name: str) -> bool:
+        """Whether a name is free on every node; it is taken from then on, until its `left`."""
+
+    async def take_over(self, room: str, session: str) -> str | None:
+        """Put a participant with this session out of the room on another node: its name."""
+
+    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+        """Have another node do something to a participant that is connected there."""
+
     def queue(self, room: str) -> Leases:
         """The queues of a room, as they stand now."""
+
+    def demand(self, room: str, credit: Credit) -> None:
+        """Participants here may have room for events of this room's queues, as `credit` says."""
 
     async def claim(
         self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
     ) -> Claimed | None:
         """Hand the oldest ready event of this type, not sent by `name`, to that participant."""
+
+
+class Alone:
+    """The journal belongs to this node: what it stores arrives at once, every name is free."""
+
+    shared = False
+    neighbours: Neighbours
+
+    def __init__(self) -> None:
+        self._arrived: list[Record] = []
+
+    def arrived(self) -> list[Record]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    async def enter(self, room: str, begin: bool) -> RoomState | None:
+        return None
+
+    async def leave(self, room: str) -> None:
+        pass
+
+    async def take_name(self, room: str, name: str) -> bool:
+        return True
+
+    async def take_over(self, room: str, session: str) -> str | None:
+        return None
+
+    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+        raise NotImplementedError("there is no other node")
+
+    def demand(self, room: str, credit: Credit) -> None:
+        pass

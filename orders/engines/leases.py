@@ -10,12 +10,15 @@
     dead     settled      the host discards it
 
 A settled event is forgotten here; the journal still has it. Times are a steady clock's seconds.
+
+Where nodes share a journal each has this table of a room, as the journal tells it, and another
+authority says who may take what: there a ready event can be taken only once it was `offered`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from orders.broker.records import Kind, Record, control
 from orders.domain.envelope import id_text
@@ -53,6 +56,7 @@ class Entry:
     name: str = ""
     deadline: float = 0.0
     reason: str = ""
+    since: float = 0.0  # when another node, or the journal, told of its state
     record: Record | None = None  # while it is at hand; else read it from the journal
 
     def tell(self, kind: Kind, at: int, **data: object) -> Record:
@@ -75,10 +79,13 @@ class Leases:
 
     room: str
     max_attempts: int = 5
+    shared: bool = False
     entries: dict[bytes, Entry] = field(default_factory=dict)
     _ready: dict[str, dict[str, list[tuple[int, Entry]]]] = field(default_factory=dict)
     _held: dict[bytes, Entry] = field(default_factory=dict)
     _counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    _offered: dict[bytes, Entry] = field(default_factory=dict)
+    _sources: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """An event was accepted in queue mode."""
@@ -91,7 +98,7 @@ class Leases:
         """Take up an entry in the state it is in; one that was held is nobody's now."""
         self.entries[entry.key] = entry
         self._count(entry, +1)
-        if entry.state is State.HELD:
+        if entry.state is State.HELD and not self.shared:
             self.release(entry, "the server was restarted")
         elif entry.state is State.READY:
             self._make_ready(entry)
@@ -126,12 +133,9 @@ class Leases:
                 source, oldest = candidate, heap[0][0]
         if source is None:
             return None
-        heap = sources[source]
-        entry = heappop(heap)[1]
-        if not heap:
-            del sources[source]
-            if not sources:
-                del self._ready[type]
+        entry = sources[source][0][1]
+        self._take_out(entry)
+        self._offered.pop(entry.key, None)
         entry.attempt += 1
         entry.holder, entry.name = holder, name
         if deadline is None:
@@ -206,13 +210,71 @@ class Leases:
             self._forget(entry)
         return entry
 
+    # ── where nodes share the journal ───────────────────────────────────────────────────────
+
+    def offer(self, entry: Entry) -> None:
+        """A ready event may be taken here."""
+        if entry.key not in self._offered:
+            self._offered[entry.key] = entry
+            self._put_in(entry)
+
+    def withdraw(self, entry: Entry) -> None:
+        """It may not be taken here any more."""
+        if self._offered.pop(entry.key, None):
+            self._take_out(entry)
+
+    def sources(self, type: str) -> Collection[str]:
+        """Who sent the ready events of a type."""
+        return self._sources.get(type, ())
+
+    def offered(self, type: str) -> int:
+        """How many events of a type may be taken here."""
+        return sum(map(len, self._ready.get(type, {}).values()))
+
+    def told(self, record: Record, now: float) -> Entry | None:
+        """Another node says what became of an event; returns one that was held here till then."""
+        entry = self.entries.get(record.key)
+        if entry is None:
+            return None
+        data, state = record.data, AFTER[record.kind]
+        held = self._held.pop(entry.key, None)
+        self.withdraw(entry)
+        entry.since = now
+        if record.kind is Kind.HANDED and data["lease"] is None:
+            state = None
+        if state is None:
+            self._forget(entry)
+        else:
+            entry.attempt = 0 if record.kind is Kind.RETRIED else data.get("attempt", entry.attempt)
+            entry.name = data.get("name", entry.name)
+            entry.reason = data.get("reason", entry.reason)
+            self._move(entry, state)
+        return held
+
     def _dead_letter(self, key: bytes) -> Entry | None:
         entry = self.entries.get(key)
         return entry if entry and entry.state is State.DEAD else None
 
     def _make_ready(self, entry: Entry) -> None:
+        if not self.shared:
+            self._put_in(entry)
+
+    def _put_in(self, entry: Entry) -> None:
         heap = self._ready.setdefault(entry.type, {}).setdefault(entry.source, [])
         heappush(heap, (entry.position, entry))
+
+    def _take_out(self, entry: Entry) -> None:
+        sources = self._ready[entry.type]
+        heap = sources[entry.source]
+        if heap[0][1] is entry:
+            heappop(heap)
+        else:  # rare: it was withdrawn
+            heap.remove((entry.position, entry))
+            heapify(heap)
+        if not heap:
+            del sources[entry.source]
+            if not sources:
+                del self._ready[entry.type]
 
     def _move(self, entry: Entry, state: State) -> None:
         self._count(entry, -1)
@@ -221,11 +283,22 @@ class Leases:
 
     def _forget(self, entry: Entry) -> None:
         self._held.pop(entry.key, None)
+        self._offered.pop(entry.key, None)
         del self.entries[entry.key]
         self._count(entry, -1)
 
     def _count(self, entry: Entry, by: int) -> None:
         counts = self._counts.setdefault(entry.type, dict.fromkeys(State, 0))
         counts[entry.state] += by
+        if entry.state is State.READY and self.shared:
+            self._count_source(entry, by)
         if len(self._counts) > MOST_TYPES and not any(counts.values()):
             del self._counts[entry.type]
+
+    def _count_source(self, entry: Entry, by: int) -> None:
+        sources = self._sources.setdefault(entry.type, {})
+        sources[entry.source] = sources.get(entry.source, 0) + by
+        if not sources[entry.source]:
+            del sources[entry.source]
+            if not sources:
+                del self._sources[entry.type]

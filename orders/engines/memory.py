@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
-from orders.domain.orders import Order, fold
+from orders.domain.orders import Order
 from orders.engines.base import (
     MOST_SCANNED,
+    Alone,
     Answer,
     Claimed,
     Filter,
@@ -18,37 +18,27 @@ from orders.engines.base import (
     take_page,
 )
 from orders.engines.leases import Leases
+from orders.engines.projection import Projection
 from orders.errors import StorageFailed
 
 PRESENCE = (Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED)
 
 
 @dataclass(eq=False)
-class _Room:
-    """One epoch of a room; it is the order book of the fold, too."""
+class _Room(Projection):
+    """One epoch of a room, and its log."""
 
-    queue: Leases
     records: list[Record] = field(default_factory=list)
     positions: dict[bytes, int] = field(default_factory=dict)
-    orders: dict[tuple[str, str], Order] = field(default_factory=dict)
-
-    def get(self, customer: str, number: str) -> Order | None:
-        return self.orders.get((customer, number))
-
-    def oldest_pending(self, number: str, customer: str | None) -> Order | None:
-        for order in self.orders.values():
-            is_pending = order.number == number and order.state == "placed"
-            if is_pending and customer in (None, order.customer):
-                return order
-        return None
 
 
-class MemoryEngine:
+class MemoryEngine(Alone):
     """An engine (see `base.Engine`) for trying things out, and for tests."""
 
     durable = False
 
     def __init__(self, max_attempts: int = 5) -> None:
+        super().__init__()
         self._max_attempts = max_attempts
         self._rooms: dict[str, _Room] = {}
 
@@ -72,16 +62,11 @@ class MemoryEngine:
             room.positions[record.key] = len(room.records) + 1
         record.position = len(room.records) + 1
         room.records.append(copy(record))
+        self._arrived.append(record)
         if record.kind is Kind.RESET:
             del self._rooms[record.room]
         elif record.kind is Kind.EVENT:
-            if record.mode == Mode.QUEUE:
-                room.queue.add(record)
-            order = fold(record.parsed(), record.at, room)
-            if order:
-                if order.event == record.parsed().id:  # the oldest pending stands first
-                    room.orders.pop((order.customer, order.number), None)
-                room.orders[order.customer, order.number] = order
+            room.event(record)
         return Outcome.ACCEPTED
 
     def _room(self, name: str) -> _Room:
@@ -133,12 +118,7 @@ class MemoryEngine:
     async def orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
     ) -> list[Order]:
-        orders = [
-            order
-            for order in self._room(room).orders.values()
-            if customer in (None, order.customer) and state in (None, order.state)
-        ]
-        return orders[-limit:]
+        return self._room(room).newest(customer, limit, state)
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         return self._room(room).get(customer, number)

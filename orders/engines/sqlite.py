@@ -13,6 +13,7 @@ from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
 from orders.engines.base import (
     MOST_SCANNED,
+    Alone,
     Answer,
     Claimed,
     Filter,
@@ -35,12 +36,13 @@ VERSION = 1
 READERS = 2
 
 
-class SqliteEngine:
+class SqliteEngine(Alone):
     """An engine (see `base.Engine`) whose journal is the file `path`; accepted means synced."""
 
     durable = True
 
     def __init__(self, path: Path, max_attempts: int = 5) -> None:
+        super().__init__()
         self._path = path
         self._max_attempts = max_attempts
         self._queues: dict[str, Leases] = {}
@@ -91,6 +93,7 @@ class SqliteEngine:
         for record, answer in zip(records, answers, strict=True):
             if answer is not Outcome.ACCEPTED:
                 continue
+            self._arrived.append(record)
             if record.mode == Mode.QUEUE:
                 self.queue(record.room).add(record)
             elif record.kind is Kind.RESET:

@@ -10,7 +10,7 @@ from typing import Any
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.envelope import Event, id_text
-from orders.domain.orders import Order, fold
+from orders.domain.orders import ORDER_TYPES, Order, fold
 from orders.engines.base import Answer, Outcome
 from orders.engines.ids import Ids, RoomRow
 from orders.engines.leases import AFTER
@@ -19,7 +19,6 @@ from orders.errors import StorageFailed
 
 #: Errors that say our code is wrong, not the disk: they end the process loudly.
 MISTAKES = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
-ORDER_TYPES = frozenset({"order_placed", "order_confirmed", "order_rejected"})
 
 
 @dataclass(eq=False)

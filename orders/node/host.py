@@ -45,6 +45,19 @@ class Host:
                 room.cursor = record.position
         return None
 
+    async def step_along(self, room: Room, stepped: Record) -> None:
+        """Another node let the next event go: so do we."""
+        while room.paused and room.cursor < stepped.about:
+            records = await self._node.engine.read(room.name, room.cursor, PAGE)
+            if not records:
+                return
+            for record in records:
+                if record.kind is Kind.EVENT:
+                    self._node.pump.deliver(room, [record])
+                room.cursor = record.position
+                if record.position >= stepped.about:
+                    return
+
     def _step(self, room: Room, record: Record) -> str:
         self._node.pump.deliver(room, [record])
         id = record.parsed().id
@@ -56,6 +69,21 @@ class Host:
     async def reset(self, room: Room) -> None:
         """A new beginning: log, queues, orders and ids are gone for participants."""
         await self._do(room, Kind.RESET)
+
+    async def act_on(self, room: Room, name: str, action: str) -> None:
+        """Kick, mute or unmute a participant, on whichever node it is connected."""
+        one = room.elsewhere.get(name)
+        if one is None:
+            self.act_here(room, name, action)
+        else:
+            await self._node.engine.ask(one.node, action=action, room=room.name, name=name)
+
+    def act_here(self, room: Room, name: str, action: str) -> None:
+        """The same, to one that is connected here."""
+        if action == "kick":
+            self.kick(room, name)
+        else:
+            self.mute(room, name, action == "mute")
 
     def kick(self, room: Room, name: str) -> None:
         """Remove a participant; it does not come back by itself."""

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders.broker.broker import Broker, Item, Limits
-from orders.broker.records import Kind, control
+from orders.broker import rates
+from orders.broker.broker import Broker, Item
+from orders.broker.rates import Limits
+from orders.broker.records import Kind, Record, control
 from orders.broker.room import Participant, Room
-from orders.domain.envelope import Event
+from orders.domain.envelope import Event, is_room
 from orders.engines.base import Answer, Engine, Outcome
+from orders.engines.leases import Entry
 from orders.errors import Close, NotFound, OrdersError, Refused, StorageFailed
 from orders.node.clock import new_id, now_ms
 from orders.node.host import Host
@@ -59,6 +62,8 @@ class Node:
         self.pump = Pump(self)
         self.queues = Queues(self)
         self.host = Host(self)
+        self._entering: dict[str, asyncio.Lock] = {}
+        engine.neighbours = self
         self._lagging: dict[Participant, float] = {}  # whose output is too long, since when
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,7 +72,9 @@ class Node:
         """Go on where the journal stands; at the end everyone hears of it and it is flushed."""
         self.broker.restore(await self.engine.open())
         for room in self.broker.rooms.values():
-            if room.head:  # whoever was here when the server ended is not any more
+            if (
+                room.head and not self.engine.shared
+            ):  # whoever was here when the server ended is not any more
                 gone = control(room.name, Kind.LEFT, now_ms(), name=None)
                 self.pump.gather(Item(room, None, gone))
         pump = self._spawn(self.pump.run())
@@ -102,9 +109,24 @@ class Node:
             )
         return room
 
+    def open_room(self, name: str) -> Room:
+        """The room, begun if there is none; `Full` when there are too many."""
+        return self.broker.open_room(name)
+
+    async def enter(self, name: str, *, begin: bool = False) -> Room:
+        """The room, wherever it was begun: `NotFound`, or begun if it is to `begin`."""
+        if self.engine.shared and name not in self.broker.rooms and is_room(name):
+            async with self._entering.setdefault(name, asyncio.Lock()):
+                if name not in self.broker.rooms:
+                    self.broker.check_rooms()
+                    state = await self.engine.enter(name, begin)
+                    if state is not None:
+                        self.broker.rooms[name] = Room.restored(state)
+        return self.open_room(name) if begin else self.room(name)
+
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
-        if self.pump.failure:
+        if self.pump.failure or self.engine.shared:
             self.pump.failure = await self.engine.probe()
         return self.pump.failure
 
@@ -128,12 +150,23 @@ class Node:
                     " comes from now on. Use after=start for all there is.",
                 )
         participant.written = participant.after or 0
-        participant.room = room = self.open_room(room.name)  # it may have been forgotten meanwhile
+        if participant.session:
+            elsewhere = await self.engine.take_over(room.name, participant.session)
+            name = elsewhere or name
+        room = await self.enter(room.name, begin=True)  # it may have been forgotten meanwhile
+        participant.room = room
+        if participant.session and elsewhere:
+            room.elsewhere.pop(elsewhere, None)
+        taken: set[str] = set()
+        while not await self.engine.take_name(
+            room.name, free := self.broker.name_for(participant, name, taken)
+        ):
+            taken.add(free)
         old = room.sessions.get(participant.session or "")
         if old is not None:
             self.queues.let_go(old, "its session was taken over")
             old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
-        for item in self.broker.join(participant, name, now_ms()):
+        for item in self.broker.join(participant, name, now_ms(), taken):
             self.pump.gather(item)
         if unknown:
             self.pump.gather(self.broker.refusal(room, participant, unknown, "", now_ms()))
@@ -160,11 +193,7 @@ class Node:
 
     def is_abusive(self, participant: Participant) -> bool:
         """Whether it has sent too much for too long."""
-        return self.broker.is_abusive(participant, time.monotonic())
-
-    def open_room(self, name: str) -> Room:
-        """The room, begun if there is none; `Full` when there are too many."""
-        return self.broker.open_room(name)
+        return rates.is_abusive(participant, self.broker.limits, time.monotonic())
 
     async def publish(self, room: Room, event: Event, name: str) -> tuple[str, bool]:
         """Accept one event from who is no participant: its id, and whether it was a duplicate."""
@@ -193,6 +222,53 @@ class Node:
         """Say something to all in a room, beside the log."""
         for participant in list(room.participants.values()):
             self.tell(participant, text)
+
+    # ── the other nodes ─────────────────────────────────────────────────────────────────────
+
+    def wake(self) -> None:
+        """Something arrived from the journal."""
+        self.pump.wake()
+
+    def touch(self, room: str) -> None:
+        """Something may be handed over in a room."""
+        if here := self.broker.rooms.get(room):
+            self.queues.touch(here)
+
+    def record(self, record: Record) -> None:
+        """The engine has something for the journal."""
+        if room := self.broker.rooms.get(record.room):
+            self.pump.gather(Item(room, None, record), urgent=False)
+
+    def bears(self, room: str, name: str) -> bool:
+        """Whether a participant here bears a name."""
+        here = self.broker.rooms.get(room)
+        return here is not None and name in here.participants
+
+    def lost(self, entry: Entry) -> None:
+        """Another node gave to somebody else what a participant here held."""
+        if here := self.broker.rooms.get(entry.room):
+            self.queues.lost(here, entry)
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Another node asks us to do something to a participant that is connected here."""
+        room = self.broker.rooms.get(what["room"])
+        if room is None:
+            return {}
+        if what["action"] != "take_over":
+            self.host.act_here(room, what["name"], what["action"])
+            return {}
+        old = room.sessions.get(what["session"])
+        if old is None:
+            return {}
+        self.queues.let_go(old, "its session was taken over")
+        items = self.broker.leave(old, now_ms())
+        old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
+        stored: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        items[-1].answered = lambda answer: None if stored.done() else stored.set_result(answer)
+        for item in items:
+            self.pump.gather(item)
+        await stored  # its leaving must not come behind the other's joining
+        return {"name": old.name if old.named else None}
 
     # ── those who are behind ────────────────────────────────────────────────────────────────
 

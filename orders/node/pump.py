@@ -1,4 +1,4 @@
-"""The pump: take all that waits, one append, dispatch, write.
+"""The pump: take all that waits, one append, dispatch what arrived, write.
 
 While a batch is being committed the next one gathers, so group commit and coalesced writes are
 one mechanism. At low load a batch is one event, and its latency one sync and one write.
@@ -40,6 +40,7 @@ class Pump:
         self._items: list[Item] = []
         self._bytes = 0
         self._carried: list[Record] = []
+        self._stored: dict[Record, Item] = {}  # until they arrive
         self._empty: set[Room] = set()
         self._work = asyncio.Event()
         self._taken = asyncio.Event()
@@ -91,12 +92,12 @@ class Pump:
             self._riding = None
         items, self._items, self._bytes = self._items, [], 0
         self._taken.set()
-        if not items:
-            return
-        pairs = await self._append(items)
-        self._reply(pairs)
-        for room, of_room in _by_room(pairs).items():
-            await self._dispatch(room, of_room)
+        if items:
+            pairs = await self._append(items)
+            self._reply(pairs)
+            await self._sort(pairs)
+        for room, records in self._by_room(self._node.engine.arrived()).items():
+            await self._dispatch(room, records)
         await self._forget_empty_rooms()
         await self._node.queues.hand_out()
 
@@ -163,24 +164,40 @@ class Pump:
         error = answer if isinstance(answer, StorageFailed) else conflict(id)
         return self._node.broker.refusal(item.room, participant, error, id, now).reply
 
-    # ── what everybody hears ────────────────────────────────────────────────────────────────
-
-    async def _dispatch(self, room: Room, pairs: list[Pair]) -> None:
-        """Make control records true and let events go, in the order of the journal."""
-        run: list[Record] = []
+    async def _sort(self, pairs: list[Pair]) -> None:
+        """What was stored will arrive; control records that could not be are true all the same."""
         for item, answer in pairs:
             record = item.record
-            if record is None or answer in (Outcome.DUPLICATE, Outcome.CONFLICT):
+            if record is None:
                 continue
-            if isinstance(answer, StorageFailed) and record.kind in BY_HOST:
+            if answer is Outcome.ACCEPTED:
+                self._stored[record] = item
+            elif not isinstance(answer, StorageFailed):
+                continue
+            elif record.kind in BY_HOST:
                 self._node.host.refuse(record, answer)
             elif record.kind is not Kind.EVENT:
+                await self._apply(item, record)
+
+    # ── what everybody hears ────────────────────────────────────────────────────────────────
+
+    async def _dispatch(self, room: Room, records: list[Record]) -> None:
+        """Make control records true and let events go, in the order of the journal."""
+        run: list[Record] = []
+        for record in records:
+            item = self._stored.pop(record, None)
+            if record.kind is not Kind.EVENT:
                 self._let_go(room, run)
                 run = []
-                await self._apply(item, record)
-            elif answer is Outcome.ACCEPTED:
-                room.head = record.position
-                run.append(record)
+                if item is not None or record.node:
+                    await self._apply(item or Item(room), record)
+                else:  # it was carried, and is true already
+                    self._move_head(room, record)
+                continue
+            if record.node:
+                self._node.broker.heard(room, record)
+            room.head = record.position
+            run.append(record)
         self._let_go(room, run)
 
     def _let_go(self, room: Room, run: list[Record]) -> None:
@@ -215,10 +232,7 @@ class Pump:
     async def _apply(self, item: Item, record: Record) -> None:
         """Make a control record true, as soon as the journal has it."""
         room, participant, node = item.room, item.participant, self._node
-        is_caught_up = not room.paused and room.cursor == room.head
-        room.head = record.position or room.head
-        if is_caught_up:
-            room.cursor = room.head
+        self._move_head(room, record)
         said = node.broker.apply(item, record, now_ms())
         if said is not None:
             node.tell_all(room, said)
@@ -235,6 +249,17 @@ class Pump:
             await node.host.apply(room, record)
             if room.is_forgettable:
                 self._empty.add(room)
+        elif record.kind is Kind.STEPPED and record.node:
+            await node.host.step_along(room, record)
+        elif record.about and record.node:
+            node.queues.touch(room)
+
+    @staticmethod
+    def _move_head(room: Room, record: Record) -> None:
+        is_caught_up = not room.paused and room.cursor == room.head
+        room.head = record.position or room.head
+        if is_caught_up:
+            room.cursor = room.head
 
     async def _forget_empty_rooms(self) -> None:
         """Drop rooms that were left empty, but for those into which something is on its way."""
@@ -244,12 +269,14 @@ class Pump:
                 await self._node.engine.forget(room.name)
         self._empty &= expected
 
-
-def _by_room(pairs: list[Pair]) -> dict[Room, list[Pair]]:
-    rooms: dict[Room, list[Pair]] = {}
-    for pair in pairs:
-        rooms.setdefault(pair[0].room, []).append(pair)
-    return rooms
+    def _by_room(self, records: list[Record]) -> dict[Room, list[Record]]:
+        rooms: dict[Room, list[Record]] = {}
+        for record in records:
+            item = self._stored.get(record)
+            room = item.room if item else self._node.broker.rooms.get(record.room)
+            if room is not None:
+                rooms.setdefault(room, []).append(record)
+        return rooms
 
 
 def conflict(id: str) -> Refused:

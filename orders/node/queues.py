@@ -34,6 +34,7 @@ class Queues:
         while self._touched:
             room = next(iter(self._touched))
             del self._touched[room]
+            self._node.engine.demand(room.name, room.credit)
             for type in self._node.engine.queue(room.name).types():
                 while await self._hand_out(room, type):
                     pass
@@ -115,15 +116,20 @@ class Queues:
         clock = time.monotonic()
         for room in self._node.broker.rooms.values():
             for entry in self._node.engine.queue(room.name).expired(clock):
-                for participant in room.participants.values():
-                    if participant.number == entry.holder:
-                        participant.in_flight -= 1
+                self.lost(room, entry)
                 self._release(room, entry, f"the lease of {entry.name} ran out")
         for participant in list(self._congested):
             if participant.outlet.unread() <= self._node.options.max_unread // 8:
                 del self._congested[participant]
                 participant.congested = False
                 self.touch(participant.room)
+
+    @staticmethod
+    def lost(room: Room, entry: Entry) -> None:
+        """Whoever holds an event does so no longer."""
+        for participant in room.participants.values():
+            if participant.number == entry.holder:
+                participant.in_flight -= 1
 
     def retry(self, room: Room, key: bytes) -> Entry | None:
         """The host gives a dead letter another chance."""

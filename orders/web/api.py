@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
 from orders.broker.records import Record
-from orders.broker.room import Room
+from orders.broker.room import Elsewhere, Participant, Room
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
 from orders.engines.base import MOST_BYTES, Filter
 from orders.errors import NotFound, Refused
@@ -20,6 +20,7 @@ from orders.node import Node
 from orders.web.bots import BOTS
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
+from orders.web.proxy import visitor
 from orders.web.security import is_host
 
 MOST_EVENTS = 1000
@@ -43,10 +44,10 @@ def answer(data: object, status: int = 200) -> web.Response:
     return web.Response(body=to_json(data), status=status, content_type="application/json")
 
 
-def room_named(request: web.Request) -> tuple[Node, Room]:
+async def room_named(request: web.Request) -> tuple[Node, Room]:
     """The room of the address, or `NotFound`."""
     node = request.app[NODE]
-    return node, node.room(request.match_info["room"])
+    return node, await node.enter(request.match_info["room"])
 
 
 async def record_named(node: Node, room: Room, id: str) -> Record:
@@ -72,18 +73,8 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
         "modes": room.modes,
         "paused": room.paused,
         "participants": [
-            {
-                "name": participant.name,
-                "types": sorted(participant.types),
-                "ack": participant.ack,
-                "echo": participant.echo,
-                "in_flight": participant.in_flight,
-                "delivered": participant.delivered,
-                "role": participant.seen_role,
-                "since": participant.joined_at,
-                "muted": participant.muted,
-            }
-            for participant in room.participants.values()
+            *(_here(participant) for participant in room.participants.values()),
+            *(_elsewhere(one) for one in room.elsewhere.values()),
         ],
         "bots": [bot.told() for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
@@ -93,14 +84,42 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
     }
 
 
+def _here(participant: Participant) -> dict[str, Any]:
+    return {
+        "name": participant.name,
+        "types": sorted(participant.types),
+        "ack": participant.ack,
+        "echo": participant.echo,
+        "in_flight": participant.in_flight,
+        "delivered": participant.delivered,
+        "role": participant.seen_role,
+        "since": participant.joined_at,
+        "muted": participant.muted,
+    }
+
+
+def _elsewhere(one: Elsewhere) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "types": sorted(one.types),
+        "ack": one.ack,
+        "echo": one.echo,
+        "in_flight": one.in_flight,
+        "delivered": one.delivered,
+        "role": one.seen_role,
+        "since": one.joined_at,
+        "muted": one.muted,
+    }
+
+
 async def get_room(request: web.Request) -> web.Response:
-    _, room = room_named(request)
+    _, room = await room_named(request)
     return answer(snapshot(request.app, room))
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The log, oldest first: `after` an event, or the page `before` one or before the end."""
-    node, room = room_named(request)
+    node, room = await room_named(request)
     query = request.query
     wanted = Filter(query.get("type"), query.get("source"), query.get("text"))
     format = query.get("format", "json")
@@ -146,7 +165,7 @@ def _limit(text: str) -> int:
 
 async def get_event(request: web.Request) -> web.Response:
     """One event: who received it, who did not, and why."""
-    node, room = room_named(request)
+    node, room = await room_named(request)
     record = await record_named(node, room, request.match_info["event"])
     story = await node.engine.story(room.name, record.position)
     return answer(
@@ -160,7 +179,7 @@ async def get_event(request: web.Request) -> web.Response:
 
 async def get_orders(request: web.Request) -> web.Response:
     """Each order, and where it stands; the newest, oldest first."""
-    node, room = room_named(request)
+    node, room = await room_named(request)
     query = request.query
     customer, number = query.get("customer"), query.get("number")
     if customer is not None and number is not None:
@@ -173,7 +192,7 @@ async def get_orders(request: web.Request) -> web.Response:
 
 async def get_dead_letters(request: web.Request) -> web.Response:
     """What was set aside after the last attempt, oldest first."""
-    node, room = room_named(request)
+    node, room = await room_named(request)
     letters, left = [], MOST_BYTES
     for entry in node.engine.queue(room.name).dead()[:MOST_EVENTS]:
         if left <= 0:
@@ -200,7 +219,7 @@ async def post_event(request: web.Request) -> web.Response:
     room_name = request.match_info["room"]
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
-    request.app[PUBLISHERS].spend(request.remote or "", time.monotonic())
+    request.app[PUBLISHERS].spend(visitor(request), time.monotonic())
     event = Event.parse(await request.read())
     name = request.query.get("name", event.source) or "http"
     if not is_name(name) or name == "broker":
@@ -219,8 +238,8 @@ async def post_event(request: web.Request) -> web.Response:
             " such as order_placed.",
         )
     host = is_host(request)
-    room = node.open_room(room_name) if host else node.room(room_name)
-    if name in room.participants and not host:
+    room = await node.enter(room_name, begin=host)
+    if room.has_name(name) and not host:
         raise Refused(
             "name_taken", f"{name} is in use in this room: use another `name`.", status=409
         )

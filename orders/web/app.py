@@ -16,6 +16,7 @@ from orders.web import api, bots, health, host, pages, queued, records, security
 from orders.web.asyncapi import document
 from orders.web.keys import NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
+from orders.web.proxy import scheme
 from orders.web.static import Files
 
 _PACKAGE = Path(__file__).parent.parent
@@ -90,7 +91,7 @@ async def _context(request: web.Request) -> dict[str, object]:
 
 
 async def asyncapi(request: web.Request) -> web.Response:
-    return api.answer(document(request.app[SETTINGS], request.host))
+    return api.answer(document(request.app[SETTINGS], request.host, scheme(request)))
 
 
 @web.middleware

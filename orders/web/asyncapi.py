@@ -74,8 +74,8 @@ _QUERY: dict[str, dict[str, Any]] = {
 }
 
 
-def document(settings: Settings, host: str) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of a server that is reached as `host` (`localhost:8080`)."""
+def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, Any]:
+    """The AsyncAPI 3.0 document of a server that is reached at `http://localhost:8080`, say."""
     models: dict[str, type[BaseModel]] = {"envelope": Event, **ORDER_EVENTS, **SAID, **TOLD}
     schemas = _schemas(models)
     messages = {name: _message(name, model) for name, model in models.items() if name != "envelope"}
@@ -91,7 +91,7 @@ def document(settings: Settings, host: str) -> dict[str, Any]:
         "servers": {
             "here": {
                 "host": host,
-                "protocol": "ws",
+                "protocol": "wss" if scheme == "https" else "ws",
                 "description": "No subprotocol is needed; `orders.v1` is answered if offered.",
             }
         },

@@ -28,13 +28,14 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-def _hosted(request: web.Request) -> tuple[Node, Room]:
+async def _hosted(request: web.Request) -> tuple[Node, Room]:
     """The room of the address, begun if there is none; only for the host."""
     check_host(request)
     name = request.match_info["room"]
     if not is_room(name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
-    return request.app[NODE], request.app[NODE].open_room(name)
+    node = request.app[NODE]
+    return node, await node.enter(name, begin=True)
 
 
 async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
@@ -50,14 +51,14 @@ async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
 
 async def put_modes(request: web.Request) -> web.Response:
     """Set the modes of the types named; null removes one."""
-    node, room = _hosted(request)
+    node, room = await _hosted(request)
     node.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
     return answer({"modes": room.modes})
 
 
 async def act(request: web.Request) -> web.Response:
     """Pause, step, resume, reset: answered with the room as it stands then."""
-    node, room = _hosted(request)
+    node, room = await _hosted(request)
     action = request.match_info["action"]
     if action == "step":
         return answer({"event": await node.host.step(room)})
@@ -69,18 +70,15 @@ async def act(request: web.Request) -> web.Response:
 
 async def act_on_participant(request: web.Request) -> web.Response:
     """Kick, mute, unmute."""
-    node, room = _hosted(request)
+    node, room = await _hosted(request)
     name, action = request.match_info["name"], request.match_info["action"]
-    if action == "kick":
-        node.host.kick(room, name)
-    else:
-        node.host.mute(room, name, action == "mute")
+    await node.host.act_on(room, name, action)
     return answer({"name": name, "done": action})
 
 
 async def act_on_dead_letter(request: web.Request) -> web.Response:
     """Retry or discard a dead letter."""
-    node, room = _hosted(request)
+    node, room = await _hosted(request)
     id, action = request.match_info["event"], request.match_info["action"]
     act = node.queues.retry if action == "retry" else node.queues.discard
     if not is_uuid(id) or act(room, bytes.fromhex(id.replace("-", ""))) is None:
@@ -97,7 +95,7 @@ class BotWishes(BaseModel):
 
 async def send_bot(request: web.Request) -> web.Response:
     """Send in a bot, a process of its own."""
-    _, room = _hosted(request)
+    _, room = await _hosted(request)
     example = '{"delay": 1, "naive": false}'
     try:
         wishes = BotWishes.model_validate(await _read_object(request, example))
@@ -111,6 +109,6 @@ async def send_bot(request: web.Request) -> web.Response:
 
 async def kill_bot(request: web.Request) -> web.Response:
     """Kill a bot (SIGKILL): what it held comes back."""
-    _, room = _hosted(request)
+    _, room = await _hosted(request)
     await request.app[BOTS].kill(room.name, request.match_info["name"])
     return answer({"name": request.match_info["name"], "done": "kill"})

@@ -43,7 +43,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
     node = request.app[NODE]
     feed = None
     try:
-        room = node.room(request.match_info["room"])
+        room = await node.enter(request.match_info["room"])
         position = await _position(node, room, request.query.get("after"))
         feed = asyncio.create_task(_feed(request.app, room, position, connection))
         feed.add_done_callback(partial(_feed_ended, connection))
@@ -144,5 +144,6 @@ def told(record: Record) -> dict[str, Any]:
         return {"kind": "event", "at": record.at, "mode": record.mode, "event": data}
     if record.kind is Kind.JOINED:
         data["after"] = data["after"] is not None
-    data.pop("last", None)
+    for inside in ("last", "changes", "of"):
+        data.pop(inside, None)
     return {"kind": record.kind, "at": record.at, **data}

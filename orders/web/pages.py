@@ -20,6 +20,7 @@ from orders.domain.menu import MENU
 from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
 from orders.errors import OrdersError, WrongParameter
 from orders.web.keys import SERVER
+from orders.web.proxy import origin
 
 PAGES = {
     "lobby": "Lobby",
@@ -52,7 +53,7 @@ async def lobby(request: web.Request) -> web.Response:
     context = _context(request, "lobby")
     own = "own" in request.query
     name = context["name"] or "alice"
-    here = request.url.origin()
+    here = origin(request)
     context |= {
         "own": own,
         "snippet_url": str(_socket(here).with_query(room=context["room"], name=name)),
@@ -166,7 +167,7 @@ def _but_main(room: str) -> dict[str, str]:
 
 def _addresses(request: web.Request) -> list[URL]:
     """Where others reach this server, best first: by the name this visitor used, if others can."""
-    here = request.url.origin()
+    here = origin(request)
     known = [URL(url).origin() for url in request.app[SERVER].urls]
     reachable = [url for url in [here, *known] if url.host not in _LOOPBACK]
     return list(dict.fromkeys(reachable)) or [here]

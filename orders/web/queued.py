@@ -28,7 +28,7 @@ async def get_queue(request: web.Request) -> web.Response:
     `left` is how many seconds of the lease are left to who holds it, else null; `at` is the
     broker's clock in epoch milliseconds.
     """
-    node, room = room_named(request)
+    node, room = await room_named(request)
     queue, clock = node.engine.queue(room.name), time.monotonic()
     told: list[dict[str, Any]] = []
     for entry in queue.oldest(MOST_QUEUED):

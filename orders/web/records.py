@@ -33,7 +33,7 @@ async def get_records(request: web.Request) -> web.Response:
     answer has `standing`, too: who was in the room before the first of them; and `earlier`,
     whether anything had happened before.
     """
-    node, room = room_named(request)
+    node, room = await room_named(request)
     query = request.query
     limit = _number(query, "limit", 500, MOST)
     more: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from orders.errors import Forbidden
 from orders.web.keys import SERVER, SETTINGS
+from orders.web.proxy import scheme
 
 COOKIE = "orders_host"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -162,7 +163,7 @@ async def become_host(request: web.Request) -> web.StreamResponse:
         str(_signer(token).dumps("host")),
         httponly=True,
         samesite="Strict",
-        secure=request.secure,
+        secure=scheme(request) == "https",
     )
     raise response
 
@@ -176,9 +177,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         return
     port = request.app[SERVER].port
     own = " ".join(
-        f"{scheme}://{name}:{port}"
-        for scheme in ("ws", "http")
-        for name in ("localhost", "127.0.0.1")
+        f"{kind}://{name}:{port}" for kind in ("ws", "http") for name in ("localhost", "127.0.0.1")
     )
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self';"
@@ -187,7 +186,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    if request.secure or is_loopback(host_name(request.host)):
+    if scheme(request) == "https" or is_loopback(host_name(request.host)):
         # elsewhere browsers ignore it, and complain about it on every page
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers.pop("Server", None)

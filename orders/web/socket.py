@@ -147,7 +147,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     participant = None
     try:
         wishes = Wishes.read(request.query)
-        room = node.open_room(wishes.room)
+        room = await node.enter(wishes.room, begin=True)
         participant = wishes.participant(room, connection)
         await node.join(participant, wishes.name, wishes.after)
         await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)

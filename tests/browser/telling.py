@@ -18,8 +18,9 @@ async def come(connect: Connect, server: Any, **query: str) -> Wire:
 async def rows(page: Page, kind: str | None = None) -> list[str]:
     """What the rows of the diagram say to who hears them, oldest first."""
     which = f'[data-row="{kind}"]' if kind else ""
-    found = page.locator(f".diagram-body .row{which}")
-    return [await row.get_attribute("aria-label") or "" for row in await found.all()]
+    labels = "rows => rows.map(row => row.getAttribute('aria-label'))"
+    found: list[str] = await page.locator(f".diagram-body .row{which}").evaluate_all(labels)
+    return found
 
 
 async def says(page: Page, *wanted: str) -> None:

@@ -1,11 +1,13 @@
 """Who cannot see, or point, uses these pages too: axe finds nothing to complain about on any."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, place, stands
@@ -14,6 +16,11 @@ from tests.conftest import Connect
 from tests.rooms import Room
 
 pytestmark = pytest.mark.browser
+
+
+class Media(TypedDict):
+    color_scheme: Literal["light", "dark"]
+
 
 AXE = (Path(__file__).parents[1] / "data" / "axe" / "axe.min.js").read_text(encoding="utf-8")
 #: Every rule of axe, its best practices among them.
@@ -28,11 +35,11 @@ RUN = """async () => {
 
 PAGES = ("/", "/?room=pair-7&own=", "/customer", "/confirmer", "/log", "/stage", "/join")
 STATIC_PAGES = ("/handout", "/styleguide")
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 360, "height": 740}},
-}
+LIGHT: Media = {"color_scheme": "light"}
+DARK: Media = {"color_scheme": "dark"}
+LARGE: ViewportSize = {"width": 1280, "height": 720}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+LOOKS = {"light": (LIGHT, LARGE), "dark": (DARK, LARGE), "phone": (LIGHT, PHONE)}
 
 
 async def complaints(page: Page) -> list[str]:
@@ -44,22 +51,41 @@ async def complaints(page: Page) -> list[str]:
     return found
 
 
-async def opened(open_page: OpenPage, server: Any, path: str, look: str) -> Page:
-    page = await open_page(server, path, reduced_motion="reduce", **LOOKS[look])
+async def loaded(page: Page) -> None:
     await page.wait_for_load_state("load")
-    return page if path in STATIC_PAGES else await is_open(page)
+    if urlsplit(page.url).path not in STATIC_PAGES:
+        await is_open(page)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+async def in_each_look(page: Page) -> AsyncIterator[str]:
+    """Load the page anew in one look after the other."""
+    address = page.url
+    for look, (media, size) in LOOKS.items():
+        await page.emulate_media(**media)
+        await page.set_viewport_size(size)
+        await page.goto(address)
+        await loaded(page)
+        yield look
+
+
+async def opened(open_page: OpenPage, server: Any, path: str) -> Page:
+    page = await open_page(server, path, reduced_motion="reduce")
+    await loaded(page)
+    return page
+
+
 @pytest.mark.parametrize("path", [*PAGES, *STATIC_PAGES])
 async def test_axe_finds_nothing_on_a_page_that_is_still_empty(
-    server: Any, open_page: OpenPage, path: str, look: str
+    server: Any, open_page: OpenPage, path: str
 ) -> None:
-    assert await complaints(await opened(open_page, server, path, look)) == []
+    page = await opened(open_page, server, path)
+    found = {look: await complaints(page) async for look in in_each_look(page)}
+    assert found == {look: [] for look in LOOKS}
 
 
-async def busy(server: Any, connect: Connect, http: aiohttp.ClientSession) -> str:
-    """A room in which something of each kind has happened; an event of it."""
+@pytest.fixture
+async def event(server: Any, connect: Connect, http: aiohttp.ClientSession) -> str:
+    """An event of a busy room: something of each kind has happened in it."""
     await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice", types="order_confirmed,order_rejected")
     placed = [await send(alice, id=number) for number in range(1, 12)]
@@ -74,47 +100,50 @@ async def busy(server: Any, connect: Connect, http: aiohttp.ClientSession) -> st
     return placed[0]
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("path", ["/log", "/stage", "/join", "/"])
+@pytest.mark.parametrize("path", ["/join", "/"])
 async def test_axe_finds_nothing_while_a_room_is_busy(
-    server: Any,
-    connect: Connect,
-    http: aiohttp.ClientSession,
-    open_page: OpenPage,
-    path: str,
-    look: str,
+    server: Any, event: str, open_page: OpenPage, path: str
 ) -> None:
-    await busy(server, connect, http)
-    page = await opened(open_page, server, path, look)
-    await expect(page.get_by_text("carol").first).to_be_attached()
-    assert await complaints(page) == []
+    page = await opened(open_page, server, path)
+    async for look in in_each_look(page):
+        await expect(page.get_by_text("carol").first).to_be_attached()
+        assert await complaints(page) == [], look
 
 
-@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("path", ["/log", "/stage"])
-async def test_axe_finds_nothing_in_the_explanation_of_an_event(
-    server: Any,
-    connect: Connect,
-    http: aiohttp.ClientSession,
-    open_page: OpenPage,
-    path: str,
-    look: str,
+async def test_axe_finds_nothing_in_a_busy_room_nor_in_the_explanation_of_an_event(
+    server: Any, event: str, open_page: OpenPage, path: str
 ) -> None:
-    event = await busy(server, connect, http)
-    page = await opened(open_page, server, path, look)
-    await page.locator(
-        f'.diagram-body [data-event="{event}"], #log-grid [data-event="{event}"]'
-    ).first.click()
-    await expect(page.locator(f'[data-explains="{event}"]')).to_be_visible()
-    assert await complaints(page) == []
+    page = await opened(open_page, server, path)
+    async for look in in_each_look(page):
+        await expect(page.get_by_text("carol").first).to_be_attached()
+        assert await complaints(page) == [], look
+        row = f'[data-event="{event}"]'
+        await page.locator(f".diagram-body {row}, #log-grid {row}").first.click()
+        await expect(page.locator(f'[data-explains="{event}"]')).to_be_visible()
+        assert await complaints(page) == [], look
+
+
+@pytest.fixture
+async def alice(server: Any, open_page: OpenPage) -> Page:
+    return await opened(open_page, server, "/customer?name=alice")
+
+
+@pytest.fixture
+async def bob(server: Any, open_page: OpenPage) -> Page:
+    return await opened(open_page, server, "/confirmer?name=bob")
 
 
 @pytest.mark.parametrize("look", LOOKS)
 async def test_axe_finds_nothing_while_orders_wait_are_answered_and_refused(
-    server: Any, open_page: OpenPage, look: str
+    alice: Page, bob: Page, look: str
 ) -> None:
-    alice = await opened(open_page, server, "/customer?name=alice", look)
-    bob = await opened(open_page, server, "/confirmer?name=bob", look)
+    media, size = LOOKS[look]
+    for page in (alice, bob):
+        await page.emulate_media(**media)
+        await page.set_viewport_size(size)
+        await page.reload()
+        await is_open(page)
     for number in (1, 0, 3):
         await place(alice, {"id": number})
         await stands(bob, f"alice/{number}", "waiting")

@@ -23,13 +23,11 @@ QUEUE: dict[str, str | None] = {"*": "pubsub", "order_placed": "queue"}
 async def explained(page: Page, event: str) -> dict[str, str]:
     """Wait until this event is explained: for each name whether it received it."""
     await expect(page.locator(f'[data-explains="{event}"] [data-recipient]').first).to_be_visible()
-    found = await page.locator(f'[data-explains="{event}"] [data-recipient]').all()
-    return {
-        await one.get_attribute("data-recipient") or "": (
-            await one.get_attribute("data-received") or ""
+    return dict(
+        await page.locator(f'[data-explains="{event}"] [data-recipient]').evaluate_all(
+            "rows => rows.map(({ dataset }) => [dataset.recipient, dataset.received])"
         )
-        for one in found
-    }
+    )
 
 
 async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(

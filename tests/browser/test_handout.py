@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
 from tests.browser.watching import send
-from tests.conftest import Connect, Serve
+from tests.conftest import Connect
 from tests.process import environment
 from tests.rooms import Room
 from tests.wire import DEADLINE, until
@@ -52,15 +52,15 @@ async def test_on_one_machine_alone_the_way_in_says_how_others_can_come(
     await expect(page.locator("img")).to_have_count(0)
 
 
+@pytest.mark.settings(lan=True)
 async def test_for_a_class_the_way_in_has_a_code_and_an_address_that_others_reach(
-    serve: Serve, open_page: OpenPage
+    server: Any, open_page: OpenPage
 ) -> None:
-    async with serve(lan=True) as server:
-        page = await is_open(await open_page(server, "/join", may_lose_server=True))
-        address = re.sub("^http://", "", server.urls[0])
-        await expect(page.get_by_text(address, exact=True)).to_be_visible()
-        await expect(page.get_by_role("img", name="QR code")).to_be_visible()
-        assert await page.locator("img").evaluate("img => img.naturalWidth > 0")
+    page = await is_open(await open_page(server, "/join"))
+    address = re.sub("^http://", "", server.urls[0])
+    await expect(page.get_by_text(address, exact=True)).to_be_visible()
+    await expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    assert await page.locator("img").evaluate("img => img.naturalWidth > 0")
 
 
 async def test_the_handout_is_one_page_of_paper(server: Any, open_page: OpenPage) -> None:

@@ -28,7 +28,7 @@ with_a_crash = pytest.mark.parametrize("crash", [False, True], ids=["plain", "wi
 async def room(
     start: Start, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> Class:
-    return await open_class(start(), connect, http, open_page)
+    return await open_class(start("--lease", "600"), connect, http, open_page)
 
 
 @with_a_crash
@@ -98,7 +98,7 @@ async def test_step_4_queue_each_order_is_done_by_one(room: Class, crash: bool) 
     await room.send_bot("bob", thinks=0)
     await room.answers(waiting)
     await room.send_bot("bob-2", thinks=0)
-    orders = [waiting, *[await room.place("carol", id=number) for number in range(1, 5)]]
+    orders = [waiting, *[await room.place("carol", id=number) for number in range(1, 3)]]
     answers = await room.answers(*orders)
     assert len(answers) == len(orders), "each is answered once"
     assert {answer["source"] for answer in answers} == {"bob", "bob-2"}, "they take turns"

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from playwright.async_api import Page
 
 from tests.browser.conftest import OpenPage
+from tests.browser.people import is_open
 
 pytestmark = pytest.mark.browser
 
@@ -12,20 +14,24 @@ PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", 
 CONNECTED = ("/customer", "/confirmer", "/log", "/stage", "/join")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_opens_without_complaint(
-    server: Any, open_page: OpenPage, path: str, scheme: str
+async def test_a_page_opens_without_complaint_by_day_by_night_and_on_a_telephone(
+    server: Any, open_page: OpenPage, path: str
 ) -> None:
-    page = await open_page(server, f"{path}?room=main&name=alice", color_scheme=scheme)
+    address = f"{path}?room=main&name=alice"
+    page = await open_page(server, address, color_scheme="light")
+    await is_there(page, path)
+    await page.emulate_media(color_scheme="dark")
+    await page.goto(server.url + address)
+    await is_there(page, path)
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.goto(server.url + path)
+    await is_there(page, path)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+async def is_there(page: Page, path: str) -> None:
     await page.wait_for_load_state("load")
     assert await page.locator("h1").count() == 1
     if path in CONNECTED:
-        await page.wait_for_selector('body[data-connection="open"]')
-
-
-@pytest.mark.parametrize("path", PAGES)
-async def test_a_page_fits_a_telephone(server: Any, open_page: OpenPage, path: str) -> None:
-    page = await open_page(server, path, viewport={"width": 360, "height": 740})
-    await page.wait_for_load_state("load")
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        await is_open(page)

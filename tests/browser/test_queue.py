@@ -1,5 +1,6 @@
 """A queue hands each order to one confirmer at a time: what she holds, how long, what then."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -8,13 +9,37 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, order, place, stands
-from tests.conftest import Serve
+from tests.conftest import Clock
 from tests.rooms import Room
 from tests.wire import until
 
 pytestmark = pytest.mark.browser
 
-QUEUE: dict[str, str | None] = {"*": "pubsub", "order_placed": "queue"}
+Come = Callable[[str], Awaitable[Page]]
+
+
+@pytest.fixture
+async def room(server: Any, http: aiohttp.ClientSession) -> Room:
+    """The room, in which orders are queued."""
+    room = Room(http, server)
+    await room.set_modes({"*": "pubsub", "order_placed": "queue"})
+    return room
+
+
+@pytest.fixture
+async def come(server: Any, room: Room, open_page: OpenPage) -> Come:
+    """`bob = await come("bob")`: the page of one more confirmer."""
+
+    async def open_(name: str) -> Page:
+        return await is_open(await open_page(server, f"/confirmer?name={name}"))
+
+    return open_
+
+
+@pytest.fixture
+async def alice(server: Any, room: Room, open_page: OpenPage) -> Page:
+    """The page of a customer."""
+    return await is_open(await open_page(server, "/customer?name=alice"))
 
 
 async def holder(key: str, *pages: Page) -> Page:
@@ -31,20 +56,16 @@ async def holder(key: str, *pages: Page) -> Page:
     return found
 
 
-async def depths(http: aiohttp.ClientSession, server: Any) -> tuple[int, int]:
+async def depths(room: Room) -> tuple[int, int]:
     """Of orders in the queue: how many wait, how many are held."""
-    queue = (await Room(http, server).get())["queues"].get("order_placed", {})
+    queue = (await room.get())["queues"].get("order_placed", {})
     return queue.get("ready", 0), queue.get("in_flight", 0)
 
 
 async def test_each_order_lies_before_one_confirmer_alone_with_its_lease_running(
-    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
+    room: Room, alice: Page, come: Come
 ) -> None:
-    await Room(http, server).set_modes(QUEUE)
-    alice = await is_open(await open_page(server, "/customer?name=alice"))
-    people = [
-        await is_open(await open_page(server, f"/confirmer?name={n}")) for n in ("bob", "carl")
-    ]
+    people = [await come("bob"), await come("carl")]
     for number in (1, 2):
         await place(alice, {"id": number})
     holders = [await holder(f"alice/{number}", *people) for number in (1, 2)]
@@ -57,20 +78,16 @@ async def test_each_order_lies_before_one_confirmer_alone_with_its_lease_running
         await stands(alice, f"alice/{number}", "confirmed")
 
     async def settled() -> bool:
-        return await depths(http, server) == (0, 0)
+        return await depths(room) == (0, 0)
 
     await until(settled, "both are acknowledged")
 
 
-async def test_who_closes_the_window_leaves_the_order_to_another(
-    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
-) -> None:
-    await Room(http, server).set_modes(QUEUE)
-    alice = await is_open(await open_page(server, "/customer?name=alice"))
-    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+async def test_who_closes_the_window_leaves_the_order_to_another(alice: Page, come: Come) -> None:
+    bob = await come("bob")
     await place(alice, {"id": 5})
     await stands(bob, "alice/5", "waiting")
-    carl = await is_open(await open_page(server, "/confirmer?name=carl"))
+    carl = await come("carl")
     await expect(order(carl, "alice/5")).to_have_count(0)
     await bob.close()
     await stands(carl, "alice/5", "waiting")
@@ -80,30 +97,23 @@ async def test_who_closes_the_window_leaves_the_order_to_another(
 
 
 async def test_an_order_whose_lease_runs_out_goes_to_another(
-    serve: Serve, open_page: OpenPage, http: aiohttp.ClientSession
+    room: Room, alice: Page, come: Come, clock: Clock
 ) -> None:
-    async with serve(lease=1.5, max_attempts=50) as server:
-        await Room(http, server).set_modes(QUEUE)
-        alice = await is_open(await open_page(server, "/customer?name=alice", may_lose_server=True))
-        bob = await is_open(await open_page(server, "/confirmer?name=bob", may_lose_server=True))
-        await place(alice, {"id": 5})
-        await stands(bob, "alice/5", "waiting")
-        carl = await is_open(await open_page(server, "/confirmer?name=carl", may_lose_server=True))
-        await expect(order(carl, "alice/5")).to_have_count(1, timeout=20_000)
-        await carl.get_by_label("Let the rules decide").check()
-        await bob.get_by_label("Let the rules decide").check()
-        await stands(alice, "alice/5", "confirmed")
-        assert len(await Room(http, server).log(type="order_confirmed")) == 1
+    bob = await come("bob")
+    await place(alice, {"id": 5})
+    await stands(bob, "alice/5", "waiting")
+    carl = await come("carl")
+    await expect(order(carl, "alice/5")).to_have_count(0)
+    clock.forward(60)
+    await stands(carl, "alice/5", "waiting")
+    await bob.get_by_label("Let the rules decide").check()
+    await carl.get_by_label("Let the rules decide").check()
+    await stands(alice, "alice/5", "confirmed")
+    assert len(await room.log(type="order_confirmed")) == 1
 
 
-async def test_an_order_passed_on_lies_before_another(
-    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
-) -> None:
-    await Room(http, server).set_modes(QUEUE)
-    alice = await is_open(await open_page(server, "/customer?name=alice"))
-    people = [
-        await is_open(await open_page(server, f"/confirmer?name={n}")) for n in ("bob", "carl")
-    ]
+async def test_an_order_passed_on_lies_before_another(alice: Page, come: Come) -> None:
+    people = [await come("bob"), await come("carl")]
     await place(alice, {"id": 5})
     first = await holder("alice/5", *people)
     (other,) = [page for page in people if page is not first]
@@ -112,15 +122,12 @@ async def test_an_order_passed_on_lies_before_another(
     await expect(order(first, "alice/5")).to_have_count(0)
 
 
-async def test_a_new_beginning_clears_the_pages(
-    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
-) -> None:
-    alice = await is_open(await open_page(server, "/customer?name=alice"))
-    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+async def test_a_new_beginning_clears_the_pages(room: Room, alice: Page, come: Come) -> None:
+    await room.set_modes({"*": "relay", "order_placed": None})
+    bob = await come("bob")
     await place(alice, {"id": 5})
     await stands(bob, "alice/5", "waiting")
-    async with http.post(f"{server.url}/api/rooms/main/reset") as answer:
-        assert answer.ok, await answer.text()
+    await room.act("/reset")
     for page in (alice, bob):
         await expect(page.locator("[data-order]")).to_have_count(0)
         await expect(page.locator("#empty")).to_be_visible()

@@ -1,5 +1,7 @@
 """The stage: the room as a picture, and the three modes as one switch."""
 
+import asyncio
+import itertools
 from typing import Any
 
 import aiohttp
@@ -8,9 +10,8 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.watching import open_stage, send
-from tests.conftest import Connect, Serve
+from tests.conftest import Clock, Connect
 from tests.rooms import Room
-from tests.wire import until
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +46,7 @@ async def test_nobody_moves_when_someone_joins(
     page = await open_stage(open_page, server)
     alice = page.locator('[data-participant="alice"]')
     await expect(alice).to_be_visible()
+    await page.evaluate("document.fonts.ready")
     before = await alice.bounding_box()
     for number in range(6):
         name = f"customer-{number}"
@@ -70,15 +72,15 @@ async def test_the_switch_changes_who_receives_an_event(
         relayed
     ]
 
-    await switch.get_by_role("radio", name="Publish–subscribe").check()
+    await switch.get_by_role("radio", name="Publish–subscribe").click()
     await expect(page.get_by_text("Each receives only the types they asked for.")).to_be_visible()
     published = await send(alice, id=2)
     await expect(page.locator(f'[data-latest="{published}"]')).to_contain_text("To bob")
     assert [event["type"] for event in await eve.fence()] == ["broker.modes"]
 
-    await switch.get_by_role("radio", name="Queue").check()
+    await switch.get_by_role("radio", name="Queue").click()
+    await Room(http, server).has_modes({"*": "pubsub", "order_placed": "queue"})
     await expect(switch.get_by_role("radio", name="Queue")).to_be_checked()
-    assert (await Room(http, server).get())["modes"] == {"*": "pubsub", "order_placed": "queue"}
     queued = await send(alice, id=3)
     await expect(page.locator(f'[data-latest="{queued}"]')).to_contain_text("bob took it")
     received = [event["id"] for event in await bob.fence() if event["type"] == "order_placed"]
@@ -115,7 +117,7 @@ async def test_keys_switch_the_mode_and_the_light(
     for key, name in (("2", "Publish–subscribe"), ("3", "Queue"), ("1", "Relay")):
         await page.keyboard.press(key)
         await expect(page.get_by_role("radio", name=name)).to_be_checked()
-    assert (await Room(http, server).get())["modes"] == {"*": "relay"}
+    await Room(http, server).has_modes({"*": "relay"})
 
 
 async def test_the_table_sets_the_mode_of_one_type(
@@ -126,22 +128,22 @@ async def test_the_table_sets_the_mode_of_one_type(
     page = await open_stage(open_page, server)
     await page.get_by_label("Mode of tea.made").select_option("queue")
     await expect(page.get_by_text("tea.made: exactly one takes it")).to_be_visible()
-    assert (await Room(http, server).get())["modes"] == {"*": "relay", "tea.made": "queue"}
+    await Room(http, server).has_modes({"*": "relay", "tea.made": "queue"})
 
 
+@pytest.mark.settings(allow_host=("orders.example",))
 async def test_who_is_not_the_host_sees_the_switch_and_why_it_is_not_theirs(
-    serve: Serve, connect: Connect, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    async with serve(allow_host=("orders.example",)) as server:
-        page = await open_stage(open_page, server, may_lose_server=True)
-        for name in ("Relay", "Publish–subscribe", "Queue"):
-            await expect(page.get_by_role("radio", name=name)).to_be_disabled()
-        await expect(page.get_by_text("Only the host can switch.")).to_be_visible()
-        await page.keyboard.press("2")
-        alice = await connect(server, name="alice")
-        await send(alice, id=1)
-        await expect(page.locator('[data-counted="order_placed"]')).to_contain_text("Relay")
-        assert await page.get_by_label("Mode of order_placed").count() == 0
+    page = await open_stage(open_page, server)
+    for name in ("Relay", "Publish–subscribe", "Queue"):
+        await expect(page.get_by_role("radio", name=name)).to_be_disabled()
+    await expect(page.get_by_text("Only the host can switch.")).to_be_visible()
+    await page.keyboard.press("2")
+    alice = await connect(server, name="alice")
+    await send(alice, id=1)
+    await expect(page.locator('[data-counted="order_placed"]')).to_contain_text("Relay")
+    assert await page.get_by_label("Mode of order_placed").count() == 0
 
 
 async def flown(page: Page) -> int:
@@ -178,30 +180,36 @@ async def test_without_motion_trails_show_the_same_ways(
     assert not bob.ws.closed
 
 
+@pytest.mark.settings(lease=60.0, max_attempts=2)
 async def test_what_is_held_lies_with_its_holder_and_comes_back_when_the_lease_runs_out(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any,
+    connect: Connect,
+    http: aiohttp.ClientSession,
+    open_page: OpenPage,
+    clock: Clock,
 ) -> None:
-    async with serve(lease=3.0, max_attempts=2) as server:
-        await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
-        alice = await connect(server, name="alice", types="order_confirmed")
-        bob = await connect(server, name="bob", types="order_placed", ack="manual")
-        page = await open_stage(open_page, server, may_lose_server=True)
-        id = await send(alice, id=7)
-        figure = page.locator('[data-participant="bob"]')
-        held = figure.locator(f'[data-event="{id}"]')
-        await expect(held).to_have_accessible_name("order_placed 7 from alice, held")
-        await expect(figure.locator(".stage-lease")).to_be_visible()
-        await expect(figure).to_contain_text("2nd try")  # nobody acked the first
-        tray = page.locator('.stage-tray[data-dead="1"]')
-        await expect(tray.locator(f'[data-event="{id}"]')).to_be_visible()
-        await expect(held).to_have_count(0)
-        await page.get_by_role("button", name="1 dead letter").click()
-        letters = page.get_by_role("dialog", name="Dead letters")
-        await expect(letters).to_contain_text("the lease of bob ran out")
-        await letters.get_by_role("button", name="Discard").click()
-        await expect(letters).to_contain_text("There is none.")
-        await expect(page.locator('.stage-tray[data-dead="0"]')).to_be_visible()
-        assert not bob.ws.closed
+    await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
+    alice = await connect(server, name="alice", types="order_confirmed")
+    bob = await connect(server, name="bob", types="order_placed", ack="manual")
+    page = await open_stage(open_page, server)
+    id = await send(alice, id=7)
+    figure = page.locator('[data-participant="bob"]')
+    held = figure.locator(f'[data-event="{id}"]')
+    await expect(held).to_have_accessible_name("order_placed 7 from alice, held")
+    await expect(figure.locator(".stage-lease")).to_be_visible()
+    clock.forward(61)
+    await expect(figure).to_contain_text("2nd try")
+    clock.forward(61)
+    tray = page.locator('.stage-tray[data-dead="1"]')
+    await expect(tray.locator(f'[data-event="{id}"]')).to_be_visible()
+    await expect(held).to_have_count(0)
+    await page.get_by_role("button", name="1 dead letter").click()
+    letters = page.get_by_role("dialog", name="Dead letters")
+    await expect(letters).to_contain_text("the lease of bob ran out")
+    await letters.get_by_role("button", name="Discard").click()
+    await expect(letters).to_contain_text("There is none.")
+    await expect(page.locator('.stage-tray[data-dead="0"]')).to_be_visible()
+    assert not bob.ws.closed
 
 
 async def test_a_page_that_comes_later_sees_what_waits_is_held_and_is_dead(
@@ -291,24 +299,26 @@ async def test_single_keys_can_be_switched_off(
     assert not (await Room(http, server).get())["paused"]
 
 
+@pytest.mark.settings(rate=0)
 async def test_many_events_a_second_are_flows_with_rates(
-    serve: Serve, connect: Connect, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    async with serve(rate=0) as server:
-        alice = await connect(server, name="alice", types="nothing")
-        bob = await connect(server, name="bob")
-        page = await open_stage(open_page, server, may_lose_server=True)
-        flights = page.locator("#stage-flights")
+    alice = await connect(server, name="alice", types="nothing")
+    bob = await connect(server, name="bob")
+    page = await open_stage(open_page, server)
+    flights = page.locator("#stage-flights")
 
-        async def flows() -> bool:
-            for number in range(20):
-                await send(alice, id=number + 1)
-            return await flights.get_attribute("data-drawn") == "flows"
+    async def flood() -> None:
+        for number in itertools.count(1):
+            await alice.send({"type": "order_placed", "data": {"id": number}})
+            await asyncio.sleep(0.01)
 
-        await until(flows, "flows instead of envelopes")
-        await expect(page.locator("[data-rate]")).to_contain_text("/s")
-        await expect(flights).to_have_attribute("data-drawn", "envelopes")  # when it is calm again
-        assert not bob.ws.closed
+    flooding = asyncio.create_task(flood())
+    await expect(flights).to_have_attribute("data-drawn", "flows")
+    await expect(page.locator("[data-rate]")).to_contain_text("/s")
+    flooding.cancel()
+    await expect(flights).to_have_attribute("data-drawn", "envelopes")  # when it is calm again
+    assert not bob.ws.closed
 
 
 async def test_more_than_sixty_are_drawn_as_groups_with_counts(

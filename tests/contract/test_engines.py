@@ -5,11 +5,12 @@ background is asked for until it is there.
 """
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from orders.engines.base import Claimed, Engine, Filter, Outcome
 from orders.engines.memory import MemoryEngine
 from orders.engines.sqlite import SqliteEngine
 from orders.errors import StorageFailed
+from tests.nats_servers import Nats, required
 from tests.wire import until
 
 ACCEPTED, DUPLICATE, CONFLICT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.CONFLICT
@@ -76,15 +78,27 @@ def numbers(records: list[Record]) -> list[int]:
 
 
 class Journal:
-    """An engine, and how to open it again."""
+    """An engine, and how to open it again.
+
+    It does what a node does: it enters the rooms it uses, has room for some work, and goes on when
+    what was stored has arrived.
+    """
+
+    ROOMS = ("main", "other", "new")
+    CREDIT = 10
 
     def __init__(self, make: Callable[[], Engine]) -> None:
         self._make = make
         self.engine = make()
         self.states: list[RoomState] = []
+        self._arrived: set[int] = set()
 
     async def open(self) -> None:
+        self.engine.neighbours = Nobody()
         self.states = await self.engine.open()
+        if self.engine.shared:
+            entered = [await self.engine.enter(room, begin=False) for room in self.ROOMS]
+            self.states = [state for state in entered if state is not None]
 
     async def reopen(self) -> None:
         await self.engine.close()
@@ -97,7 +111,19 @@ class Journal:
         return state
 
     async def take(self, *records: Record) -> list[Any]:
-        return await self.engine.append(records)
+        if self.engine.shared:
+            for room in {record.room for record in records}:
+                await self.engine.enter(room, begin=True)
+                self.engine.demand(room, lambda *_: self.CREDIT)
+        answers = await self.engine.append(records)
+        stored = {id(r) for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED}
+
+        async def arrived() -> bool:
+            self._arrived |= {id(record) for record in self.engine.arrived()}
+            return stored <= self._arrived
+
+        await until(arrived, "what was stored arrives, as the very objects that were given")
+        return answers
 
     async def claim(
         self,
@@ -107,8 +133,15 @@ class Journal:
         type: str = "work",
         upto: int = FAR,
     ) -> Claimed | None:
-        deadline = None if lease is None else time.monotonic() + lease
-        return await self.engine.claim("main", type, upto, name, holder, deadline)
+        """Claim what is to be had, where the journal is shared within a moment."""
+        waits = MOMENT if self.engine.shared else 0.0
+        until = time.monotonic() + waits
+        while True:
+            deadline = None if lease is None else time.monotonic() + lease
+            claimed = await self.engine.claim("main", type, upto, name, holder, deadline)
+            if claimed is not None or time.monotonic() >= until:
+                return claimed
+            await asyncio.sleep(0.01)
 
     async def log(self, **wanted: Any) -> list[int]:
         """The numbers of all events, read page by page."""
@@ -123,30 +156,70 @@ class Journal:
             after = last.position
 
 
+class Nobody:
+    """A node on which nobody is."""
+
+    def wake(self) -> None:
+        pass
+
+    def touch(self, room: str) -> None:
+        pass
+
+    def record(self, record: Record) -> None:
+        pass
+
+    def lost(self, entry: leases.Entry) -> None:
+        pass
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise AssertionError(f"nobody is here: {what}")
+
+
 MAX_ATTEMPTS = 2
+MOMENT = 1.0  # seconds until what is to be had of a shared queue is there
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@contextlib.asynccontextmanager
+async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
+    """A new journal, open."""
+    with contextlib.ExitStack() as stack:
+        if kind == "memory":
+            journal = Journal(lambda: MemoryEngine(MAX_ATTEMPTS))
+        elif kind == "sqlite":
+            journal = Journal(lambda: SqliteEngine(directory / "orders.db", MAX_ATTEMPTS))
+        else:
+            required()
+            from orders.engines.nats import NatsEngine
+
+            nats = stack.enter_context(Nats(directory / "nats"))
+            journal = Journal(
+                lambda: NatsEngine([nats.url], max_attempts=MAX_ATTEMPTS, synced=True)
+            )
+        await journal.open()
+        yield journal
+        await journal.engine.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "nats"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal of each kind."""
-    makers: dict[str, Callable[[], Engine]] = {
-        "memory": lambda: MemoryEngine(MAX_ATTEMPTS),
-        "sqlite": lambda: SqliteEngine(tmp_path / "orders.db", MAX_ATTEMPTS),
-    }
-    journal = Journal(makers[request.param])
-    await journal.open()
-    yield journal
-    await journal.engine.close()
+    async with journal_of(request.param, tmp_path) as journal:
+        yield journal
+
+
+@pytest.fixture(params=["sqlite", "nats"])
+async def durable(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal that outlives its process."""
+    async with journal_of(request.param, tmp_path) as journal:
+        assert journal.engine.durable
+        yield journal
 
 
 @pytest.fixture
-async def durable(tmp_path: Path) -> AsyncIterator[Journal]:
-    """A journal that outlives its process."""
-    journal = Journal(lambda: SqliteEngine(tmp_path / "orders.db", MAX_ATTEMPTS))
-    await journal.open()
-    assert journal.engine.durable
-    yield journal
-    await journal.engine.close()
+async def sqlite(tmp_path: Path) -> AsyncIterator[Journal]:
+    """A journal in a file, for what is true of files."""
+    async with journal_of("sqlite", tmp_path) as journal:
+        yield journal
 
 
 # ── order ───────────────────────────────────────────────────────────────────────────────────────
@@ -285,37 +358,37 @@ async def all_moved(path: Path, count: int) -> None:
 
 @pytest.mark.parametrize("slice", [1, 3, 1000])
 async def test_ids_are_remembered_once_they_moved_to_the_table_and_after_reopening_then(
-    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice: int
+    sqlite: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice: int
 ) -> None:
     monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 0)
     monkeypatch.setattr(ids, "SLICE", slice)
     early, late = [said(n) for n in range(7)], [said(n) for n in range(7, 10)]
-    await durable.take(*early)
+    await sqlite.take(*early)
     await all_moved(tmp_path / "orders.db", 7)
     monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 1_000)
-    await durable.take(*late)
+    await sqlite.take(*late)
     for _ in range(2):
         for event in (*early, *late):
             conflict = said(-1, id=id_text(event.key))
-            assert await durable.take(copy(event), conflict) == [DUPLICATE, CONFLICT]
-            found = await durable.engine.find("main", event.key)
+            assert await sqlite.take(copy(event), conflict) == [DUPLICATE, CONFLICT]
+            found = await sqlite.engine.find("main", event.key)
             assert found is not None
             assert found.body == event.body
-        assert await durable.log() == list(range(10))
-        await durable.reopen()
+        assert await sqlite.log() == list(range(10))
+        await sqlite.reopen()
 
 
 async def test_ids_move_between_batches_when_too_many_wait(
-    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ids, "WAITING_AT_MOST", 5)
     monkeypatch.setattr(ids, "SLICE", 4)
     events = [said(n) for n in range(60)]
     for event in events:
-        assert await durable.take(event) == [ACCEPTED]
+        assert await sqlite.take(event) == [ACCEPTED]
     assert moved_ids(tmp_path / "orders.db") > 0
     for event in events:
-        assert await durable.take(copy(event)) == [DUPLICATE]
+        assert await sqlite.take(copy(event)) == [DUPLICATE]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 25])
@@ -336,19 +409,19 @@ async def test_ids_move_in_step_with_what_comes_in_however_large_the_batches_are
 
 
 async def test_ids_of_several_rooms_and_epochs_move_and_stay_apart(
-    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ids, "WAITING_WHEN_IDLE", 0)
     monkeypatch.setattr(ids, "SLICE", 2)
     here = [said(n) for n in range(5)]
     there = [said(n, id=id_text(event.key), room="other") for n, event in enumerate(here)]
-    await durable.take(*here, *there)
+    await sqlite.take(*here, *there)
     await all_moved(tmp_path / "orders.db", 10)
-    await durable.take(control("main", Kind.RESET, 1))
-    assert await durable.take(*map(copy, here)) == [ACCEPTED] * 5
+    await sqlite.take(control("main", Kind.RESET, 1))
+    assert await sqlite.take(*map(copy, here)) == [ACCEPTED] * 5
     await all_moved(tmp_path / "orders.db", 15)
-    assert await durable.take(*map(copy, there)) == [DUPLICATE] * 5
-    assert await durable.take(*map(copy, here)) == [DUPLICATE] * 5
+    assert await sqlite.take(*map(copy, there)) == [DUPLICATE] * 5
+    assert await sqlite.take(*map(copy, here)) == [DUPLICATE] * 5
 
 
 async def test_an_event_that_is_just_being_stored_is_found_or_not_but_never_another(
@@ -517,10 +590,10 @@ async def snapshot(journal: Journal) -> Any:
     )
 
 
-async def test_a_failed_append_leaves_nothing_behind_and_can_be_repeated(durable: Journal) -> None:
-    await durable.take(placed(1), work(1))
-    before = await snapshot(durable)
-    disk = Full(durable.engine)
+async def test_a_failed_append_leaves_nothing_behind_and_can_be_repeated(sqlite: Journal) -> None:
+    await sqlite.take(placed(1), work(1))
+    before = await snapshot(sqlite)
+    disk = Full(sqlite.engine)
     await disk.fill()
     big = [said(note="x" * 60_000) for _ in range(3)]
     batch = [
@@ -533,35 +606,35 @@ async def test_a_failed_append_leaves_nothing_behind_and_can_be_repeated(durable
         control("main", Kind.RESET, 1),
         said(9),
     ]
-    answers = await durable.take(*batch)
+    answers = await sqlite.take(*batch)
     assert [getattr(answer, "code", answer) for answer in answers] == ["storage_full"] * len(batch)
     assert all(isinstance(answer, StorageFailed) for answer in answers)
-    assert await snapshot(durable) == before
-    assert await durable.engine.find("main", big[0].key) is None
+    assert await snapshot(sqlite) == before
+    assert await sqlite.engine.find("main", big[0].key) is None
     await disk.free()
-    assert await durable.engine.probe() is None
+    assert await sqlite.engine.probe() is None
     again = [copy(record) for record in batch]
-    assert await durable.take(*again) == [ACCEPTED] * len(batch)
-    assert numbers(await durable.engine.read("new", 0, ALL)) == [1]
-    assert await durable.log() == [9], "the reset went through this time"
-    await durable.reopen()
-    assert durable.state().modes == {"*": "queue"}
-    assert durable.state().events == 1
+    assert await sqlite.take(*again) == [ACCEPTED] * len(batch)
+    assert numbers(await sqlite.engine.read("new", 0, ALL)) == [1]
+    assert await sqlite.log() == [9], "the reset went through this time"
+    await sqlite.reopen()
+    assert sqlite.state().modes == {"*": "queue"}
+    assert sqlite.state().events == 1
 
 
 async def test_after_a_failed_append_reading_goes_on_and_forgetting_does_no_harm(
-    durable: Journal,
+    sqlite: Journal,
 ) -> None:
-    await durable.take(said(1), joined("bob", "other"))
-    disk = Full(durable.engine)
+    await sqlite.take(said(1), joined("bob", "other"))
+    disk = Full(sqlite.engine)
     await disk.fill()
-    answers = await durable.take(*(said(note="x" * 60_000) for _ in range(3)))
+    answers = await sqlite.take(*(said(note="x" * 60_000) for _ in range(3)))
     assert answers[0].code == "storage_full"
-    await durable.engine.forget("other")
-    assert await durable.log() == [1]
+    await sqlite.engine.forget("other")
+    assert await sqlite.log() == [1]
     await disk.free()
-    assert await durable.take(said(2)) == [ACCEPTED]
-    assert await durable.log() == [1, 2]
+    assert await sqlite.take(said(2)) == [ACCEPTED]
+    assert await sqlite.log() == [1, 2]
 
 
 # ── reset and forget ────────────────────────────────────────────────────────────────────────────
@@ -957,9 +1030,9 @@ async def test_an_accepted_event_is_queued_though_nobody_told_the_rest(durable: 
 
 
 async def test_a_second_server_on_the_same_journal_is_refused_in_words(
-    durable: Journal, tmp_path: Path
+    sqlite: Journal, tmp_path: Path
 ) -> None:
     second = SqliteEngine(tmp_path / "orders.db")
     with pytest.raises(Exception, match="in use by another Orders server"):
         await second.open()
-    assert await durable.take(said(1)) == [ACCEPTED]
+    assert await sqlite.take(said(1)) == [ACCEPTED]

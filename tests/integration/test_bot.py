@@ -14,7 +14,7 @@ import pytest
 from orders.clients.bot import Bot, Handled
 from tests.conftest import Connect, Serve, Start
 from tests.terminal import Command
-from tests.wire import Wire, until
+from tests.wire import DEADLINE, Wire, until
 
 Modes = Callable[..., Awaitable[None]]
 QUEUED = {"*": "pubsub", "order_placed": "queue"}
@@ -56,7 +56,7 @@ class Bobs:
             **more,
         )
         running = asyncio.create_task(bot.run())
-        await asyncio.wait_for(welcome.wait(), 10)
+        await asyncio.wait_for(welcome.wait(), DEADLINE)
         yield bot
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -101,9 +101,8 @@ async def place(alice: Wire, *datas: dict[str, Any]) -> list[str]:
 
 
 async def test_the_bot_confirms_what_is_good_and_rejects_what_is_not(
-    start: Start, connect: Connect, tmp_path: Path
+    server: Any, connect: Connect, tmp_path: Path
 ) -> None:
-    server = start()
     alice = await connect(server, name="alice")
     with Command(tmp_path, "bot", server.url, "--json") as bob:
         await bob.until_said("bob is in room main")
@@ -163,13 +162,12 @@ async def test_a_number_placed_twice_is_confirmed_once_and_rejected_once(
 
 
 async def test_another_bob_takes_over_what_a_killed_one_held(
-    start: Start,
+    server: Any,
     http: aiohttp.ClientSession,
     connect: Connect,
     set_modes: Modes,
     tmp_path: Path,
 ) -> None:
-    server = start()
     await set_modes(server, QUEUED)
     alice = await connect(server, name="alice", types="order_*")
     with Command(tmp_path, "bot", server.url, "--delay", "600") as slow:
@@ -273,7 +271,7 @@ async def test_someone_faster_is_not_answered_over(
     alice = await connect(server, name="alice", types="broker.*")
     hand = await connect(server, name="hand", types="order_placed", echo="false")
     bobs = Bobs(server.url)
-    async with bobs.bob(delay=0.3):
+    async with bobs.bob(delay=2.0):
         (placed,) = await place(alice, {"id": 5})
         await hand.expect("order_placed")
         answer = str(uuid5(NAMESPACE_URL, "orders:main/alice/5/confirmed"))
@@ -337,9 +335,8 @@ async def test_in_a_room_begun_anew_numbers_are_free_again(
 
 
 async def test_a_bot_that_the_host_removes_says_so_and_does_not_come_back(
-    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    server = start()
     with Command(tmp_path, "bot", server.url) as bob:
         await bob.until_said("bob is in room main")
         async with http.post(f"{server.url}/api/rooms/main/participants/bob/kick") as answer:
@@ -348,8 +345,7 @@ async def test_a_bot_that_the_host_removes_says_so_and_does_not_come_back(
         assert bob.noted.endswith("The host removed you from the room.\n")
 
 
-async def test_the_bot_ends_with_the_process_that_started_it(start: Start, tmp_path: Path) -> None:
-    server = start()
+async def test_the_bot_ends_with_the_process_that_started_it(server: Any, tmp_path: Path) -> None:
     with Command(tmp_path, "bot", server.url, "--until-stdin-closes", stdin=True) as bob:
         await bob.until_said("bob is in room main")
         assert bob.process.stdin is not None
@@ -357,10 +353,7 @@ async def test_the_bot_ends_with_the_process_that_started_it(start: Start, tmp_p
         assert await bob.ended() == 0
 
 
-async def test_the_bot_can_be_ended_while_that_process_goes_on(
-    start: Start, tmp_path: Path
-) -> None:
-    server = start()
+async def test_the_bot_can_be_ended_while_that_process_goes_on(server: Any, tmp_path: Path) -> None:
     with Command(tmp_path, "bot", server.url, "--until-stdin-closes", stdin=True) as bob:
         await bob.until_said("bob is in room main")
         bob.send(signal.SIGTERM)
@@ -369,9 +362,8 @@ async def test_the_bot_can_be_ended_while_that_process_goes_on(
 
 
 async def test_ctrl_c_lets_the_bot_say_goodbye(
-    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    server = start()
     with Command(tmp_path, "bot", server.url) as bob:
         await bob.until_said("bob is in room main")
         bob.send(signal.SIGINT)

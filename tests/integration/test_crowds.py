@@ -168,7 +168,7 @@ async def test_a_reader_that_stopped_and_goes_on_hears_4001(
 async def test_one_that_answers_no_ping_is_gone_whatever_it_trickles_and_one_that_does_stays(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
-    async with serve(heartbeat=0.1, heartbeat_timeout=0.5) as server:
+    async with serve(heartbeat=0.2, heartbeat_timeout=2.0) as server:
         room = Room(http, server)
         bob = await connect(server, name="bob")
         async with Raw.open(server.port) as trickling, Raw.open(server.port) as silent:

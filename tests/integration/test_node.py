@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from orders.broker.broker import Limits
+from orders.broker.rates import Limits
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.engines import leases

@@ -33,8 +33,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
     subprocess.run([*build, str(home)], cwd=ROOT, check=True, capture_output=True)
     (wheel,) = home.glob("*.whl")
-    venv.create(home / "venv", with_pip=True)
-    pip = [str(home / "venv/bin/python"), "-m", "pip", "install", "--quiet"]
+    venv.create(home / "venv", with_pip=False)
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "venv/bin/python")]
+    pip += ["install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     subprocess.run(
         [*pip, "--constraint", str(ROOT / "constraints.txt"), str(wheel)],
         cwd=home,

@@ -5,10 +5,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Clock, Connect, Serve, Start
 from tests.rooms import Room
 from tests.wire import Wire, until
 
+LEASE = 30.0  # seconds, which is the default
 QUEUE: dict[str, str | None] = {"*": "pubsub", "work": "queue"}
 
 
@@ -92,19 +93,20 @@ async def test_what_is_let_go_comes_to_another_with_the_next_attempt(
 
 
 async def test_a_lease_that_runs_out_lets_go(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room, clock: Clock
 ) -> None:
-    async with serve(lease=0.3) as server:
-        await Room(http, server).set_modes(QUEUE)
-        alice = await connect(server, name="alice")
-        bob = await connect(server, name="bob", ack="manual")
-        (event,) = await give(alice)
-        await bob.expect("work")
-        carol = await connect(server, name="carol", ack="manual")
-        again = await carol.expect("work")
-        assert (again["id"], again["attempt"]) == (event, 2)
-        await ack(bob, event)
-        await bob.expect("broker.error", code="not_held")
+    alice = await connect(server, name="alice")
+    bob = await connect(server, name="bob", ack="manual")
+    (event,) = await give(alice)
+    await bob.expect("work")
+    carol = await connect(server, name="carol", ack="manual")
+    await carol.fence()
+    assert carol.of_type("work") == []
+    clock.forward(LEASE + 1)
+    again = await carol.expect("work")
+    assert (again["id"], again["attempt"]) == (event, 2)
+    await ack(bob, event)
+    await bob.expect("broker.error", code="not_held")
 
 
 async def test_after_the_last_attempt_it_is_a_dead_letter_and_the_queue_behind_it_goes_on(

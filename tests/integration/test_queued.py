@@ -1,11 +1,14 @@
 """What a picture that begins in the middle is told: what waits, who is slow, which bots."""
 
+import asyncio
 import json
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.conftest import Connect, Serve
+from tests.raw import Raw
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -79,29 +82,30 @@ async def test_the_feed_tells_which_bots_the_host_has_sent_in(
         assert await bots() == []
 
 
+@pytest.mark.settings(rate=0, max_unread=256 * 1024, slow_grace=600.0)
 async def test_the_feed_tells_who_reads_slowly(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
-    async with serve(rate=0, max_unread=4_000_000, slow_grace=60.0) as server:
-        alice = await connect(server, name="alice", types="nothing", echo="false")
-        sleeper = await http.ws_connect(f"{server.url}/ws?name=sleeper", max_msg_size=0)
-        assert sleeper._conn is not None and sleeper._conn.transport is not None
-        sleeper._conn.transport.pause_reading()
-        slow: list[str] = []
-        async with http.ws_connect(f"{server.url}/observe/main", max_msg_size=0) as feed:
+    alice = await connect(server, name="alice", types="nothing", echo="false")
+    told: list[str] = []
 
-            async def is_slow() -> bool:
-                for number in range(40):
-                    data = {"id": number + 1, "note": "x" * 60_000}
-                    await alice.send({"type": "tea.made", "data": data})
-                    await alice.expect("broker.accepted")
-                while True:
-                    records = json.loads((await feed.receive()).data).get("records", [])
-                    names = [one["names"] for one in records if one["kind"] == "slow"]
-                    slow.extend(name for one in names for name in one)
-                    if not records or names or records[-1].get("kind") == "event":
-                        return "sleeper" in slow
+    async def listen(feed: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in feed:
+            for record in json.loads(message.data).get("records", []):
+                told.extend(record["names"] if record["kind"] == "slow" else [])
 
-            await until(is_slow, "the one who does not read is told of as slow")
-        assert "alice" not in slow
-        await sleeper.close()
+    async with (
+        Raw.open(server.port) as sleeper,
+        http.ws_connect(f"{server.url}/observe/main", max_msg_size=0) as feed,
+    ):
+        await sleeper.join_deaf("sleeper")
+        listening = asyncio.create_task(listen(feed))
+
+        async def is_slow() -> bool:
+            await alice.send({"type": "tea.made", "data": {"note": "x" * 60_000}})
+            await alice.expect("broker.accepted")
+            return "sleeper" in told
+
+        await until(is_slow, "the one who does not read is told of as slow")
+        listening.cancel()
+    assert "alice" not in told

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Connect, Start
-from tests.process import Process, orders
+from tests.conftest import Connect, Serve, Start
+from tests.process import orders
 
 
 def refused_to_start(result: subprocess.CompletedProcess[str], *names: str) -> None:
@@ -18,6 +18,7 @@ def refused_to_start(result: subprocess.CompletedProcess[str], *names: str) -> N
     said = result.stdout + result.stderr
     assert "Traceback" not in said
     assert result.returncode == 1, said
+    assert result.stdout == ""
     lines = said.strip().splitlines()
     assert len(lines) == 1, said
     for name in names:
@@ -28,7 +29,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = orders("serve", "--port", port, "--journal", "memory", cwd=tmp_path)
-    refused_to_start(result, port)
+    refused_to_start(result, f"Port {port}", "--port")
 
 
 def test_a_port_that_is_none(tmp_path: Path) -> None:
@@ -65,37 +66,39 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
     assert journal.read_bytes() == before, "it is somebody else's: nothing is changed in it"
 
 
-def test_a_journal_of_a_later_version(tmp_path: Path) -> None:
-    stopped_journal(tmp_path)
+@pytest.fixture
+async def journal(tmp_path: Path, serve: Serve) -> Path:
+    """`orders.db`, as a server left it that was stopped."""
+    async with serve():
+        pass
     journal = tmp_path / "orders.db"
+    assert journal.stat().st_size > 5000
+    return journal
+
+
+def test_a_journal_of_a_later_version(journal: Path) -> None:
     with sqlite3.connect(journal) as database:
         database.execute("PRAGMA user_version = 9999")
     database.close()
-    refused_to_start(orders_on(tmp_path, journal), "orders.db")
+    refused_to_start(orders_on(journal.parent, journal), "orders.db")
 
 
-def test_a_corrupt_journal(tmp_path: Path) -> None:
-    stopped_journal(tmp_path)
-    journal = tmp_path / "orders.db"
+def test_a_corrupt_journal(journal: Path) -> None:
     with journal.open("r+b") as file:
         size = journal.stat().st_size
         file.seek(100)
         file.write(b"\xa5" * (size - 100))
-    refused_to_start(orders_on(tmp_path, journal), "orders.db")
+    refused_to_start(orders_on(journal.parent, journal), "orders.db")
 
 
-def test_a_truncated_journal(tmp_path: Path) -> None:
-    stopped_journal(tmp_path)
-    journal = tmp_path / "orders.db"
+def test_a_truncated_journal(journal: Path) -> None:
     os.truncate(journal, 5000)
-    refused_to_start(orders_on(tmp_path, journal), "orders.db")
+    refused_to_start(orders_on(journal.parent, journal), "orders.db")
 
 
-def test_a_journal_that_may_only_be_read(tmp_path: Path) -> None:
-    stopped_journal(tmp_path)
-    journal = tmp_path / "orders.db"
+def test_a_journal_that_may_only_be_read(journal: Path) -> None:
     journal.chmod(0o444)
-    tmp_path.chmod(0o555)
+    journal.parent.chmod(0o555)
     wrapper: tuple[str, ...] = ()
     if os.geteuid() == 0:  # root may write whatever it may read, unless that is taken from it
         setpriv = shutil.which("setpriv")
@@ -103,9 +106,9 @@ def test_a_journal_that_may_only_be_read(tmp_path: Path) -> None:
             pytest.skip("setpriv is not installed (Debian: util-linux), and this is root")
         wrapper = (setpriv, "--bounding-set", "-dac_override", "--inh-caps", "-dac_override")
     try:
-        refused_to_start(orders_on(tmp_path, journal, wrapper), "orders.db")
+        refused_to_start(orders_on(journal.parent, journal, wrapper), "orders.db")
     finally:
-        tmp_path.chmod(0o755)
+        journal.parent.chmod(0o755)
 
 
 async def test_a_second_server_on_the_same_journal(start: Start, connect: Connect) -> None:
@@ -135,10 +138,3 @@ def orders_on(
     return orders(
         *("serve", "--port", "0", "--journal", str(journal)), cwd=directory, wrapper=wrapper
     )
-
-
-def stopped_journal(directory: Path) -> None:
-    """Leave `orders.db` in the directory, as a server left it that was stopped."""
-    with Process(directory) as server:
-        assert server.stop() == 0
-    assert (directory / "orders.db").stat().st_size > 5000

@@ -97,7 +97,7 @@ class Torture:
     @contextlib.asynccontextmanager
     async def _loaded(self, http: aiohttp.ClientSession) -> AsyncIterator[Load]:
         await Room(http, self.server).set_modes({**MODES})
-        load = Load(http, self.server.url, self.ledger, self.plan.seed)
+        load = Load(http, self.ledger, self.plan.seed, self.server.url)
         async with Gate(http, self.server.url, self.ledger).open() as self._gate:
             names = [f"bob-{number}" for number in range(1, self.plan.bots + 1)]
             self._bots = {name: Bob(self._directory, self._gate, name) for name in names}

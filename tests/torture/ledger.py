@@ -22,6 +22,8 @@ class Ledger:
     heard: list[str] = field(default_factory=list)  # by the listener, in order
     handed: int = 0  # deliveries of orders seen to pass the gate
     redelivered: int = 0  # of these, not the first attempt
+    refused: int = 0  # times an event was refused because there was no engine, and sent again
+    connected: int = 0  # connections that senders made
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # (victim, gap)
 
     @property

@@ -7,6 +7,7 @@ import json
 import random
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from tests.torture.ledger import Ledger
 
 WINDOW = 16  # events of one sender on their way
 MOST_WAITING = 40  # orders that may wait for an answer, so that the bots keep up
+MOVES_AFTER = 300  # events that the listener hears on one node, where there are several
 PAUSE = 0.02  # seconds before trying again
 INVALID = 0.1  # the share of orders that Bob must reject
 
@@ -26,11 +28,14 @@ Make = Callable[[], dict[str, Any] | None]
 
 
 class Load:
-    """All who send and listen, as tasks that end with `stop`."""
+    """All who send and listen, as tasks that end with `stop`.
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, ledger: Ledger, seed: int) -> None:
+    With several URLs each connection is to the next of them.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, ledger: Ledger, seed: int, *urls: str) -> None:
         self._http = http
-        self._url = URL(url).with_scheme("ws").with_path("/ws")
+        self._urls = deque(URL(url).with_scheme("ws").with_path("/ws") for url in urls)
         self.ledger = ledger
         self._random = random.Random(seed)
         self._stopping = False
@@ -118,6 +123,7 @@ class Load:
         unanswered: dict[str, str],
     ) -> None:
         """Send and hear answers until the connection is lost, or all is said."""
+        self.ledger.connected += 1
         for text in unanswered.values():
             await ws.send_str(text)
         while unanswered or not self._stopping:
@@ -136,13 +142,18 @@ class Load:
             elif said["type"] == "broker.accepted":
                 del unanswered[said["data"]["event"]]
                 self.ledger.accepted.add(said["data"]["event"])
+            elif said["type"] == "broker.error":
+                assert said["data"]["code"] == "engine_unavailable", said
+                self.ledger.refused += 1
+                await asyncio.sleep(PAUSE)
+                await ws.send_str(unanswered[said["data"]["event"]])
             else:
                 assert said["type"] in ("broker.modes", "broker.notice"), said
 
     # ── listening ───────────────────────────────────────────────────────────────────────────
 
     async def _listen(self) -> None:
-        """Hear all news and answers; after each loss go on behind the last."""
+        """Hear all news and answers; after each loss, or by itself, go on behind the last."""
         heard = self.ledger.heard
         while True:
             with contextlib.suppress(*LOST):
@@ -155,7 +166,10 @@ class Load:
                         event = json.loads(message.data)
                         if event["source"] != "broker":
                             self.ledger.hear(event)
+                            if len(self._urls) > 1 and len(heard) % MOVES_AFTER == 0:
+                                break
             await asyncio.sleep(PAUSE)
 
     def _connect(self, **query: str) -> Any:
-        return self._http.ws_connect(self._url.with_query(query), max_msg_size=0)
+        self._urls.rotate()
+        return self._http.ws_connect(self._urls[0].with_query(query), max_msg_size=0)

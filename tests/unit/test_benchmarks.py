@@ -65,6 +65,24 @@ def test_the_report_compares_run_by_run_and_names_who_is_missing(tmp_path: Path)
     assert {path.name for path in written} == {"report.md", "fanout-100-64.svg"}
 
 
+def test_what_grows_is_drawn_as_a_curve_for_each_thing_that_grows(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    measured = [
+        Result("growth_subscribers", OURS, {"subscribers": size}, {"deliveries_per_second": 2e6})
+        for size in (10, 100, 100)
+    ]
+    measured += [
+        Result("growth_log", OURS, {"events": size}, {"appends_per_second": 2e4})
+        for size in (0, 1000)
+    ]
+    results.write(file, measured)
+    written = {path.name for path in report.write(file, tmp_path)}
+    assert written == {"growth_subscribers.svg", "growth_log.svg", "report.md"}
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "| 100 subscribers | 2 M (2 M–2 M) |" in text
+    assert "| 1,000 events | 20 k |" in text
+
+
 def test_a_load_that_was_full_while_the_server_was_not_is_marked(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     figures = {"orders_per_second": 5.0}

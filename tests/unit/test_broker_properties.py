@@ -28,8 +28,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from orders.broker.broker import Limits
 from orders.broker.modes import matches
+from orders.broker.rates import Limits
 from orders.broker.records import Kind, Record
 from orders.domain.envelope import id_text
 from orders.engines.base import Answer, Claimed

@@ -1,0 +1,369 @@
+"""The engine on NATS JetStream: what `base.Engine` promises, kept by streams and buckets."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from nats.errors import Error as NatsError
+
+from orders.broker.modes import Mode
+from orders.broker.records import Kind, Record, RoomState, control
+from orders.engines.base import (
+    Answer,
+    Claimed,
+    Credit,
+    Neighbours,
+    Outcome,
+)
+from orders.engines.leases import Leases
+from orders.engines.nats import subjects
+from orders.engines.nats.link import Link, Message, Rejected, unavailable
+from orders.engines.nats.people import People
+from orders.engines.nats.reading import Reading
+from orders.engines.nats.room import FollowedRoom
+from orders.engines.nats.rooms import AGAIN, POLL, Rooms
+from orders.engines.nats.work import Work
+from orders.errors import CannotStart, StorageFailed
+
+log = structlog.get_logger()
+
+TICK = 0.5
+START = 20.0  # seconds that servers which have just begun may take to agree who leads
+#: What JetStream answers when something is there already, and when it has no room.
+TAKEN, FULL = 10071, (10023, 10047, 10077)
+SEALED = 10109  # the room has a new epoch
+ACCEPTED = Outcome.ACCEPTED
+
+
+class NatsEngine(Reading):
+    """An engine (see `base.Engine`) whose journal any number of nodes share.
+
+    `synced`: whether the servers sync every write to disk (`sync_interval: always`), which they
+    do not tell; only then does accepted mean that an event survives a power failure of one of
+    them. `patience`: the seconds after which a server that says nothing has failed.
+    """
+
+    shared = True
+    neighbours: Neighbours
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        max_attempts: int = 5,
+        replicas: int = 1,
+        synced: bool = False,
+        creds: str | None = None,
+        ca: str | None = None,
+        patience: float = 4.0,
+    ) -> None:
+        self.durable = synced
+        self.node = uuid.uuid4().hex[:12]
+        self._max_attempts, self._replicas = max_attempts, replicas
+        self._link = Link(addresses, creds, ca, patience)
+        self._rooms = Rooms(self._link, self.node, max_attempts, replicas)
+        self._arrived: list[Record] = []
+        self._numbers = itertools.count(1)
+        self._own: dict[int, Record] = {}  # appended here, and not arrived yet
+        self._reaped: set[tuple[str, str, str]] = set()
+        self._ticking: asyncio.Task[None] | None = None
+        self._closing = False
+
+    # ── opening and closing ─────────────────────────────────────────────────────────────────
+
+    async def open(self) -> list[RoomState]:
+        await self._link.open()
+        try:
+            async with asyncio.timeout(START):
+                state = await self._make_streams()
+        except (TimeoutError, StorageFailed, Rejected) as error:
+            await self._link.close()
+            raise CannotStart("engine_unusable", _why(error)) from None
+        except CannotStart:
+            await self._link.close()
+            raise
+        self._link.on_return = self._work.lost_touch
+        self._ticking = asyncio.create_task(self._tick())
+        if not self.durable:
+            log.warning(
+                "accepted means that NATS has the event, not that it is synced to disk: what was"
+                " accepted last may be lost if a machine loses power, but not if a process is"
+                " killed; see docs/running.md",
+                replicas=self._replicas,
+            )
+        return [state] if state else []
+
+    async def close(self) -> None:
+        if self._ticking is not None:
+            self._closing = True
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+            await self._rooms.close()
+        await self._link.close()
+
+    async def _make_streams(self) -> RoomState | None:
+        """Have all that there must be; servers that have just begun are asked again."""
+        self._work = Work(self._link, self._replicas, self.neighbours, _now)
+        self._people = People(self._link, self.node, self.neighbours, self._replicas)
+        self._rooms.mine, self._rooms.arrived = self._mine, self._has_arrived
+        self._rooms.ended, self._rooms.lost = self._work.forget, self.neighbours.lost
+        while True:
+            try:
+                make = self._rooms.make_stream
+                await make(subjects.WORK, "orders.work.>", retention="workqueue")
+                await make(subjects.DEAD, "orders.dead.>", max_msgs_per_subject=1)
+                await self._rooms.open()
+                await self._people.open()
+                return await self.enter("main", begin=True)
+            except (StorageFailed, NatsError, TimeoutError):
+                await asyncio.sleep(AGAIN)
+
+    # ── rooms ───────────────────────────────────────────────────────────────────────────────
+
+    async def enter(self, room: str, begin: bool) -> RoomState | None:
+        return await self._rooms.enter(room, begin)
+
+    async def leave(self, room: str) -> None:
+        await self._rooms.leave(room)
+
+    async def forget(self, room: str) -> None:
+        await self._rooms.leave(room)  # other nodes may be in it; what it has is little
+
+    def _mine(self, node: str, number: int) -> Record | None:
+        return self._own.pop(number, None) if node == self.node else None
+
+    def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
+        self._arrived.append(record)
+        self.neighbours.wake()
+        self._work.followed(room)
+
+    def arrived(self) -> list[Record]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────
+
+    async def append(self, records: Sequence[Record]) -> list[Answer]:
+        answers: list[Answer] = []
+        waiting: list[Record] = []
+        for record in records:
+            if record.kind is Kind.RESET:
+                answers += await self._store(waiting)
+                answers.append(await self._reset(record))
+                waiting = []
+            else:
+                waiting.append(record)
+        return answers + await self._store(waiting)
+
+    async def _store(self, records: list[Record]) -> list[Answer]:
+        """Publish all at once; JetStream answers for each."""
+        if not records:
+            return []
+        try:
+            for name in {record.room for record in records} - self._rooms.here.keys():
+                await self.enter(name, begin=True)
+        except StorageFailed as failed:
+            return [failed] * len(records)
+        numbers = list(itertools.islice(self._numbers, len(records)))
+        self._own.update(zip(numbers, records, strict=True))
+        rooms = {record.room: self._rooms.here[record.room] for record in records}
+        said = await self._link.store(
+            [self._message(r, number) for r, number in zip(records, numbers, strict=True)]
+        )
+        answers = [
+            await self._answer(record, number, answer, rooms[record.room])
+            for record, number, answer in zip(records, numbers, said, strict=True)
+        ]
+        stored = [r for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED]
+        self._link.spawn(self._follow_up(stored))
+        return answers
+
+    def _message(self, record: Record, number: int) -> Message:
+        epoch = self._rooms.here[record.room].epoch
+        headers = {subjects.HEADER: subjects.header(record, self.node, number)}
+        if record.kind is Kind.EVENT:
+            headers[subjects.EXPECTED] = "0"
+        return subjects.subject(record, epoch), record.body, headers
+
+    async def _answer(
+        self, record: Record, number: int, said: int | Rejected | None, room: FollowedRoom
+    ) -> Answer:
+        if isinstance(said, int):
+            record.position = said
+            return Outcome.ACCEPTED
+        if self._own.pop(number, None) is None:
+            return Outcome.ACCEPTED  # the answer was lost, but the record has arrived
+        if said is None:
+            return unavailable()
+        if said.code == TAKEN:
+            try:
+                return await self._compare(record)
+            except StorageFailed as failed:
+                return failed
+        if said.code == SEALED:
+            try:
+                await self._until_over(room)
+            except StorageFailed as failed:
+                return failed
+            return (await self._store([record]))[0]
+        if said.code in FULL:
+            return StorageFailed(
+                "storage_full",
+                "The servers that keep the journal have no room left: this event was not accepted."
+                " Make room, then send it again.",
+            )
+        return StorageFailed(
+            "storage_failed",
+            f"The journal could not be written ({said}): this event was not accepted. Send it"
+            " again later.",
+        )
+
+    async def _compare(self, record: Record) -> Answer:
+        """The id is in the room: is it the same event again?"""
+        there = await self.find(record.room, record.key)
+        if there is None:
+            return unavailable()
+        same = record.parsed().says_the_same(there.parsed())
+        return Outcome.DUPLICATE if same else Outcome.CONFLICT
+
+    async def _reset(self, record: Record) -> Answer:
+        """Store the end of an epoch, and wait until the next has begun."""
+        room = self._rooms.here.get(record.room)
+        try:
+            if room is None:
+                await self.enter(record.room, begin=True)
+                room = self._rooms.here[record.room]
+            await self._rooms.prepare_reset(room)
+            (answer,) = await self._store([record])
+            if answer is ACCEPTED:
+                await self._until_over(room)
+        except (StorageFailed, Rejected):
+            return unavailable()
+        return answer
+
+    async def _until_over(self, room: FollowedRoom) -> None:
+        """Wait until the epoch of a room is over."""
+        try:
+            async with asyncio.timeout(self._link.patience):
+                while self._rooms.here.get(room.name) is room:
+                    await asyncio.sleep(POLL)
+        except TimeoutError:
+            raise unavailable() from None
+
+    async def _follow_up(self, records: list[Record]) -> None:
+        """What the journal has now, done to queues and names."""
+        messages: list[Message] = []
+        for record in records:
+            room = self._rooms.here.get(record.room)
+            if room is None:
+                continue
+            place = room.name, record.key
+            match record.kind:
+                case Kind.EVENT if record.mode == Mode.QUEUE:
+                    messages.append(self._work.message(room, record))
+                case Kind.HANDED if record.data["lease"] is None:
+                    await self._work.settle(*place)
+                case Kind.SETTLED:
+                    await self._work.settle(*place)
+                case Kind.RELEASED:
+                    await self._work.release(*place)
+                case Kind.DEAD:
+                    subject = subjects.dead(room.name, room.epoch, record.key)
+                    await self._link.store([(subject, record.body, {})])
+                    await self._work.settle(*place)
+                case Kind.RETRIED | Kind.DISCARDED:
+                    await self._revive(room, record)
+                case Kind.LEFT:
+                    await self._free(room.name, record)
+                case Kind.JOINED if record.data["was"] is not None:
+                    with contextlib.suppress(StorageFailed):
+                        await self._people.take(room.name, record.data["name"])
+        if messages:
+            await self._link.store(messages)  # what is not answered is found again (`Work.tick`)
+
+    async def _revive(self, room: FollowedRoom, record: Record) -> None:
+        """A dead letter is none any more."""
+        entry = room.queue.entries.get(record.key)
+        if record.kind is Kind.RETRIED and entry is not None:
+            await self._link.store([self._work.message(room, entry)])
+        with contextlib.suppress(StorageFailed, Rejected):
+            subject = subjects.dead(room.name, room.epoch, record.key)
+            await self._link.api(f"STREAM.PURGE.{subjects.DEAD}", filter=subject)
+
+    async def _free(self, room: str, left: Record) -> None:
+        name = left.data["name"]
+        if name is not None and not self.neighbours.bears(room, name):
+            await self._people.free(room, name, left.data.get("of", self.node))
+
+    async def probe(self) -> StorageFailed | None:
+        return await self._people.show()
+
+    # ── queues ──────────────────────────────────────────────────────────────────────────────
+
+    def queue(self, room: str) -> Leases:
+        there = self._rooms.here.get(room)
+        return there.queue if there else Leases(room, self._max_attempts, shared=True)
+
+    def demand(self, room: str, credit: Credit) -> None:
+        if there := self._rooms.here.get(room):
+            self._work.demand(there, credit)
+
+    async def claim(
+        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
+    ) -> Claimed | None:
+        entry = self.queue(room).take(type, name, upto, holder, name, deadline)
+        if entry is None:
+            return None
+        record = entry.record or await self.find(room, entry.key)
+        return Claimed(record, entry) if record else None
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────
+
+    async def take_name(self, room: str, name: str) -> bool:
+        return await self._people.take(room, name)
+
+    async def take_over(self, room: str, session: str) -> str | None:
+        return await self._people.take_over(room, session)
+
+    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+        return await self._people.ask(node, **what)
+
+    # ── what time brings ────────────────────────────────────────────────────────────────────
+
+    async def _tick(self) -> None:
+        while not self._closing:  # the library may swallow a cancelling
+            await asyncio.sleep(TICK)
+            await self._people.beat()
+            await self._work.tick()
+            for room in list(self._rooms.here.values()):
+                self._reap(room)
+                await self._rooms.snapshots.save(room)
+                if room.queue.entries:
+                    self.neighbours.touch(room.name)
+
+    def _reap(self, room: FollowedRoom) -> None:
+        """Participants of a node that is gone have left, though it did not say so."""
+        others = {one.node for one in room.present.values()} - {"", self.node}
+        missing = self._people.missing(others) if others else ()
+        for name, joined in room.present.items():
+            if joined.node in missing and (room.name, name, joined.node) not in self._reaped:
+                self._reaped.add((room.name, name, joined.node))
+                left = control(room.name, Kind.LEFT, _now(), name=name, last=None, of=joined.node)
+                self.neighbours.record(left)
+
+
+def _now() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _why(error: Exception) -> str:
+    return (
+        f"JetStream cannot keep the journal ({error}): it needs file storage, and as many servers"
+        " as --engine-replicas says."
+    )

@@ -1,0 +1,71 @@
+"""A stream, as it comes: every message once, in order, however often the connection is lost."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from nats.aio.msg import Msg
+
+from orders.engines.nats.link import SECOND, Link, Rejected, place
+from orders.errors import StorageFailed
+
+log = structlog.get_logger()
+
+HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked anew
+LOOK = 0.25
+AGAIN = 0.3
+
+
+class Follower:
+    """Gives `heard` the messages of a stream that lie after `position`, which it moves along."""
+
+    def __init__(
+        self, link: Link, stream: str, position: int, heard: Callable[[int, Msg], None]
+    ) -> None:
+        self.position = position
+        self._link, self._stream, self._heard = link, stream, heard
+        self._alive = 0.0
+        self._stopped = False
+        self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        self._stopped = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while not self._stopped:
+            self._alive, inbox = time.monotonic(), None
+            try:
+                inbox = await self._link.listen(self._take)
+                name = await self._link.consume(
+                    self._stream,
+                    self.position + 1,
+                    deliver_subject=inbox.subject,
+                    flow_control=True,
+                    idle_heartbeat=HEARTBEAT * SECOND,
+                )
+                while time.monotonic() < self._alive + 3 * HEARTBEAT:
+                    await asyncio.sleep(LOOK)
+                await self._link.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
+            except (StorageFailed, Rejected) as error:
+                log.warning("a journal cannot be followed", stream=self._stream, error=str(error))
+                await asyncio.sleep(AGAIN)
+            finally:
+                if inbox is not None:
+                    await self._link.deafen(inbox)
+
+    def _take(self, message: Msg) -> None:
+        self._alive = time.monotonic()
+        if message.headers and "Status" in message.headers:
+            paused = message.reply or message.headers.get("Nats-Consumer-Stalled")
+            if paused:
+                self._link.soon(paused)
+            return
+        position = place(message)
+        if position == self.position + 1:
+            self.position = position
+            self._heard(position, message)
+        elif position > self.position:
+            self._alive = 0.0  # something was lost on the way: ask for it again

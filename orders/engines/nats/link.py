@@ -1,0 +1,351 @@
+"""The connection to NATS: publish and hear the answer, read a range of a stream, hear what comes.
+
+Nothing is buffered while the connection is away: what cannot be said now fails now, with
+`engine_unavailable`, and the connection comes back by itself.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import ssl
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from pydantic_core import from_json, to_json
+
+from orders.errors import CannotStart, StorageFailed
+
+log = structlog.get_logger()
+
+Heard = Callable[[Msg], None]
+#: Subject, text, headers.
+Message = tuple[str, bytes, dict[str, str]]
+
+OLDEST = (2, 10, 23)
+CONNECT = 5.0  # seconds to find a server at start
+PINGS = 2  # seconds between two pings: a server that hangs is left for another
+SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
+TEMPORARY = 5 * SECOND
+IN_PIECES_OF = 512 * 1024  # bytes that are fetched at once
+
+
+class Rejected(Exception):
+    """What JetStream answered to something it would not do; `code` is its own."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def unavailable() -> StorageFailed:
+    """JetStream does not answer: nothing may be called accepted."""
+    return StorageFailed(
+        "engine_unavailable",
+        "The servers that keep the journal do not answer: this event was not accepted. Send it"
+        " again in a moment, with the same `id`.",
+        status=503,
+    )
+
+
+class Link:
+    """One connection. `patience`: the seconds after which an unanswered request has failed."""
+
+    def __init__(
+        self, addresses: Sequence[str], creds: str | None, ca: str | None, patience: float
+    ) -> None:
+        self.addresses = addresses
+        self.patience = patience
+        self._creds, self._ca = creds, ca
+        self._routes: dict[str, Heard] = {}
+        self._tokens = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._inbox = f"_INBOX.orders.{uuid.uuid4().hex}"
+        self.on_return: Callable[[], None] = lambda: None
+        self.nc = Client()
+
+    async def open(self) -> None:
+        """Connect, or `CannotStart` with the reason in one line."""
+        context = ssl.create_default_context(cafile=self._ca) if self._ca else None
+        wishes: dict[str, Any] = {"tls": context} if context else {}
+        if self._creds:
+            wishes["user_credentials"] = self._creds
+        shown = ", ".join(address.rpartition("@")[2] for address in self.addresses)
+        try:
+            async with asyncio.timeout(CONNECT):
+                self.nc = await nats.connect(
+                    list(self.addresses),
+                    error_cb=self._failed,
+                    reconnected_cb=self._returned,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,
+                    connect_timeout=2,
+                    ping_interval=PINGS,
+                    max_outstanding_pings=2,
+                    pending_size=0,
+                    name="orders",
+                    **wishes,
+                )
+        except (OSError, NatsError, TimeoutError, ValueError) as error:
+            raise CannotStart(
+                "engine_unreachable",
+                f"No NATS server answers at {shown} ({error or 'no answer'}): start one with"
+                " `nats-server -js`, or name another, such as --engine nats://localhost:4222.",
+            ) from None
+        version = self.nc.connected_server_version
+        if (version.major, version.minor, version.patch) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            await self.nc.close()
+            raise CannotStart(
+                "engine_too_old",
+                f"The NATS server at {shown} is {version}; before {oldest} JetStream could forget"
+                " a whole stream, with all that it had accepted, when servers were killed: upgrade"
+                f" it to {oldest} or newer.",
+            )
+        try:
+            await self.api("INFO")
+        except (StorageFailed, Rejected):
+            await self.nc.close()
+            raise CannotStart(
+                "engine_without_jetstream",
+                f"The NATS server at {shown} keeps nothing: start it with JetStream, such as"
+                " `nats-server -js -sd /var/lib/nats`.",
+            ) from None
+        await self.nc.subscribe(
+            f"{self._inbox}.>", cb=self._heard, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+
+    async def close(self) -> None:
+        await self.nc.close()
+
+    async def _failed(self, error: Exception) -> None:
+        log.warning("NATS", error=str(error) or type(error).__name__)
+
+    async def _returned(self) -> None:
+        log.warning("NATS is back", server=self.nc.connected_url and self.nc.connected_url.netloc)
+        self.on_return()
+
+    # ── saying and hearing ──────────────────────────────────────────────────────────────────
+
+    async def _heard(self, message: Msg) -> None:
+        heard = self._routes.get(message.subject[len(self._inbox) + 1 :])
+        if heard is not None:
+            with loud():
+                heard(message)
+
+    def _route(self, heard: Heard) -> str:
+        """Where an answer to something published is sent, to be given to `heard`."""
+        token = str(next(self._tokens))
+        self._routes[token] = heard
+        return f"{self._inbox}.{token}"
+
+    async def listen(self, heard: Heard) -> Subscription:
+        """A subject of our own for what consumers deliver; it bears other subjects than that."""
+
+        async def take(message: Msg) -> None:
+            with loud():
+                heard(message)
+
+        inbox = f"{self._inbox}-{next(self._tokens)}"
+        try:
+            return await self.nc.subscribe(
+                inbox, cb=take, pending_msgs_limit=0, pending_bytes_limit=0
+            )
+        except NatsError:
+            raise unavailable() from None
+
+    async def deafen(self, subscription: Subscription) -> None:
+        """Hear no more of it."""
+        with contextlib.suppress(NatsError):
+            await subscription.unsubscribe()
+
+    async def say(self, subject: str, body: bytes = b"", reply: str = "", **headers: str) -> None:
+        """Publish without waiting for an answer; lost while the connection is away."""
+        try:
+            await self.nc.publish(subject, body, reply, headers or None)
+        except NatsError:
+            log.debug("not said", subject=subject)
+
+    def soon(self, subject: str, body: bytes = b"") -> None:
+        """Publish from where nothing can be waited for."""
+        self.spawn(self.say(subject, body))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        with loud():
+            if not task.cancelled():
+                task.result()
+
+    async def store(self, messages: Sequence[Message]) -> list[int | Rejected | None]:
+        """Publish into streams, all at once: of each its sequence, why not, or None if unknown."""
+        answers: list[int | Rejected | None] = [None] * len(messages)
+        missing, done = len(messages), asyncio.Event()
+
+        def answered(number: int, message: Msg) -> None:
+            nonlocal missing
+            if answers[number] is None and (answer := _stored(message)) is not None:
+                answers[number] = answer
+                missing -= 1
+                if not missing:
+                    done.set()
+
+        replies = [self._route(partial(answered, number)) for number in range(len(messages))]
+        try:
+            async with asyncio.timeout(self.patience):
+                for (subject, body, headers), reply in zip(messages, replies, strict=True):
+                    await self.nc.publish(subject, body, reply, headers)
+                await done.wait()
+        except (TimeoutError, NatsError):
+            pass  # those without an answer have none
+        finally:
+            for reply in replies:
+                self._routes.pop(reply[len(self._inbox) + 1 :], None)
+        return answers
+
+    async def api(self, subject: str, patience: float | None = None, **asked: Any) -> Any:
+        """Ask JetStream: its answer, `Rejected`, or `engine_unavailable`."""
+        try:
+            message = await self.nc.request(
+                f"$JS.API.{subject}", to_json(asked) if asked else b"", patience or self.patience
+            )
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        answer = from_json(message.data)
+        if error := answer.get("error"):
+            raise Rejected(error.get("err_code", error["code"]), error["description"])
+        return answer
+
+    async def kept(self, ask: Awaitable[Any]) -> Any:
+        """The outcome of something asked of a bucket; None when it is not there."""
+        try:
+            return await ask
+        except NotFoundError:
+            return None
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────
+
+    async def last(self, stream: str, subject: str) -> tuple[Msg, int] | None:
+        """The newest message of a subject, and its sequence."""
+        try:
+            message = await self.nc.request(
+                f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", self.patience
+            )
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        headers = message.headers or {}
+        return (message, int(headers["Nats-Sequence"])) if "Nats-Sequence" in headers else None
+
+    async def read(
+        self, stream: str, start: int, count: int, *filters: str
+    ) -> list[tuple[int, Msg]]:
+        """At most `count` messages from a sequence on, with their sequences."""
+        if count <= 0:
+            return []
+        name = await self.consume(stream, start, filters)
+        if name is None:
+            return []
+        found: list[tuple[int, Msg]] = []
+        done = asyncio.Event()
+
+        def heard(message: Msg) -> None:
+            if message.headers and "Status" in message.headers:
+                done.set()
+                return
+            found.append((place(message), message))
+            if len(found) == count:
+                done.set()
+
+        inbox = await self.listen(heard)
+        wish = {"batch": count, "no_wait": True, "max_bytes": IN_PIECES_OF}
+        try:
+            async with asyncio.timeout(self.patience):
+                await self.nc.publish(
+                    f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", to_json(wish), inbox.subject
+                )
+                await done.wait()
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        finally:
+            await self.deafen(inbox)
+            await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
+        return found
+
+    async def consume(
+        self, stream: str, start: int, filters: Sequence[str] = (), **more: Any
+    ) -> str | None:
+        """A consumer of our own from a sequence on; None when nothing is there to read yet.
+
+        With `deliver_subject` what comes is sent there, and it is made in any case.
+        """
+        name = uuid.uuid4().hex
+        config: dict[str, Any] = {
+            "name": name,
+            "ack_policy": "none",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": max(start, 1),
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": TEMPORARY,
+            **more,
+        }
+        if filters:
+            config["filter_subjects"] = list(filters)
+        made = await self.api(f"CONSUMER.CREATE.{stream}.{name}", stream_name=stream, config=config)
+        if not made["num_pending"] and "deliver_subject" not in more:
+            await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
+            return None
+        return name
+
+
+@contextlib.contextmanager
+def loud() -> Iterator[None]:
+    """A failure of ours ends the process loudly: the library would only log it."""
+    try:
+        yield
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the broker failed", "exception": error}
+        )
+
+
+def _stored(message: Msg) -> int | Rejected | None:
+    if message.headers and message.headers.get("Status") == "503":
+        return None  # nobody keeps this stream just now
+    answer = from_json(message.data)
+    if error := answer.get("error"):
+        if error.get("code") == 503:
+            return None
+        return Rejected(error.get("err_code", error["code"]), error["description"])
+    return int(answer["seq"])
+
+
+def place(message: Msg) -> int:
+    """The sequence of a message that a consumer delivered."""
+    return int(_tokens(message)[-4])
+
+
+def attempt(message: Msg) -> int:
+    """For the how-manyth time a consumer delivers it."""
+    return int(_tokens(message)[-5])
+
+
+def _tokens(message: Msg) -> list[str]:
+    """`$JS.ACK.stream.consumer.delivered.sequence.consumer's.time.pending`; a domain adds more."""
+    tokens = message.reply.split(".")
+    return tokens if len(tokens) < 12 else tokens[:11]

@@ -1,0 +1,178 @@
+"""What nodes agree upon beside the journal: who bears a name, whose session it is, who is alive."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+from pydantic_core import from_json, to_json
+
+from orders.engines.base import Neighbours
+from orders.engines.nats import subjects
+from orders.engines.nats.link import Link, Rejected, unavailable
+from orders.errors import NotFound, OrdersError, StorageFailed
+
+HEARTBEAT = 1.5  # seconds between two signs of life
+ALIVE = 6.0  # seconds that one counts
+GONE = 3  # looks in a row at which a node is missed before it counts as gone
+
+
+class People:
+    """Names are free or taken on all nodes alike; `node` is this one."""
+
+    def __init__(self, link: Link, node: str, neighbours: Neighbours, replicas: int) -> None:
+        self._link, self.node, self._neighbours = link, node, neighbours
+        self._replicas = replicas
+        self._missed: dict[str, int] = {}
+        self._alive: set[str] = {node}
+        self._known: set[str] = set()
+        self._next = time.monotonic()
+        self._well_since = self._next - ALIVE
+
+    async def open(self) -> None:
+        js = self._link.nc.jetstream(timeout=self._link.patience)
+
+        async def bucket(name: str, ttl: float | None = None) -> KeyValue:
+            return await js.create_key_value(bucket=name, ttl=ttl, replicas=self._replicas)
+
+        self._names = await bucket(subjects.PRESENCE)
+        self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
+        self._nodes = await bucket(subjects.NODES, ALIVE)
+        await self._link.nc.subscribe(f"orders.node.{self.node}", cb=self._asked)
+        await self.beat()
+
+    # ── names ───────────────────────────────────────────────────────────────────────────────
+
+    async def take(self, room: str, name: str) -> bool:
+        """Whether this node now has the name: it was free, or its node is gone."""
+        key, value = _key(room, name), self.node.encode()
+        try:
+            await self._names.create(key, value)
+            return True
+        except KeyWrongLastSequenceError:
+            pass
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        entry = await self._link.kept(self._names.get(key))
+        if entry is None:
+            return await self.take(room, name)
+        owner = (entry.value or b"").decode()
+        if owner == self.node:
+            return True  # whether a participant here bears it, this node knows itself
+        if await self._is_alive(owner):
+            return False
+        try:
+            await self._names.update(key, value, last=entry.revision)
+        except KeyWrongLastSequenceError:
+            return False  # another node was faster
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        return True
+
+    async def free(self, room: str, name: str, node: str) -> None:
+        """A participant of a node has left, and the name is free, unless another has it by now."""
+        key = _key(room, name)
+        try:
+            entry = await self._names.get(key)
+            if (entry.value or b"").decode() == node:
+                await self._names.delete(key, last=entry.revision)
+        except (NatsError, TimeoutError):
+            pass  # it is free once this node is gone
+
+    # ── sessions ────────────────────────────────────────────────────────────────────────────
+
+    async def take_over(self, room: str, session: str) -> str | None:
+        """Put a participant with this session out of the room on another node: its name."""
+        digest = hashlib.sha256(f"{room}/{session}".encode()).hexdigest()
+        key = f"{room}.{digest[:32]}"
+        entry = await self._link.kept(self._sessions.get(key))
+        owner = (entry.value or b"").decode() if entry else self.node
+        name = None
+        if owner != self.node and await self._is_alive(owner):
+            try:
+                told = await self.ask(owner, action="take_over", room=room, session=session)
+                name = told.get("name")
+            except StorageFailed:
+                pass  # it is gone, or as good as gone
+        if entry is None or owner != self.node:
+            await self._link.kept(self._sessions.put(key, self.node.encode()))
+        if name is not None:
+            await self._link.kept(self._names.put(_key(room, name), self.node.encode()))
+        return name
+
+    # ── nodes ───────────────────────────────────────────────────────────────────────────────
+
+    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+        """Have another node do something: what it answers, or the error that it answers with."""
+        try:
+            message = await self._link.nc.request(
+                f"orders.node.{node}", to_json(what), self._link.patience
+            )
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        answer: dict[str, Any] = from_json(message.data)
+        if error := answer.get("error"):
+            raise NotFound(error["code"], error["message"])
+        return answer
+
+    async def _asked(self, message: Msg) -> None:
+        try:
+            answer = await self._neighbours.asked(from_json(message.data))
+        except OrdersError as error:
+            answer = {"error": {"code": error.code, "message": error.message}}
+        await self._link.say(message.reply, to_json(answer))
+
+    async def beat(self) -> None:
+        """Show that this node is alive, and see who else is."""
+        clock = time.monotonic()
+        if clock < self._next:
+            return
+        if clock > self._next + 2 * HEARTBEAT:
+            self._well_since = clock  # we, or the servers, stood still: all signs may have run out
+        self._next = clock + HEARTBEAT
+        try:
+            await self._nodes.put(self.node, b"")
+            await self._look()
+        except (NatsError, TimeoutError, StorageFailed):
+            self._well_since = time.monotonic() + HEARTBEAT
+
+    async def _look(self) -> None:
+        """See who is alive."""
+        try:
+            info = await self._link.api(f"STREAM.INFO.KV_{subjects.NODES}", subjects_filter=">")
+        except Rejected:
+            raise unavailable() from None
+        seen = info["state"].get("subjects", {})
+        alive = {self.node, *(subject.rpartition(".")[2] for subject in seen)}
+        for node in self._known:
+            self._missed[node] = 0 if node in alive else self._missed.get(node, 0) + 1
+        self._alive = alive
+
+    async def _is_alive(self, node: str) -> bool:
+        """Whether a node shows signs of life, or is only not missed for long enough."""
+        await self._look()
+        return node in self._alive or time.monotonic() < self._well_since + ALIVE
+
+    async def show(self) -> StorageFailed | None:
+        """Write something that changes nothing: why that fails, or None."""
+        try:
+            await self._nodes.put(self.node, b"")
+        except (NatsError, TimeoutError):
+            return unavailable()
+        return None
+
+    def missing(self, nodes: set[str]) -> set[str]:
+        """Which of these nodes are gone: missed several times in a row, while all else was well."""
+        self._known |= nodes
+        if time.monotonic() < self._well_since + ALIVE:
+            return set()
+        return {node for node in nodes if self._missed.get(node, 0) >= GONE}
+
+
+def _key(room: str, name: str) -> str:
+    """A bucket's key; a name may hold dots, which mean something there."""
+    return f"{room}.{name.encode().hex()}"

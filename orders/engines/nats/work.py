@@ -1,0 +1,246 @@
+"""Queue mode on JetStream: what waits in the work queue, and what this node fetched from it.
+
+A message there names an event of the journal. It is fetched only while a participant here has
+room for it, and is not acked until the journal says what became of the event. Meanwhile JetStream
+is told that we are at work; if this node dies it hands the message to another after `ABSENCE`.
+So the lease of a participant is kept by its node, and the life of a node by JetStream. The number
+of an attempt is the journal's, for a message that was fetched in vain is no attempt.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from pydantic_core import from_json, to_json
+
+from orders.broker.records import Kind, Record
+from orders.engines.base import Credit, Neighbours
+from orders.engines.leases import Entry, State
+from orders.engines.nats import subjects
+from orders.engines.nats.link import SECOND, Link, Message, Rejected, attempt
+from orders.engines.nats.room import FollowedRoom
+from orders.errors import StorageFailed
+
+ABSENCE = 5  # seconds without a word from a node after which another gets what it had fetched
+AT_WORK = 1.5  # seconds between two words
+IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
+PULL = 20.0  # seconds that a request for more is open
+FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
+AT_ONCE = 200  # events that are looked for at once
+
+
+@dataclass(eq=False)
+class Puller:
+    """The share of this node in one queue."""
+
+    room: FollowedRoom
+    type: str
+    inbox: Subscription | None = None
+    asked: int = 0  # how many more messages were asked for
+    until: float = 0.0  # and until when
+    looked: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Fetched:
+    """A message of the work queue that this node has; `reply` is where it is acked."""
+
+    room: FollowedRoom
+    reply: str
+    at: float
+
+
+@dataclass(eq=False)
+class Work:
+    """The work queues of all rooms that this node is in."""
+
+    link: Link
+    replicas: int
+    neighbours: Neighbours
+    now: Callable[[], int]  # epoch milliseconds
+    pullers: dict[tuple[str, str], Puller] = field(default_factory=dict)
+    fetched: dict[tuple[str, bytes], Fetched] = field(default_factory=dict)
+    early: list[tuple[Puller, Msg, int]] = field(default_factory=list)
+    said: float = 0.0
+
+    # ── what the journal says, done to the work queue ───────────────────────────────────────
+
+    @staticmethod
+    def message(room: FollowedRoom, event: Record | Entry) -> Message:
+        """What puts an event into its queue, unless it is there."""
+        body = to_json({"key": event.key.hex(), "position": event.position})
+        subject = subjects.work(room.name, room.epoch, event.type, event.key.hex())
+        return subject, body, {subjects.EXPECTED: "0"}
+
+    async def settle(self, room: str, key: bytes) -> None:
+        """It was taken for good: JetStream may forget it."""
+        if there := self.fetched.pop((room, key), None):
+            await self.link.say(there.reply, b"+ACK")
+
+    async def release(self, room: str, key: bytes) -> None:
+        """It is ready again, for whoever asks first."""
+        if there := self.fetched.pop((room, key), None):
+            await self.link.say(there.reply, b"-NAK")
+
+    # ── fetching ────────────────────────────────────────────────────────────────────────────
+
+    def demand(self, room: FollowedRoom, credit: Credit) -> None:
+        """Ask for as many events of each type as participants here have room for."""
+        for type, depth in room.queue.depths().items():
+            if not depth["ready"] and not depth["in_flight"]:
+                continue
+            puller = self.pullers.get((room.name, type))
+            if puller is None or puller.room is not room:
+                puller = self.pullers[room.name, type] = Puller(room, type)
+            clock = time.monotonic()
+            if clock > puller.until:
+                puller.asked = 0
+            sources = room.queue.sources(type)
+            more = credit(type, sources) - room.queue.offered(type) - puller.asked
+            if more > 0:
+                puller.asked += more
+                puller.until = clock + PULL
+                self.link.spawn(self._pull(puller, more))
+
+    async def _pull(self, puller: Puller, count: int) -> None:
+        room = puller.room
+        name = subjects.consumer(room.name, room.epoch, puller.type)
+        try:
+            if puller.inbox is None:
+                await self.link.api(
+                    f"CONSUMER.DURABLE.CREATE.{subjects.WORK}.{name}",
+                    stream_name=subjects.WORK,
+                    config={
+                        "durable_name": name,
+                        "filter_subject": subjects.work(room.name, room.epoch, puller.type, "*"),
+                        "ack_policy": "explicit",
+                        "ack_wait": ABSENCE * SECOND,
+                        "max_ack_pending": 100_000,
+                        "num_replicas": self.replicas,
+                    },
+                )
+                puller.inbox = await self.link.listen(partial(self._heard, puller))
+            wish = {"batch": count, "expires": int(PULL * SECOND)}
+            await self.link.say(
+                f"$JS.API.CONSUMER.MSG.NEXT.{subjects.WORK}.{name}",
+                to_json(wish),
+                puller.inbox.subject,
+            )
+        except (StorageFailed, Rejected):
+            puller.asked = 0  # the next demand tries again
+
+    def forget(self, room: FollowedRoom) -> None:
+        """This node is not in the room any more."""
+        for queue, puller in list(self.pullers.items()):
+            if puller.room is room:
+                if puller.inbox is not None:
+                    self.link.spawn(self.link.deafen(puller.inbox))
+                del self.pullers[queue]
+        for place in [place for place in self.fetched if place[0] == room.name]:
+            self.link.soon(self.fetched.pop(place).reply, b"-NAK")
+
+    def lost_touch(self) -> None:
+        """The connection was away: what was asked for will not come."""
+        for puller in self.pullers.values():
+            puller.asked = 0
+
+    # ── what comes ──────────────────────────────────────────────────────────────────────────
+
+    def _heard(self, puller: Puller, message: Msg) -> None:
+        headers = message.headers or {}
+        if "Status" in headers:
+            unserved = int(headers.get("Nats-Pending-Messages", puller.asked))
+            puller.asked = max(0, puller.asked - unserved)
+            return
+        puller.asked = max(0, puller.asked - 1)
+        told = from_json(message.data)
+        room = puller.room
+        if told["position"] <= room.state.head and attempt(message) == 1:
+            self._offer(puller, message, bytes.fromhex(told["key"]))
+        elif attempt(message) == 1:
+            self.early.append((puller, message, told["position"]))
+        else:
+            self.link.spawn(self._look_up(puller, message))
+
+    async def _look_up(self, puller: Puller, message: Msg) -> None:
+        """It was with somebody before: first follow all that is known of it."""
+        stream = subjects.stream(puller.room.name, puller.room.epoch)
+        try:
+            info = await self.link.api(f"STREAM.INFO.{stream}")
+        except (StorageFailed, Rejected):
+            return  # it comes again
+        self.early.append((puller, message, info["state"]["last_seq"]))
+        self.followed(puller.room)
+
+    def followed(self, room: FollowedRoom) -> None:
+        """The room has moved on: what came too early may be looked at."""
+        if not self.early:
+            return
+        waiting, self.early = self.early, []
+        for puller, message, position in waiting:
+            if puller.room is room and position <= room.state.head:
+                self._offer(puller, message, bytes.fromhex(from_json(message.data)["key"]))
+            else:
+                self.early.append((puller, message, position))
+
+    def _offer(self, puller: Puller, message: Msg, key: bytes) -> None:
+        """An event came to us: those here may take it, if it is still to be taken."""
+        room, clock = puller.room, time.monotonic()
+        entry, place = room.queue.entries.get(key), (room.name, key)
+        if entry is None or entry.state is State.DEAD:
+            self.link.soon(message.reply, b"+ACK")  # its settling was stored, but not said here
+            return
+        known = self.fetched.get(place)
+        self.fetched[place] = Fetched(room, message.reply, clock)
+        if known is not None and (entry.holder or entry.state is State.READY):
+            return  # JetStream thought that we were gone
+        if entry.state is State.HELD:
+            reason = f"the server of {entry.name} is gone"
+            state = room.queue.release(entry, reason)
+            data = {"attempts": entry.attempt} if state is State.DEAD else {"name": entry.name}
+            kind = Kind.DEAD if state is State.DEAD else Kind.RELEASED
+            self.neighbours.record(entry.tell(kind, self.now(), reason=reason, **data))
+        if entry.state is State.READY:
+            room.queue.offer(entry)
+            entry.since = clock
+            self.neighbours.touch(room.name)
+
+    # ── what time brings ────────────────────────────────────────────────────────────────────
+
+    async def tick(self) -> None:
+        """Say that we are at work; give back what nobody takes; find what fell through."""
+        clock = time.monotonic()
+        at_work = clock > self.said + AT_WORK
+        if at_work:
+            self.said = clock
+        for (name, key), fetched in list(self.fetched.items()):
+            entry = fetched.room.queue.entries.get(key)
+            if entry and entry.state is State.READY and clock > fetched.at + IN_VAIN:
+                fetched.room.queue.withdraw(entry)
+                del self.fetched[name, key]
+                await self.link.say(fetched.reply, b'-NAK {"delay": %d}' % SECOND)
+            elif at_work:
+                await self.link.say(fetched.reply, b"+WPI")
+        for puller in self.pullers.values():
+            if clock > puller.looked + FORGOTTEN:
+                puller.looked = clock
+                await self._find_forgotten(puller, clock)
+
+    async def _find_forgotten(self, puller: Puller, clock: float) -> None:
+        """A node may have died between journal and work queue: then nobody would be given this."""
+        room = puller.room
+        orphans: list[Entry] = [
+            entry
+            for entry in room.queue.entries.values()
+            if entry.type == puller.type
+            and entry.state is not State.DEAD
+            and (room.name, entry.key) not in self.fetched
+            and clock > entry.since + 2 * FORGOTTEN
+        ]
+        if orphans:  # those that wait there, or that somebody has, are not put in again
+            some = random.sample(orphans, min(len(orphans), AT_ONCE))
+            await self.link.store([self.message(room, entry) for entry in some])

@@ -1,0 +1,127 @@
+"""A node that is gone: who was on it is seen to have left, and what they held goes to others."""
+
+from pathlib import Path
+
+from tests.conftest import Connect
+from tests.nodes.conftest import (
+    Come,
+    Rooms,
+    StartNode,
+    ack,
+    become,
+    hears,
+    ids,
+    nack,
+    say,
+    say_all,
+)
+from tests.rooms import Room
+from tests.wire import until
+
+QUEUE: dict[str, str | None] = {"*": "pubsub", "work": "queue"}
+SESSION = "a-secret-of-alice-alone"
+
+
+async def test_of_a_node_killed_with_9_the_others_take_over_names_and_work(
+    start_node: StartNode, come: Come, connect: Connect, rooms: Rooms
+) -> None:
+    one, two, three = (start_node("--lease", "3") for _ in range(3))
+    here, there = rooms([two, three])
+    await here.set_modes(QUEUE)
+    alice = await come(two, name="alice", types="none")
+    bob = await come(one, name="bob", types="work", ack="manual")
+    event = await say(alice, "work")
+    await bob.expect("work")
+    for room in (here, there):
+        await room.has("bob")
+    carol = await come(two, name="carol", types="work", ack="manual")
+    one.kill()
+    again = await carol.expect("work")
+    assert (again["id"], again["attempt"]) == (event, 2)
+    await ack(carol, event)
+    for room in (here, there):
+        await room.lacks("bob")
+    new = await connect(three, name="bob", types="work")
+    assert (await new.expect("broker.welcome"))["data"]["name"] == "bob"
+    settled = {"ready": 0, "in_flight": 0, "dead": 0}
+    for room in (here, there):
+        await become(room, "", "nothing is in flight", queues={"work": settled})
+
+        async def is_told(room: Room = room) -> bool:
+            records = (await room.get("/records"))["records"]
+            return ("left", "bob") in [(one["kind"], one.get("name")) for one in records]
+
+        await until(is_told, "the journal says that bob left")
+
+
+async def test_of_a_node_that_is_told_to_end_all_is_known_at_once(
+    start_node: StartNode, come: Come, rooms: Rooms
+) -> None:
+    """Its lease is longer than this test waits for anything."""
+    one, two = (start_node("--lease", "300") for _ in range(2))
+    (there,) = rooms([two])
+    await there.set_modes(QUEUE)
+    alice = await come(two, name="alice", types="none")
+    bob = await come(one, name="bob", types="work", ack="manual")
+    event = await say(alice, "work")
+    await bob.expect("work")
+    carol = await come(two, name="carol", types="work", ack="manual")
+    assert one.stop() == 0
+    assert await bob.close_code() == 1001
+    again = await carol.expect("work")
+    assert (again["id"], again["attempt"]) == (event, 2)
+    await there.lacks("bob")
+
+
+async def test_who_was_on_a_killed_node_comes_back_on_another_with_name_and_place(
+    start_node: StartNode, come: Come, connect: Connect
+) -> None:
+    one, two = start_node(), start_node()
+    bob = await come(two, name="bob", echo="false")
+    alice = await come(one, name="alice", session=SESSION)
+    heard = [await say(bob) for _ in range(3)]
+    assert ids(await hears(alice, 3)) == heard
+    one.kill()
+    missed = [await say(bob) for _ in range(3)]
+    again = await connect(two, name="alice", session=SESSION, after=heard[-1])
+    assert (await again.expect("broker.welcome"))["data"]["name"] == "alice"
+    await again.expect("broker.caught_up", events=3)
+    assert ids(again.of_type("tick")) == missed
+
+
+async def test_a_node_that_was_killed_under_load_comes_back_and_tells_the_same_log(
+    start_node: StartNode, come: Come, connect: Connect, rooms: Rooms
+) -> None:
+    one, two = start_node("--rate", "0"), start_node("--rate", "0")
+    alice = await come(two, name="alice", echo="false")
+    first = await say_all(alice, 200)
+    one.kill()
+    second = await say_all(alice, 200)
+    one.start()
+    listeners = [await connect(server, name="listener", after="start") for server in (one, two)]
+    third = await say_all(alice, 50)
+    for listener in listeners:
+        assert ids(await hears(listener, 450)) == first + second + third
+    for room in rooms([one, two]):
+        assert ids(await room.log()) == first + second + third
+
+
+async def test_what_waits_and_what_was_tried_survives_the_end_of_all_nodes(
+    start_node: StartNode, come: Come, rooms: Rooms, tmp_path: Path
+) -> None:
+    one, two = start_node("--lease", "3"), start_node("--lease", "3")
+    (here,) = rooms([one])
+    await here.set_modes(QUEUE)
+    alice = await come(one, name="alice", types="none")
+    bob = await come(two, name="bob", types="work", ack="manual")
+    sent = [await say(alice, "work") for _ in range(3)]
+    await bob.expect("work")
+    await nack(bob, sent[0])
+    assert (await bob.expect("work"))["attempt"] >= 1
+    for node in (one, two):
+        node.kill()
+    for node in (one, two):
+        node.start()
+    carol = await come(two, name="carol", types="work", ack="manual", prefetch=9)
+    assert sorted(ids(await hears(carol, 3, "work"))) == sorted(sent)
+    assert max(event["attempt"] for event in carol.of_type("work")) > 1

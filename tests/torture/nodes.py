@@ -1,0 +1,215 @@
+"""Nodes and NATS hurt under load: python -m tests.torture.nodes --minutes 60
+
+Two nodes with a bot each; half the customers and publishers on either, and a listener that moves
+from one to the other. A node is killed; the NATS server is killed, or frozen with SIGSTOP; with
+`--servers 3` it is a cluster that loses its leader. Each comes back after a while. At the end the
+log is read from a node that was started anew on NATS that was started anew.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.nats_servers import Cluster
+from tests.process import Process
+from tests.rooms import Room
+from tests.torture.gate import Gate
+from tests.torture.kills import MODES, Bob
+from tests.torture.ledger import Ledger, Verdict, judge
+from tests.torture.load import Load
+
+FLAGS = ("--rate", "0", "--max-attempts", "100", "--lease", "3")
+DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
+
+
+class Fault(StrEnum):
+    """What is done to whom."""
+
+    NODE = "node"  # a node is killed
+    KILLED = "killed"  # a NATS server is killed; of a cluster, the leader
+    FROZEN = "frozen"  # the same, but frozen, with all its connections open
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which faults, in turn, until `faults` are done or `seconds` are over.
+
+    `rest` is how long all is well between two, `away` how long NATS is gone: at least and at most,
+    in seconds.
+    """
+
+    seed: int
+    servers: int = 1
+    faults: int | None = None
+    seconds: float | None = None
+    kinds: tuple[Fault, ...] = tuple(Fault)
+    pace: float = 200.0
+    rest: tuple[float, float] = (1.0, 6.0)
+    away: tuple[float, float] = (0.0, 20.0)
+
+
+class Torture:
+    """One run. `tell` is called all the time with the ledger, for progress."""
+
+    def __init__(self, directory: Path, plan: Plan, tell: Callable[[Ledger], None]) -> None:
+        self.plan, self._tell = plan, tell
+        self.ledger = Ledger()
+        self.faults = Counter[Fault]()
+        self._random = random.Random(plan.seed)
+        self._directory = directory
+        self._cluster = Cluster(directory / "nats", plan.servers)
+        replicas = ("--engine-replicas", str(plan.servers))
+        self.nodes = [
+            Process(self._make(name), "--engine", self._cluster.url, *replicas, *FLAGS)
+            for name in ("node-1", "node-2")
+        ]
+        self._bots: list[Bob] = []
+
+    def _make(self, name: str) -> Path:
+        (self._directory / name).mkdir()
+        return self._directory / name
+
+    async def run(self) -> Verdict:
+        with self._cluster, self.nodes[0], self.nodes[1]:
+            async with aiohttp.ClientSession() as http, self._loaded(http) as load:
+                await self._hurt(load)
+                await load.stop()
+                await self._until_drained(http, load)
+            return judge(self.ledger, await self._log())
+
+    @contextlib.asynccontextmanager
+    async def _loaded(self, http: aiohttp.ClientSession) -> AsyncIterator[Load]:
+        await Room(http, self.nodes[0]).set_modes({**MODES})
+        load = Load(http, self.ledger, self.plan.seed, *(node.url for node in self.nodes))
+        async with contextlib.AsyncExitStack() as stack:
+            for number, node in enumerate(self.nodes, 1):
+                gate = await stack.enter_async_context(Gate(http, node.url, self.ledger).open())
+                self._bots.append(Bob(self._directory, gate, f"bob-{number}"))
+            try:
+                for bot in self._bots:
+                    bot.start()
+                load.start(customers=2, publishers=2, pace=self.plan.pace)
+                yield load
+            finally:
+                await load.close()
+                for bot in self._bots:
+                    bot.kill()
+
+    # ── what is done ────────────────────────────────────────────────────────────────────────
+
+    async def _hurt(self, load: Load) -> None:
+        end = time.monotonic() + (self.plan.seconds or float("inf"))
+        for fault in self._kinds():
+            await self._wait(self._random.uniform(*self.plan.rest), load)
+            if self.faults.total() == self.plan.faults or time.monotonic() > end:
+                return
+            if fault is Fault.NODE:
+                node = self._random.choice(self.nodes)
+                node.kill()
+                await asyncio.to_thread(node.start)
+            else:
+                await self._take_away(fault, load)
+            self.faults[fault] += 1
+
+    def _kinds(self) -> Iterator[Fault]:
+        """Each in turn, in a new order each time round."""
+        kinds = list(self.plan.kinds)
+        while True:
+            self._random.shuffle(kinds)
+            yield from kinds
+
+    async def _take_away(self, fault: Fault, load: Load) -> None:
+        server = await asyncio.to_thread(self._cluster.leader)
+        away = self._random.uniform(*self.plan.away)
+        if fault is Fault.FROZEN:
+            server.freeze()
+            await self._wait(away, load)
+            server.thaw()
+        else:
+            server.kill()
+            await self._wait(away, load)
+            await asyncio.to_thread(server.start)
+
+    async def _wait(self, seconds: float, load: Load) -> None:
+        """A time of load, in which nothing may go wrong by itself."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            await self._look(load)
+
+    async def _look(self, load: Load) -> None:
+        await asyncio.sleep(0.05)
+        load.check()
+        self._tell(self.ledger)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────
+
+    async def _until_drained(self, http: aiohttp.ClientSession, load: Load) -> None:
+        """Until every order is answered, and the listener has heard all there is."""
+        rooms = [Room(http, node) for node in self.nodes]
+        deadline = time.monotonic() + DRAINS_WITHIN
+        is_drained = False
+        while not is_drained and time.monotonic() < deadline:
+            await self._look(load)
+            last = {(await room.get())["last"] for room in rooms}
+            is_drained = not self.ledger.waiting and last == {self.ledger.heard[-1]}
+        for bot in self._bots:
+            bot.check()
+        for node in self.nodes:
+            assert "Traceback" not in node.log, node.log
+
+    async def _log(self) -> list[dict[str, Any]]:
+        """The whole log, as a new node tells it of what is on NATS's disks."""
+        for node in self.nodes:
+            node.kill()
+        for server in self._cluster.servers:
+            server.kill()
+        await asyncio.to_thread(self._cluster.__enter__)
+        await asyncio.to_thread(self.nodes[1].start)
+        url = f"{self.nodes[1].url}/api/rooms/main/events?format=jsonl"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(url, timeout=aiohttp.ClientTimeout(None)) as answer,
+        ):
+            return [json.loads(line) async for line in answer.content]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=60.0, help="(60)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(random)")
+    parser.add_argument("--pace", type=float, default=200.0, help="news a second (200)")
+    parser.add_argument("--servers", type=int, default=0, help="NATS servers (half 1, half 3)")
+    options = parser.parse_args()
+    from tests.torture.__main__ import Progress, summary
+
+    sizes = [options.servers] if options.servers else [1, 3]
+    clean = True
+    for size in sizes:
+        seconds = options.minutes * 60 / len(sizes)
+        plan = Plan(options.seed, size, seconds=seconds, pace=options.pace)
+        print(f"Seed {plan.seed}, {size} NATS server(s), {seconds / 60:g} minutes.", flush=True)
+        with tempfile.TemporaryDirectory(prefix="orders-torture-") as directory:
+            torture = Torture(Path(directory), plan, Progress())
+            verdict = asyncio.run(torture.run())
+        print("faults       " + ", ".join(f"{fault} {torture.faults[fault]}" for fault in Fault))
+        print(f"refused      {torture.ledger.refused} times, as `engine_unavailable`")
+        print(summary(torture.ledger, verdict))
+        clean = clean and verdict.is_clean and torture.ledger.redelivered > 0
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
