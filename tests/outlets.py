@@ -3,11 +3,13 @@
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from orders.broker.records import Record
 from orders.broker.room import Participant, Room
 from orders.engines.base import Engine
+from orders.engines.leases import Entry
 from orders.errors import Close
 from orders.node import Node, Options
 from tests.wire import until
@@ -114,6 +116,28 @@ async def join(
     participant = Participant(node.open_room(room), name or "", outlet, **wishes)
     await node.join(participant, name, after)
     return Party(node, participant, outlet)
+
+
+class Nobody:
+    """A node on which nobody is, as an engine sees it."""
+
+    def wake(self) -> None:
+        pass
+
+    def touch(self, room: str) -> None:
+        pass
+
+    def record(self, record: Record) -> None:
+        pass
+
+    def bears(self, room: str, name: str) -> bool:
+        return False
+
+    def lost(self, entry: Entry) -> None:
+        pass
+
+    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise AssertionError(f"nobody is here: {what}")
 
 
 class Failed(AssertionError):

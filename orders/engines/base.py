@@ -211,7 +211,7 @@ class Engine(Protocol):
     async def leave(self, room: str) -> None:
         """Nobody here needs the room: nothing of it has to arrive any more."""
 
-    async def take_name(self, room: str, name: str) -> bool:
+    async def take_name(self, room: str, name: str, session: str | None) -> bool:
         """Whether a name is free on every node; it is taken from then on, until its `left`."""
 
     async def take_over(self, room: str, session: str) -> str | None:
@@ -251,7 +251,7 @@ class Alone:
     async def leave(self, room: str) -> None:
         pass
 
-    async def take_name(self, room: str, name: str) -> bool:
+    async def take_name(self, room: str, name: str, session: str | None) -> bool:
         return True
 
     async def take_over(self, room: str, session: str) -> str | None:

@@ -157,11 +157,13 @@ class Node:
         participant.room = room
         if participant.session and elsewhere:
             room.elsewhere.pop(elsewhere, None)
+        own: set[str] = set()
         taken: set[str] = set()
-        while not await self.engine.take_name(
-            room.name, free := self.broker.name_for(participant, name, taken)
-        ):
-            taken.add(free)
+        while (free := self.broker.name_for(participant, name, taken)) not in own:
+            if await self.engine.take_name(room.name, free, participant.session):
+                own.add(free)  # by this node; unless somebody else here bears it by now
+            else:
+                taken.add(free)
         old = room.sessions.get(participant.session or "")
         if old is not None:
             self.queues.let_go(old, "its session was taken over")

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from orders.engines.memory import MemoryEngine
 from orders.engines.sqlite import SqliteEngine
 from orders.errors import StorageFailed
 from tests.nats_servers import Nats, required
+from tests.outlets import Nobody
 from tests.wire import until
 
 ACCEPTED, DUPLICATE, CONFLICT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.CONFLICT
@@ -154,25 +155,6 @@ class Journal:
             last = await self.engine.find("main", page.more)
             assert last is not None
             after = last.position
-
-
-class Nobody:
-    """A node on which nobody is."""
-
-    def wake(self) -> None:
-        pass
-
-    def touch(self, room: str) -> None:
-        pass
-
-    def record(self, record: Record) -> None:
-        pass
-
-    def lost(self, entry: leases.Entry) -> None:
-        pass
-
-    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise AssertionError(f"nobody is here: {what}")
 
 
 MAX_ATTEMPTS = 2

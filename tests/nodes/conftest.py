@@ -139,27 +139,40 @@ async def nack(wire: Wire, event: str, reason: str = "busy") -> None:
     await wire.send({"type": "broker.nack", "data": {"event": event, "reason": reason}})
 
 
-async def same(rooms: list[Room], path: str = "", without: tuple[str, ...] = ()) -> Any:
+async def same(rooms: list[Room], path: str = "") -> Any:
     """Wait until every node answers the same at a path below the room; that answer.
 
-    `without` names fields that are a node's own.
+    Left out is what a node knows of itself alone: its bots, and how much it wrote to whom.
     """
+    told: list[Any] = []
 
-    async def answers() -> list[Any]:
-        told = [await room.get(path) for room in rooms]
+    async def is_same() -> bool:
+        told[:] = [await room.get(path) for room in rooms]
         for one in told:
-            for field in without:
-                one.pop(field)
-        return told[:1] if all(one == told[0] for one in told) else []
+            one.pop("bots", None)
+            for participant in one.get("participants", ()):
+                del participant["delivered"]
+        return all(one == told[0] for one in told)
 
-    return (await until(answers, f"every node says the same of {path or 'the room'}"))[0]
+    try:
+        await until(is_same, "every node says the same")
+    except AssertionError:
+        assert told[1:] == told[:-1], f"the nodes do not agree on {path or 'the room'}"
+        raise
+    return told[0]
 
 
 async def become(room: Room, path: str, what: str, **wanted: Any) -> Any:
-    """Wait until a node's answer has these values."""
+    """Wait until a node's answer has these values; that answer."""
+    told: dict[str, Any] = {}
 
-    async def there() -> Any:
-        told = await room.get(path)
-        return told if wanted.items() <= told.items() else None
+    async def is_so() -> bool:
+        told.update(await room.get(path))
+        return wanted.items() <= told.items()
 
-    return await until(there, what)
+    try:
+        await until(is_so, what)
+    except AssertionError:
+        assert {name: told[name] for name in wanted} == wanted, what
+        raise
+    return told

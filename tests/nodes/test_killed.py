@@ -1,4 +1,7 @@
-"""A node that is gone: who was on it is seen to have left, and what they held goes to others."""
+"""A node that is gone: who was on it is seen to have left, and what they held goes to others.
+
+Leases are longer here than a test waits for anything: it is the node that is missed.
+"""
 
 from pathlib import Path
 
@@ -25,7 +28,7 @@ SESSION = "a-secret-of-alice-alone"
 async def test_of_a_node_killed_with_9_the_others_take_over_names_and_work(
     start_node: StartNode, come: Come, connect: Connect, rooms: Rooms
 ) -> None:
-    one, two, three = (start_node("--lease", "3") for _ in range(3))
+    one, two, three = (start_node("--lease", "300") for _ in range(3))
     here, there = rooms([two, three])
     await here.set_modes(QUEUE)
     alice = await come(two, name="alice", types="none")
@@ -57,7 +60,6 @@ async def test_of_a_node_killed_with_9_the_others_take_over_names_and_work(
 async def test_of_a_node_that_is_told_to_end_all_is_known_at_once(
     start_node: StartNode, come: Come, rooms: Rooms
 ) -> None:
-    """Its lease is longer than this test waits for anything."""
     one, two = (start_node("--lease", "300") for _ in range(2))
     (there,) = rooms([two])
     await there.set_modes(QUEUE)
@@ -109,7 +111,7 @@ async def test_a_node_that_was_killed_under_load_comes_back_and_tells_the_same_l
 async def test_what_waits_and_what_was_tried_survives_the_end_of_all_nodes(
     start_node: StartNode, come: Come, rooms: Rooms, tmp_path: Path
 ) -> None:
-    one, two = start_node("--lease", "3"), start_node("--lease", "3")
+    one, two = start_node("--lease", "300"), start_node("--lease", "300")
     (here,) = rooms([one])
     await here.set_modes(QUEUE)
     alice = await come(one, name="alice", types="none")

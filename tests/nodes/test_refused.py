@@ -11,6 +11,7 @@ import pytest
 
 from orders.errors import CannotStart
 from tests.nats_servers import Nats, free_port, required
+from tests.outlets import Nobody
 from tests.process import orders
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ def engine(*addresses: str) -> "NatsEngine":
     required()
     from orders.engines.nats import NatsEngine
 
-    return NatsEngine(addresses, lease=30.0, max_attempts=5)
+    engine = NatsEngine(addresses, max_attempts=5)
+    engine.neighbours = Nobody()
+    return engine
 
 
 @contextlib.asynccontextmanager

@@ -9,8 +9,6 @@ from tests.nodes.conftest import Come, Nodes, Rooms, ack, hears, ids, nack, same
 from tests.rooms import Address, Room
 from tests.wire import Wire, until
 
-OWN = ("bots",)  # what a node knows of itself alone
-
 
 async def feed(http: aiohttp.ClientSession, server: Address) -> Wire:
     """An observer of the main room, which has got its snapshot."""
@@ -63,7 +61,7 @@ async def test_room_log_orders_letters_and_explanations_are_the_same_on_every_no
         why = await same(all_rooms, f"/events/{event}")
         names = [one["name"] for one in why["recipients"] if one["received"]]
         assert names == ["bob"]
-    room = await same(all_rooms, without=OWN)
+    room = await same(all_rooms)
     assert room["queues"]["work"] == {"ready": 0, "in_flight": 2, "dead": 1}
     people = {one["name"]: one for one in room["participants"]}
     assert sorted(people) == ["alice", "bob", "carol"]

@@ -324,8 +324,12 @@ class NatsEngine(Reading):
 
     # ── people ──────────────────────────────────────────────────────────────────────────────
 
-    async def take_name(self, room: str, name: str) -> bool:
-        return await self._people.take(room, name)
+    async def take_name(self, room: str, name: str, session: str | None) -> bool:
+        if not await self._people.take(room, name):
+            return False
+        if session:
+            await self._people.keep(room, session, name)
+        return True
 
     async def take_over(self, room: str, session: str) -> str | None:
         return await self._people.take_over(room, session)

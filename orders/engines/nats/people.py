@@ -1,5 +1,6 @@
 """What nodes agree upon beside the journal: who bears a name, whose session it is, who is alive."""
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
@@ -85,24 +86,29 @@ class People:
 
     # ── sessions ────────────────────────────────────────────────────────────────────────────
 
+    async def keep(self, room: str, session: str, name: str) -> None:
+        """Remember whose a session is, here: should this node die, another can tell."""
+        value = f"{self.node} {name}".encode()
+        await self._link.kept(self._sessions.put(_session(room, session), value))
+
     async def take_over(self, room: str, session: str) -> str | None:
         """Put a participant with this session out of the room on another node: its name."""
-        digest = hashlib.sha256(f"{room}/{session}".encode()).hexdigest()
-        key = f"{room}.{digest[:32]}"
-        entry = await self._link.kept(self._sessions.get(key))
-        owner = (entry.value or b"").decode() if entry else self.node
-        name = None
-        if owner != self.node and await self._is_alive(owner):
-            try:
-                told = await self.ask(owner, action="take_over", room=room, session=session)
-                name = told.get("name")
-            except StorageFailed:
-                pass  # it is gone, or as good as gone
-        if entry is None or owner != self.node:
-            await self._link.kept(self._sessions.put(key, self.node.encode()))
-        if name is not None:
+        entry = await self._link.kept(self._sessions.get(_session(room, session)))
+        owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
+        if owner in ("", self.node):
+            return None
+        with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
+            told = await self.ask(owner, action="take_over", room=room, session=session)
+            name = told.get("name") or ""
+        if name and await self._bears(owner, room, name):
             await self._link.kept(self._names.put(_key(room, name), self.node.encode()))
-        return name
+            return name
+        return None
+
+    async def _bears(self, node: str, room: str, name: str) -> bool:
+        """Whether a name is a node's, or nobody's."""
+        entry = await self._link.kept(self._names.get(_key(room, name)))
+        return entry is None or (entry.value or b"").decode() == node
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────
 
@@ -171,6 +177,11 @@ class People:
         if time.monotonic() < self._well_since + ALIVE:
             return set()
         return {node for node in nodes if self._missed.get(node, 0) >= GONE}
+
+
+def _session(room: str, session: str) -> str:
+    """A bucket's key; nobody need be able to read the secret there."""
+    return f"{room}.{hashlib.sha256(f'{room}/{session}'.encode()).hexdigest()[:32]}"
 
 
 def _key(room: str, name: str) -> str:
