@@ -43,7 +43,7 @@ def measure(
             load.add(sock, meter)
             meters.append(meter)
         publisher, through = dialect.publish(server.port)
-        load.add(publisher, through)
+        load.add(publisher, through, urgent=True)
         publisher.settimeout(BEGINS_WITHIN)  # a large window may have to wait for room
         frames = dialect.frames()
         ready = list(itertools.islice(frames, window))
