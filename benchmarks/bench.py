@@ -85,7 +85,7 @@ def plan(options: argparse.Namespace, core: int) -> Iterator[Step]:
         for size in sizes:
             crowd = partial(growth.measure_crowd, grows, size, GROWTH_SECONDS, core)
             yield Step("growth", OURS, {grows: size}, single(crowd))
-    logs = partial(growth.of_logs, options.length, GROWTH_SECONDS, core, options.runs)
+    logs = partial(growth.of_logs, options.length, core, options.runs)
     yield Step("growth", OURS, {}, lambda _: logs(options.directory), once=True)
 
 

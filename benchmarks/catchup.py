@@ -17,8 +17,6 @@ from benchmarks import idle, journals, servers, wire
 from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
 
-PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
-BUFFER: bytearray = wire.BUFFER.obj  # type: ignore[assignment]  # where a piece lies
 TAIL = 400  # bytes in which the last message of a replay surely is
 
 
@@ -27,7 +25,7 @@ def measure(clients: int, events: int, server_core: int, run: int = 1) -> Result
     with tempfile.TemporaryDirectory(prefix="catchup-") as home:
         path = Path(home) / "orders.db"
         journals.make(path, events)
-        with servers.orders(server_core, journal=path, rate=0) as server:
+        with servers.orders(server_core, journal=path, heartbeat_timeout=3600) as server:
             empty, cores = server.memory, Cores(server)
             received = catch_up(server.port, clients, events)
             cores.stop()
@@ -49,14 +47,12 @@ def catch_up(port: int, clients: int, events: int) -> int:
     load = wire.Load()
     received = missing = 0
 
-    def client(sock: socket.socket) -> Callable[[memoryview], None]:
+    def client() -> Callable[[memoryview], None]:
         tail = b""
 
         def heard(piece: memoryview) -> None:
             nonlocal tail, received, missing
             received += len(piece)
-            if BUFFER.find(PING, 0, len(piece)) >= 0:
-                sock.send(PONG)
             tail = (tail + bytes(piece[-TAIL:]))[-TAIL:]
             if b"broker.caught_up" in tail:
                 if b'"events":%d' % events not in tail:
@@ -71,7 +67,7 @@ def catch_up(port: int, clients: int, events: int) -> int:
             path = f"/ws?room={journals.ROOM}&name=c{number}&after=start"
             sock = socket.create_connection(("127.0.0.1", port), timeout=20)
             sock.sendall(idle.handshake(port, path))
-            load.add(sock, client(sock))
+            load.add(sock, client())
             missing += 1
         while missing:
             load.turn()

@@ -377,17 +377,18 @@ async def test_ids_move_between_batches_when_too_many_wait(
 async def test_ids_move_in_step_with_what_comes_in_however_large_the_batches_are(
     durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr(ids, "WAITING_AT_MOST", 50)
+    monkeypatch.setattr(ids, "WAITING_AT_MOST", 200)
     monkeypatch.setattr(ids, "SLICE", 8)
     monkeypatch.setattr(writer, "IDLE", 60)  # so that it is always busy
     moved, moves = 0, []
-    for start in range(0, 600, batch):
+    for start in range(0, 900, batch):
         assert set(await durable.take(*map(said, range(start, start + batch)))) == {ACCEPTED}
         now = moved_ids(tmp_path / "orders.db")
         moves.append(now - moved)
         moved = now
-    assert moved > 400, "what waits is bounded"
-    assert max(moves) < 8 + 2 * batch, "and no batch waits for many ids to move"
+    assert moved > 500, "what waits is bounded"
+    # what follows a batch is seen with it or with the next, so two slices may be seen at once
+    assert max(moves) < 2 * (8 + 2 * batch), "and no batch waits for many ids to move"
 
 
 async def test_ids_of_several_rooms_and_epochs_move_and_stay_apart(

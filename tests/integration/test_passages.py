@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orders.broker.broker import Limits
+from orders.broker.rates import Limits
 from orders.broker.records import Record
 from orders.engines.sqlite import SqliteEngine
 from orders.node import Node, passages
