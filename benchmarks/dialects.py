@@ -126,7 +126,8 @@ class Nats(Plain):
 
 
 def hear(sock: socket.socket, pattern: bytes) -> bytes:
-    """Read until a pattern comes, and nothing is expected behind it; what came."""
+    """Read until a pattern comes, and nothing is expected behind it; what came. Then it is
+    non-blocking, as `wire.connect` gives it."""
     sock.settimeout(ANSWERS_WITHIN)
     heard = b""
     while not re.search(pattern, heard):
@@ -134,6 +135,7 @@ def hear(sock: socket.socket, pattern: bytes) -> bytes:
         if not piece:
             raise ConnectionError(f"the server hung up; it had said {heard!r}")
         heard += piece
+    sock.setblocking(False)
     return heard
 
 

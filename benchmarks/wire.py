@@ -83,7 +83,6 @@ class Load:
     def add(
         self, sock: socket.socket, heard: Callable[[memoryview], None], urgent: bool = False
     ) -> None:
-        sock.setblocking(False)
         self._sockets[sock.fileno()] = sock, heard
         self._poll.register(sock, select.EPOLLIN)
         if urgent:
