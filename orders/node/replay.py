@@ -7,17 +7,20 @@ two meet at one position, however fast events flow.
 
 import asyncio
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from orders.broker.modes import Mode, matches
-from orders.broker.records import Kind, Record
 from orders.broker.room import Participant
 from orders.node.clock import now_ms
+from orders.node.passages import Passages
 
 if TYPE_CHECKING:
     from orders.node.node import Node
 
 PAGE = 500
 POLL = 0.02
+MOST_LOOKS = 5000  # a second: a crowd looks less often, each of it, whether its output was read
+
+_passages: WeakKeyDictionary["Node", Passages] = WeakKeyDictionary()
 
 
 async def replay(node: "Node", participant: Participant, caught_up: bool) -> None:
@@ -25,9 +28,19 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
 
     `caught_up`: it came back and hears how many events that were; else it was only slow.
     """
+    passages = _passages.get(node)
+    if passages is None:
+        passages = _passages[node] = Passages(node.engine, node.frame)
+    with passages.reader():
+        await _replay(node, passages, participant, caught_up)
+
+
+async def _replay(
+    node: "Node", passages: Passages, participant: Participant, caught_up: bool
+) -> None:
     room, events = participant.room, 0
     while not participant.gone:
-        await until_read(node, participant)
+        await until_read(node, passages, participant)
         if participant.gone:
             return  # it left while we waited: it must not listen again
         upto, epoch = room.cursor, room.epoch
@@ -37,15 +50,19 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
             participant.since = max(upto, participant.written)
             room.listen(participant)
         while participant.written < upto and not participant.gone:
-            page = await node.engine.read(room.name, participant.written, PAGE)
-            if room.epoch != epoch:  # the room began anew, and so does this
-                break
-            page = [record for record in page if record.position <= upto]
-            if not page:
-                break
-            events += _write(node, participant, page)
-            participant.written = page[-1].position
-            await until_read(node, participant)
+            wishes = _wishes(participant)
+            passage = await passages.read(room, participant.written, upto, PAGE, *wishes)
+            if room.epoch != epoch or passage.last == participant.written:
+                break  # the room began anew, and so does this
+            if wishes != _wishes(participant):
+                continue  # it changed its mind while this was read
+            events += passage.events
+            participant.delivered += passage.events
+            node.stats.delivered += passage.events
+            if passage.events:
+                participant.outlet.write(passage.text)
+            participant.written = passage.last
+            await until_read(node, passages, participant)
         if not is_near:
             continue
         held, participant.held = participant.held or [], None
@@ -57,26 +74,16 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
             return
 
 
-def _write(node: "Node", participant: Participant, page: list[Record]) -> int:
-    """Write the events of a page that are for this participant; returns how many."""
-    wanted = [record for record in page if _is_for(participant, record)]
-    if wanted:
-        participant.delivered += len(wanted)
-        node.stats.delivered += len(wanted)
-        participant.outlet.write(b"".join([node.frame(record.body) for record in wanted]))
-    return len(wanted)
+def _wishes(participant: Participant) -> tuple[frozenset[str], str | None]:
+    """The types it wants, and whose events it does not."""
+    return participant.types, None if participant.echo else participant.name
 
 
-def _is_for(participant: Participant, record: Record) -> bool:
-    """Relay and pubsub events only: what waits in a queue is taken, not replayed."""
-    if record.kind is not Kind.EVENT or record.mode == Mode.QUEUE:
-        return False
-    if not participant.echo and record.source == participant.name:
-        return False
-    return record.mode == Mode.RELAY or matches(participant.types, record.type)
+async def until_read(node: "Node", passages: Passages, participant: Participant) -> None:
+    """Wait until what was written before has been read, so that memory stays bounded.
 
-
-async def until_read(node: "Node", participant: Participant) -> None:
-    """Wait until what was written before has been read, so that memory stays bounded."""
+    One that reads as fast as we write lets others have their turn, too.
+    """
+    await asyncio.sleep(0)
     while not participant.gone and participant.outlet.unread() > node.options.max_unread // 2:
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(max(POLL, passages.readers / MOST_LOOKS))

@@ -18,7 +18,7 @@ import pytest
 
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.domain.envelope import Event, id_text
-from orders.engines import base, ids, leases
+from orders.engines import base, ids, leases, writer
 from orders.engines.base import Claimed, Engine, Filter, Outcome
 from orders.engines.memory import MemoryEngine
 from orders.engines.sqlite import SqliteEngine
@@ -372,6 +372,24 @@ async def test_ids_move_between_batches_when_too_many_wait(
     assert moved_ids(tmp_path / "orders.db") > 0
     for event in events:
         assert await sqlite.take(copy(event)) == [DUPLICATE]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 25])
+async def test_ids_move_in_step_with_what_comes_in_however_large_the_batches_are(
+    durable: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(ids, "WAITING_AT_MOST", 200)
+    monkeypatch.setattr(ids, "SLICE", 8)
+    monkeypatch.setattr(writer, "IDLE", 60)  # so that it is always busy
+    moved, moves = 0, []
+    for start in range(0, 900, batch):
+        assert set(await durable.take(*map(said, range(start, start + batch)))) == {ACCEPTED}
+        now = moved_ids(tmp_path / "orders.db")
+        moves.append(now - moved)
+        moved = now
+    assert moved > 500, "what waits is bounded"
+    # what follows a batch is seen with it or with the next, so two slices may be seen at once
+    assert max(moves) < 2 * (8 + 2 * batch), "and no batch waits for many ids to move"
 
 
 async def test_ids_of_several_rooms_and_epochs_move_and_stay_apart(
