@@ -31,8 +31,8 @@ WORKS = {
         "Fan-out",
         "One publisher, 150-byte events, as fast as a window of 64 events that are not yet through"
         " allows. Through: accepted, which means checked and on disk, with Orders; echoed back with"
-        " all others. A delivery is an event's bytes read by one subscriber. *Per second of its core*"
-        " is what the server did with a second of processor time: others on the machine hardly"
+        " all others. A delivery is an event's bytes read by one subscriber. *Per second of its"
+        " core* is what the server did with a second of processor time: others on the machine hardly"
         " change it, but waiting for the disk is forgiven.",
         {
             "deliveries_per_second": "deliveries/s",
