@@ -32,8 +32,8 @@ WORKS = {
         "One publisher, 150-byte events, as fast as a window of 64 events that are not yet through"
         " allows. Through: accepted, which means checked and on disk, with Orders; echoed back with"
         " all others. A delivery is an event's bytes read by one subscriber. *Per second of its"
-        " core* is what the server did with a second of processor time: others on the machine hardly"
-        " change it, but waiting for the disk is forgiven.",
+        " core* is what the server did with a second of processor time: others on the machine"
+        " hardly change it, but waiting for the disk is forgiven.",
         {
             "deliveries_per_second": "deliveries/s",
             "deliveries_per_core_second": "per second of its core",
