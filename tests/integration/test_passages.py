@@ -64,7 +64,7 @@ async def test_those_who_come_back_to_different_places_soon_read_together(node: 
 async def test_each_of_a_crowd_hears_what_it_subscribed_to_and_none_of_its_own_without_echo(
     node: Node,
 ) -> None:
-    node.set_modes(node.room("main"), {"*": "pubsub"})
+    await node.host.set_modes(node.room("main"), {"*": "pubsub"})
     alice, bob = await join(node, "alice"), await join(node, "bob")
     for sender in (alice, bob):
         sender.tick(EVENTS // 2)
@@ -135,7 +135,7 @@ async def test_a_room_that_began_anew_is_read_anew(node: Node) -> None:
 async def test_who_changes_its_subscription_while_it_catches_up_hears_by_the_new_one(
     node: Node,
 ) -> None:
-    node.set_modes(node.room("main"), {"*": "pubsub"})
+    await node.host.set_modes(node.room("main"), {"*": "pubsub"})
     alice = await join(node, "alice")
     alice.tick(EVENTS)
     await alice.fence()
