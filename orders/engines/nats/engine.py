@@ -35,7 +35,7 @@ log = structlog.get_logger()
 TICK = 0.5
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
 #: What JetStream answers when something is there already, and when it has no room.
-TAKEN, FULL = 10071, (10023, 10047, 10077)
+TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
 SEALED = 10109  # the room has a new epoch
 ACCEPTED = Outcome.ACCEPTED
 
@@ -72,6 +72,7 @@ class NatsEngine(Reading):
         self._own: dict[int, Record] = {}  # appended here, and not arrived yet
         self._reaped: set[tuple[str, str, str]] = set()
         self._ticking: asyncio.Task[None] | None = None
+        self._following_up = asyncio.Lock()
         self._closing = False
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────
@@ -96,13 +97,15 @@ class NatsEngine(Reading):
                 " killed; see docs/running.md",
                 replicas=self._replicas,
             )
-        return [state] if state and state.head else []
+        return [state] if state and state != RoomState("main") else []
 
     async def close(self) -> None:
         if self._ticking is not None:
             self._closing = True
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
+            await self._link.finish()
+            await self._work.close()
             await self._rooms.close()
         await self._link.close()
 
@@ -182,7 +185,7 @@ class NatsEngine(Reading):
             for record, number, answer in zip(records, numbers, said, strict=True)
         ]
         stored = [r for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED]
-        self._link.spawn(self._follow_up(stored))
+        self._link.spawn(self._in_turn(stored))
         return answers
 
     def _message(self, record: Record, number: int) -> Message:
@@ -202,7 +205,7 @@ class NatsEngine(Reading):
             return Outcome.ACCEPTED  # the answer was lost, but the record has arrived
         if said is None:
             return unavailable()
-        if said.code == TAKEN:
+        if said.code in TAKEN:
             try:
                 return await self._compare(record)
             except StorageFailed as failed:
@@ -257,6 +260,10 @@ class NatsEngine(Reading):
         except TimeoutError:
             raise unavailable() from None
 
+    async def _in_turn(self, records: list[Record]) -> None:
+        async with self._following_up:  # which lets one in after the other
+            await self._follow_up(records)
+
     async def _follow_up(self, records: list[Record]) -> None:
         """What the journal has now, done to queues and names."""
         messages: list[Message] = []
@@ -277,7 +284,7 @@ class NatsEngine(Reading):
                 case Kind.DEAD:
                     subject = subjects.dead(room.name, room.epoch, record.key)
                     await self._link.store([(subject, record.body, {})])
-                    await self._work.settle(*place)
+                    await self._work.set_aside(*place)
                 case Kind.RETRIED | Kind.DISCARDED:
                     await self._revive(room, record)
                 case Kind.LEFT:

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
+from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
 from orders.errors import CannotStart, StorageFailed
@@ -174,6 +174,16 @@ class Link:
         except NatsError:
             log.debug("not said", subject=subject)
 
+    async def ask(self, subject: str, body: bytes = b"") -> None:
+        """Say something, and wait until it was heard, if it is."""
+        with contextlib.suppress(NatsError, TimeoutError):
+            await self.nc.request(subject, body, self.patience)
+
+    async def finish(self) -> None:
+        """Wait for what is being done beside."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self.patience)
+
     def soon(self, subject: str, body: bytes = b"") -> None:
         """Publish from where nothing can be waited for."""
         self.spawn(self.say(subject, body))
@@ -235,6 +245,8 @@ class Link:
             return await ask
         except NotFoundError:
             return None
+        except KeyWrongLastSequenceError:
+            raise
         except (NatsError, TimeoutError):
             raise unavailable() from None
 

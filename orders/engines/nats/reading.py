@@ -13,7 +13,8 @@ from orders.engines.nats.room import FollowedRoom
 from orders.engines.nats.rooms import Rooms
 
 CHUNK = 500  # records that are asked for at once
-LAGS = 0.05
+LAGS = 0.02
+ANY = 2**63  # before which everything lies
 
 
 class Reading:
@@ -94,9 +95,12 @@ class Reading:
         if there is None:
             return None
         stream, subject = subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
-        found = await self._link.last(stream, subject)
-        if found is None and await self._link.has_more(stream, 1, there.state.head + 1, subject):
-            raise unavailable()  # this server lags behind
+        found, clock = await self._link.last(stream, subject), time.monotonic()
+        while found is None and await self._link.has_more(stream, 1, ANY, subject):
+            if time.monotonic() > clock + self._link.patience:
+                raise unavailable()  # that server lags behind for long
+            await asyncio.sleep(LAGS)
+            found = await self._link.last(stream, subject)
         if found is None:
             return None
         message, position = found

@@ -114,11 +114,12 @@ class Rooms:
         """The epoch of a room, and the modes that this began with."""
         entry = await self._link.kept(self._epochs.get(name))
         found: dict[str, Any] = from_json(entry.value) if entry else {"epoch": 1, "modes": {}}
-        if entry is None:
+        if entry is None or found.pop("is_gone", False):
             if not begin:
                 return None
-            with contextlib.suppress(KeyWrongLastSequenceError):
-                await self._link.kept(self._epochs.create(name, to_json(found)))
+            with contextlib.suppress(KeyWrongLastSequenceError):  # another node was faster
+                last = entry.revision if entry else None
+                await self._link.kept(self._epochs.update(name, to_json(found), last=last or 0))
         await self._make_journal(name, found["epoch"])
         return found
 
@@ -146,7 +147,8 @@ class Rooms:
         entry = await self._link.kept(self._epochs.get(name))
         if entry is None or info["state"]["last_seq"] != room.state.head:
             return  # somebody has just come
-        await self._link.kept(self._epochs.delete(name, last=entry.revision))
+        later = {"epoch": room.epoch + 1, "modes": {}, "is_gone": True}
+        await self._link.kept(self._epochs.update(name, to_json(later), last=entry.revision))
         await self._link.api(f"STREAM.DELETE.{subjects.stream(name, room.epoch)}")
 
     def _drop(self, room: FollowedRoom) -> None:

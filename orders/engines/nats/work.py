@@ -30,6 +30,7 @@ AT_WORK = 1.5  # seconds between two words
 IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
 PULL = 20.0  # seconds that a request for more is open
 FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
+NOT_KNOWN = 2**63  # a position that nothing reaches
 AT_ONCE = 200  # events that are looked for at once
 
 
@@ -56,7 +57,10 @@ class Fetched:
 
 @dataclass(eq=False)
 class Work:
-    """The work queues of all rooms that this node is in."""
+    """The work queues of all rooms that this node is in.
+
+    `early` are messages whose events were not followed yet, and up to which position they must be.
+    """
 
     link: Link
     replicas: int
@@ -64,7 +68,7 @@ class Work:
     now: Callable[[], int]  # epoch milliseconds
     pullers: dict[tuple[str, str], Puller] = field(default_factory=dict)
     fetched: dict[tuple[str, bytes], Fetched] = field(default_factory=dict)
-    early: list[tuple[Puller, Msg, int]] = field(default_factory=list)
+    early: dict[str, tuple[Puller, Msg, int]] = field(default_factory=dict)
     said: float = 0.0
 
     # ── what the journal says, done to the work queue ───────────────────────────────────────
@@ -80,6 +84,11 @@ class Work:
         """It was taken for good: JetStream may forget it."""
         if there := self.fetched.pop((room, key), None):
             await self.link.say(there.reply, b"+ACK")
+
+    async def set_aside(self, room: str, key: bytes) -> None:
+        """It is a dead letter; should it be put in again, it must be gone before."""
+        if there := self.fetched.pop((room, key), None):
+            await self.link.ask(there.reply, b"+ACK")
 
     async def release(self, room: str, key: bytes) -> None:
         """It is ready again, for whoever asks first."""
@@ -140,8 +149,21 @@ class Work:
                 if puller.inbox is not None:
                     self.link.spawn(self.link.deafen(puller.inbox))
                 del self.pullers[queue]
+        for reply in [reply for reply, (p, _, _) in self.early.items() if p.room is room]:
+            del self.early[reply]
+            self.link.soon(reply, b"-NAK")
         for place in [place for place in self.fetched if place[0] == room.name]:
             self.link.soon(self.fetched.pop(place).reply, b"-NAK")
+
+    async def close(self) -> None:
+        """This node is going: another may have what it has at once."""
+        for puller in self.pullers.values():
+            if puller.inbox is not None:  # else it would be sent to us again
+                await self.link.deafen(puller.inbox)
+        for reply in [*self.early, *(fetched.reply for fetched in self.fetched.values())]:
+            await self.link.say(reply, b"-NAK")
+        self.early.clear()
+        self.fetched.clear()
 
     def lost_touch(self) -> None:
         """The connection was away: what was asked for will not come."""
@@ -162,8 +184,9 @@ class Work:
         if told["position"] <= room.state.head and attempt(message) == 1:
             self._offer(puller, message, bytes.fromhex(told["key"]))
         elif attempt(message) == 1:
-            self.early.append((puller, message, told["position"]))
+            self.early[message.reply] = puller, message, told["position"]
         else:
+            self.early[message.reply] = puller, message, NOT_KNOWN
             self.link.spawn(self._look_up(puller, message))
 
     async def _look_up(self, puller: Puller, message: Msg) -> None:
@@ -172,20 +195,18 @@ class Work:
         try:
             info = await self.link.api(f"STREAM.INFO.{stream}")
         except (StorageFailed, Rejected):
+            self.early.pop(message.reply, None)
             return  # it comes again
-        self.early.append((puller, message, info["state"]["last_seq"]))
-        self.followed(puller.room)
+        if message.reply in self.early:
+            self.early[message.reply] = puller, message, info["state"]["last_seq"]
+            self.followed(puller.room)
 
     def followed(self, room: FollowedRoom) -> None:
         """The room has moved on: what came too early may be looked at."""
-        if not self.early:
-            return
-        waiting, self.early = self.early, []
-        for puller, message, position in waiting:
+        for reply, (puller, message, position) in list(self.early.items()):
             if puller.room is room and position <= room.state.head:
+                del self.early[reply]
                 self._offer(puller, message, bytes.fromhex(from_json(message.data)["key"]))
-            else:
-                self.early.append((puller, message, position))
 
     def _offer(self, puller: Puller, message: Msg, key: bytes) -> None:
         """An event came to us: those here may take it, if it is still to be taken."""
