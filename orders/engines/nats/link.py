@@ -250,6 +250,12 @@ class Link:
         except (NatsError, TimeoutError):
             raise unavailable() from None
 
+    async def drain(self, subscription: Subscription) -> None:
+        """Hear what is on its way, and then no more of it."""
+        with contextlib.suppress(NatsError, TimeoutError):
+            async with asyncio.timeout(self.patience):
+                await subscription.drain()
+
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
     async def last(self, stream: str, subject: str) -> tuple[Msg, int] | None:

@@ -159,7 +159,7 @@ class Work:
         """This node is going: another may have what it has at once."""
         for puller in self.pullers.values():
             if puller.inbox is not None:  # else it would be sent to us again
-                await self.link.deafen(puller.inbox)
+                await self.link.drain(puller.inbox)
         for reply in [*self.early, *(fetched.reply for fetched in self.fetched.values())]:
             await self.link.say(reply, b"-NAK")
         self.early.clear()
