@@ -24,7 +24,7 @@ async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_when_a_node_
     tmp_path: Path,
 ) -> None:
     plan = Plan(
-        seed=6, faults=2, kinds=(Fault.NODE, Fault.KILLED), rest=(0.5, 1.0), away=(0.5, 1.0)
+        seed=6, faults=2, kinds=(Fault.NODE, Fault.KILLED), rest=(0.3, 0.6), away=(0.5, 0.5)
     )
     torture, verdict = await hurt(tmp_path, plan)
     assert verdict.is_clean, verdict.wrongs
@@ -34,7 +34,9 @@ async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_when_a_node_
 async def test_while_nats_is_frozen_nothing_is_falsely_accepted_and_nobody_is_cut_off(
     tmp_path: Path,
 ) -> None:
-    plan = Plan(seed=6, faults=1, kinds=(Fault.FROZEN,), rest=(0.3, 0.3), away=(7.0, 7.0))
+    plan = Plan(
+        seed=6, faults=1, kinds=(Fault.FROZEN,), rest=(0.3, 0.3), away=(3.0, 3.0), patience=1.0
+    )
     torture, verdict = await hurt(tmp_path, plan)
     assert verdict.is_clean, verdict.wrongs
     assert torture.ledger.refused > 0, "nobody was told `engine_unavailable`"
@@ -45,7 +47,13 @@ async def test_a_cluster_that_loses_its_leader_loses_nothing_and_cuts_nobody_off
     tmp_path: Path,
 ) -> None:
     plan = Plan(
-        seed=6, servers=3, faults=1, kinds=(Fault.KILLED,), rest=(0.5, 0.5), away=(3.0, 3.0)
+        seed=6,
+        servers=3,
+        faults=1,
+        kinds=(Fault.KILLED,),
+        rest=(0.5, 0.5),
+        away=(1.0, 1.0),
+        rereads=False,
     )
     torture, verdict = await hurt(tmp_path, plan)
     assert verdict.is_clean, verdict.wrongs

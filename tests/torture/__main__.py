@@ -67,7 +67,7 @@ def summary(ledger: Ledger, verdict: Verdict) -> str:
             f"sent         {verdict.sent}",
             f"accepted     {verdict.accepted}  (bots' answers among them)",
             f"stored       {verdict.stored}",
-            f"handed over  {ledger.handed}, of which redelivered {ledger.redelivered}"
+            f"handed over  {ledger.handed.total()}, of which redelivered {ledger.redelivered}"
             + ("" if ledger.redelivered else "  (so this run proved nothing)"),
             f"answered     {verdict.confirmed} confirmed, {verdict.rejected} rejected",
             *(f"{name:<28} {count}" for name, count in verdict.wrongs.items()),

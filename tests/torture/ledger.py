@@ -20,8 +20,7 @@ class Ledger:
     placed: int = 0  # orders sent
     answered: set[str] = field(default_factory=set)  # orders whose answer was heard
     heard: list[str] = field(default_factory=list)  # by the listener, in order
-    handed: int = 0  # deliveries of orders seen to pass the gate
-    redelivered: int = 0  # of these, not the first attempt
+    handed: Counter[str] = field(default_factory=Counter)  # deliveries of orders past the gate
     refused: int = 0  # times an event was refused because there was no engine, and sent again
     connected: int = 0  # connections that senders made
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # (victim, gap)
@@ -39,8 +38,12 @@ class Ledger:
 
     def hand(self, event: dict[str, Any]) -> None:
         """An order was handed to a bot."""
-        self.handed += 1
-        self.redelivered += event["attempt"] > 1
+        self.handed[event["id"]] += 1
+
+    @property
+    def redelivered(self) -> int:
+        """How many deliveries were not the first of their order."""
+        return self.handed.total() - len(self.handed)
 
     @property
     def struck(self) -> int:

@@ -26,19 +26,22 @@ import aiohttp
 from tests.nats_servers import Cluster
 from tests.process import Process
 from tests.rooms import Room
-from tests.torture.gate import Gate
+from tests.torture.gate import Gap, Gate
 from tests.torture.kills import MODES, Bob
 from tests.torture.ledger import Ledger, Verdict, judge
 from tests.torture.load import Load
+from tests.wire import DEADLINE
 
 FLAGS = ("--rate", "0", "--max-attempts", "100", "--lease", "3")
+HELD = (Gap.HANDED, Gap.RECEIVED, Gap.CONFIRMED)  # between these a bot holds an order
+SETTLED = {"ready": 0, "in_flight": 0, "dead": 0}
 DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
 
 
 class Fault(StrEnum):
     """What is done to whom."""
 
-    NODE = "node"  # a node is killed
+    NODE = "node"  # a node is killed while its bot holds an order
     KILLED = "killed"  # a NATS server is killed; of a cluster, the leader
     FROZEN = "frozen"  # the same, but frozen, with all its connections open
 
@@ -48,7 +51,8 @@ class Plan:
     """Which faults, in turn, until `faults` are done or `seconds` are over.
 
     `rest` is how long all is well between two, `away` how long NATS is gone: at least and at most,
-    in seconds.
+    in seconds. `patience` is that of the nodes. Unless `rereads`, NATS is not started anew before
+    the log is read.
     """
 
     seed: int
@@ -59,6 +63,8 @@ class Plan:
     pace: float = 200.0
     rest: tuple[float, float] = (1.0, 6.0)
     away: tuple[float, float] = (0.0, 20.0)
+    patience: float = 4.0
+    rereads: bool = True
 
 
 class Torture:
@@ -71,12 +77,13 @@ class Torture:
         self._random = random.Random(plan.seed)
         self._directory = directory
         self._cluster = Cluster(directory / "nats", plan.servers)
-        replicas = ("--engine-replicas", str(plan.servers))
+        flags = ("--engine-replicas", f"{plan.servers}", "--engine-patience", f"{plan.patience}")
         self.nodes = [
-            Process(self._make(name), "--engine", self._cluster.url, *replicas, *FLAGS)
+            Process(self._make(name), "--engine", self._cluster.url, *flags, *FLAGS)
             for name in ("node-1", "node-2")
         ]
         self._bots: list[Bob] = []
+        self._gates: list[Gate] = []
 
     def _make(self, name: str) -> Path:
         (self._directory / name).mkdir()
@@ -97,6 +104,7 @@ class Torture:
         async with contextlib.AsyncExitStack() as stack:
             for number, node in enumerate(self.nodes, 1):
                 gate = await stack.enter_async_context(Gate(http, node.url, self.ledger).open())
+                self._gates.append(gate)
                 self._bots.append(Bob(self._directory, gate, f"bob-{number}"))
             try:
                 for bot in self._bots:
@@ -117,12 +125,25 @@ class Torture:
             if self.faults.total() == self.plan.faults or time.monotonic() > end:
                 return
             if fault is Fault.NODE:
-                node = self._random.choice(self.nodes)
-                node.kill()
-                await asyncio.to_thread(node.start)
+                await self._kill(self._random.randrange(len(self.nodes)), load)
             else:
                 await self._take_away(fault, load)
             self.faults[fault] += 1
+
+    async def _kill(self, number: int, load: Load) -> None:
+        """Kill a node while its bot holds an order, and start it again."""
+        node, struck = self.nodes[number], asyncio.Event()
+
+        def strike(_: str) -> None:
+            node.kill()
+            struck.set()
+
+        self._gates[number].arm(self._random.choice(HELD), strike)
+        deadline = time.monotonic() + DEADLINE
+        while not struck.is_set():
+            assert time.monotonic() < deadline, "no order was held on this node"
+            await self._look(load)
+        await asyncio.to_thread(node.start)
 
     def _kinds(self) -> Iterator[Fault]:
         """Each in turn, in a new order each time round."""
@@ -157,26 +178,31 @@ class Torture:
     # ── the end ─────────────────────────────────────────────────────────────────────────────
 
     async def _until_drained(self, http: aiohttp.ClientSession, load: Load) -> None:
-        """Until every order is answered, and the listener has heard all there is."""
+        """Until every order is answered and acked, and the listener has heard all there is."""
         rooms = [Room(http, node) for node in self.nodes]
         deadline = time.monotonic() + DRAINS_WITHIN
         is_drained = False
         while not is_drained and time.monotonic() < deadline:
             await self._look(load)
-            last = {(await room.get())["last"] for room in rooms}
-            is_drained = not self.ledger.waiting and last == {self.ledger.heard[-1]}
+            told = [await room.get() for room in rooms]
+            is_drained = not self.ledger.waiting and all(
+                one["last"] == self.ledger.heard[-1] and one["queues"]["order_placed"] == SETTLED
+                for one in told
+            )
+        assert is_drained, f"{self.ledger.waiting} orders wait, and the nodes say {told}"
         for bot in self._bots:
             bot.check()
         for node in self.nodes:
             assert "Traceback" not in node.log, node.log
 
     async def _log(self) -> list[dict[str, Any]]:
-        """The whole log, as a new node tells it of what is on NATS's disks."""
+        """The whole log, as a new node tells it; of what is on NATS's disks, if that `rereads`."""
         for node in self.nodes:
             node.kill()
-        for server in self._cluster.servers:
-            server.kill()
-        await asyncio.to_thread(self._cluster.__enter__)
+        if self.plan.rereads:
+            for server in self._cluster.servers:
+                server.kill()
+            await asyncio.to_thread(self._cluster.__enter__)
         await asyncio.to_thread(self.nodes[1].start)
         url = f"{self.nodes[1].url}/api/rooms/main/events?format=jsonl"
         async with (

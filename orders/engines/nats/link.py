@@ -254,7 +254,7 @@ class Link:
         """Hear what is on its way, and then no more of it."""
         with contextlib.suppress(NatsError, TimeoutError):
             async with asyncio.timeout(self.patience):
-                await subscription.drain()
+                await subscription.drain()  # type: ignore[no-untyped-call]
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
