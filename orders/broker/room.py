@@ -170,6 +170,7 @@ class Room:
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     epoch: int = 0  # how often it began anew
+    used: float = 0.0  # when somebody here last asked for it, on a steady clock
     numbers: int = 0
     turn: int = 0
 

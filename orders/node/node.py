@@ -23,6 +23,7 @@ from orders.node.queues import Queues
 from orders.node.replay import replay
 
 TICK = 0.1
+UNUSED = 60.0  # seconds that a room stays where nobody is in it and nobody looks at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ class Node:
                     state = await self.engine.enter(name, begin)
                     if state is not None:
                         self.broker.rooms[name] = Room.restored(state)
-        return self.open_room(name) if begin else self.room(name)
+        room = self.open_room(name) if begin else self.room(name)
+        room.used = time.monotonic()
+        return room
 
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
@@ -291,12 +294,16 @@ class Node:
 
     async def _tick(self) -> None:
         """What depends on time alone: leases, readers that stopped, and how late this runs."""
+        left = time.monotonic()
         while True:
             before = time.monotonic()
             await asyncio.sleep(TICK)
             clock = time.monotonic()
             self.stats.stall = max(self.stats.stall, clock - before - TICK)
             self.queues.tick()
+            if self.engine.shared and clock > left + UNUSED / 10:
+                left = clock
+                await self._leave_unused(clock)
             for participant, since in list(self._lagging.items()):
                 if participant.outlet.unread() <= self.options.max_unread:
                     del self._lagging[participant]
@@ -306,6 +313,13 @@ class Node:
                     participant.outlet.close(
                         Close.TOO_SLOW, "your unread output passed the limit: come back with after"
                     )
+
+    async def _leave_unused(self, clock: float) -> None:
+        """Rooms in which nobody here is any more: other nodes may have them."""
+        for name, room in list(self.broker.rooms.items()):
+            if name != "main" and not room.participants and clock > room.used + UNUSED:
+                del self.broker.rooms[name]
+                await self.engine.leave(name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """A task whose failure ends the process loudly: no failure is swallowed."""

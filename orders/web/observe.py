@@ -91,6 +91,7 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
     begun, aside = (room, room.epoch), _Aside(app)
     while True:
         room = node.broker.rooms.get(room.name, room)  # it may have been forgotten, and begun again
+        room.used = time.monotonic()
         if (room, room.epoch) != begun:
             position, begun = 0, (room, room.epoch)
             _send(connection, [{"kind": "reset"}])

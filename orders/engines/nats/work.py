@@ -29,6 +29,7 @@ ABSENCE = 5  # seconds without a word from a node after which another gets what 
 AT_WORK = 1.5  # seconds between two words
 IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
 PULL = 20.0  # seconds that a request for more is open
+HEARTBEAT = 1  # seconds between two signs that such a request still stands
 FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
 NOT_KNOWN = 2**63  # a position that nothing reaches
 AT_ONCE = 200  # events that are looked for at once
@@ -43,6 +44,7 @@ class Puller:
     inbox: Subscription | None = None
     asked: int = 0  # how many more messages were asked for
     until: float = 0.0  # and until when
+    alive: float = 0.0  # when something came last
     looked: float = 0.0
 
 
@@ -106,13 +108,13 @@ class Work:
             if puller is None or puller.room is not room:
                 puller = self.pullers[room.name, type] = Puller(room, type)
             clock = time.monotonic()
-            if clock > puller.until:
-                puller.asked = 0
+            if clock > puller.until or clock > puller.alive + 3 * HEARTBEAT:
+                puller.asked = 0  # the server that was asked may be gone
             sources = room.queue.sources(type)
             more = credit(type, sources) - room.queue.offered(type) - puller.asked
             if more > 0:
                 puller.asked += more
-                puller.until = clock + PULL
+                puller.until, puller.alive = clock + PULL, clock
                 self.link.spawn(self._pull(puller, more))
 
     async def _pull(self, puller: Puller, count: int) -> None:
@@ -133,7 +135,11 @@ class Work:
                     },
                 )
                 puller.inbox = await self.link.listen(partial(self._heard, puller))
-            wish = {"batch": count, "expires": int(PULL * SECOND)}
+            wish = {
+                "batch": count,
+                "expires": int(PULL * SECOND),
+                "idle_heartbeat": HEARTBEAT * SECOND,
+            }
             await self.link.say(
                 f"$JS.API.CONSUMER.MSG.NEXT.{subjects.WORK}.{name}",
                 to_json(wish),
@@ -174,6 +180,9 @@ class Work:
 
     def _heard(self, puller: Puller, message: Msg) -> None:
         headers = message.headers or {}
+        puller.alive = time.monotonic()
+        if headers.get("Status") == "100":
+            return  # the request still stands
         if "Status" in headers:
             unserved = int(headers.get("Nats-Pending-Messages", puller.asked))
             puller.asked = max(0, puller.asked - unserved)
