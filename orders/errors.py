@@ -71,7 +71,8 @@ class Full(Refused):
 
 
 class StorageFailed(OrdersError):
-    """The journal could not take it. Codes: `storage_full`, `storage_failed`."""
+    """The journal could not take it. Codes: `storage_full`, `storage_failed`,
+    `engine_unavailable`."""
 
     status = 507
 

@@ -14,7 +14,7 @@ from orders.broker.broker import check_name
 from orders.broker.modes import check_patterns
 from orders.broker.room import Participant, Room
 from orders.domain.envelope import is_name, is_room, is_uuid
-from orders.errors import Close, Full, OrdersError, Refused, WrongParameter
+from orders.errors import Close, Full, OrdersError, Refused, StorageFailed, WrongParameter
 from orders.node import Node
 from orders.node.clock import new_id, now_ms
 from orders.web.connection import CLOSE_GRACE, Connection, frame
@@ -193,7 +193,12 @@ def refuse_and_close(connection: Connection, error: OrdersError) -> None:
     """What a browser could not see of a refused upgrade: said after the handshake, then closed."""
     said = commands.Error(code=error.code, message=error.message)
     connection.write(frame(commands.say(said, now_ms(), new_id())))
-    code = Close.FULL if isinstance(error, Full) else Close.WRONG_PARAMETER
+    if isinstance(error, Full):
+        code = Close.FULL
+    elif isinstance(error, StorageFailed):
+        code = Close.GOING_AWAY  # it may come back soon
+    else:
+        code = Close.WRONG_PARAMETER
     connection.close(code, error.code)
 
 
