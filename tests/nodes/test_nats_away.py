@@ -8,7 +8,9 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from tests.conftest import Serve
+from orders.clients import Participant
+from orders.errors import FINAL_CLOSES
+from tests.conftest import Connect, Serve
 from tests.nats_servers import Cluster, Nats, required
 from tests.nodes.conftest import Come, Nodes, Rooms, hears, ids, say, say_all
 from tests.rooms import Address
@@ -153,6 +155,21 @@ async def test_who_holds_work_while_nats_is_away_acks_it_and_goes_on(
         event = await bob.expect("work")
         if event["id"] == first:  # its ack may have been lost with the server
             await bob.send({"type": "broker.ack", "data": {"event": first}})
+
+
+async def test_who_comes_while_nats_is_away_may_come_back_and_is_let_in_later(
+    nodes: Nodes, nats: Nats, connect: Connect, come: Come
+) -> None:
+    (one,) = await nodes(1, engine_patience=0.5)
+    nats.kill()
+    early = await connect(one, name="alice", session="a-secret-of-alice-alone")
+    async with Participant(one.url, name="bob", patient=True) as bob:
+        code = await early.close_code()
+        assert code not in FINAL_CLOSES
+        nats.start()
+        await bob.publish("tick", {"n": 1})
+    late = await come(one, name="alice", session="a-secret-of-alice-alone")
+    await say(late)
 
 
 @pytest.fixture
