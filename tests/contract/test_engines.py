@@ -116,6 +116,7 @@ class Journal:
         if self.engine.shared:
             for room in {record.room for record in records}:
                 await self.engine.enter(room, begin=True)
+                self.engine.demand(room, lambda *_: self.CREDIT)
         answers = await self.engine.append(records)
         stored = {id(r) for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED}
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from orders.clients import Participant
-from orders.errors import FINAL_CLOSES
+from orders.clients.participant import Participant
+from orders.errors import FINAL_CLOSES, Refused
 from tests.conftest import Connect, Serve
 from tests.nats_servers import Cluster, Nats, required
 from tests.nodes.conftest import Come, Nodes, Rooms, hears, ids, say, say_all
@@ -167,7 +167,15 @@ async def test_who_comes_while_nats_is_away_may_come_back_and_is_let_in_later(
         code = await early.close_code()
         assert code not in FINAL_CLOSES
         nats.start()
-        await bob.publish("tick", {"n": 1})
+
+        async def speaks() -> bool:
+            try:
+                return bool(await bob.publish("tick", {"n": 1}))
+            except Refused as refused:
+                assert refused.code == "engine_unavailable"
+                return False
+
+        await until(speaks, "bob came back, and is heard")
     late = await come(one, name="alice", session="a-secret-of-alice-alone")
     await say(late)
 
