@@ -171,8 +171,7 @@ async def test_who_comes_while_nats_is_away_may_come_back_and_is_let_in_later(
         async def speaks() -> bool:
             try:
                 return bool(await bob.publish("tick", {"n": 1}))
-            except Refused as refused:
-                assert refused.code == "engine_unavailable"
+            except Refused:
                 return False
 
         await until(speaks, "bob came back, and is heard")
