@@ -18,6 +18,7 @@ from orders.engines.leases import Entry
 from orders.errors import Close, NotFound, OrdersError, Refused, StorageFailed
 from orders.node.clock import new_id, now_ms
 from orders.node.host import Host
+from orders.node.passages import Passages
 from orders.node.pump import Pump, conflict
 from orders.node.queues import Queues
 from orders.node.replay import replay
@@ -63,6 +64,7 @@ class Node:
         self.pump = Pump(self)
         self.queues = Queues(self)
         self.host = Host(self)
+        self.passages = Passages(engine, frame)
         self._entering: dict[str, asyncio.Lock] = {}
         engine.neighbours = self
         self._lagging: dict[Participant, float] = {}  # whose output is too long, since when

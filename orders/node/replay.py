@@ -7,7 +7,6 @@ two meet at one position, however fast events flow.
 
 import asyncio
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from orders.broker.room import Participant
 from orders.node.clock import now_ms
@@ -20,19 +19,14 @@ PAGE = 500
 POLL = 0.02
 MOST_LOOKS = 5000  # a second: a crowd looks less often, each of it, whether its output was read
 
-_passages: WeakKeyDictionary["Node", Passages] = WeakKeyDictionary()
-
 
 async def replay(node: "Node", participant: Participant, caught_up: bool) -> None:
     """Write what lies after its `written` to a participant, until it is live.
 
     `caught_up`: it came back and hears how many events that were; else it was only slow.
     """
-    passages = _passages.get(node)
-    if passages is None:
-        passages = _passages[node] = Passages(node.engine, node.frame)
-    with passages.reader():
-        await _replay(node, passages, participant, caught_up)
+    with node.passages.reader():
+        await _replay(node, node.passages, participant, caught_up)
 
 
 async def _replay(
