@@ -155,9 +155,9 @@ def orders(under_test: Cluster, options: argparse.Namespace) -> Result:
         return nodes[number % len(nodes)].port
 
     try:
-        _set_modes(port(0))
         for number in range(4):
             Confirmer(load, port(number), number)
+        _set_modes(port(0))  # now that somebody is there: an empty room is forgotten
         customers = [Customer(load, port(number), number, options.window) for number in range(2)]
 
         def confirmed() -> int:
