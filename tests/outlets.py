@@ -133,9 +133,6 @@ class Nobody:
     def bears(self, room: str, name: str) -> bool:
         return False
 
-    def forgotten(self, room: str) -> None:
-        pass
-
     def lost(self, entry: Entry) -> None:
         pass
 

@@ -134,9 +134,6 @@ class Neighbours(Protocol):
     def bears(self, room: str, name: str) -> bool:
         """Whether a participant here bears the name."""
 
-    def forgotten(self, room: str) -> None:
-        """Another node has dropped a room without events."""
-
     def lost(self, entry: Entry) -> None:
         """Another node gave to somebody else what a participant here held."""
 
@@ -200,7 +197,10 @@ class Engine(Protocol):
         """Where one order stands; `number` is the key text of its id."""
 
     async def forget(self, room: str) -> None:
-        """Drop a room that has no events."""
+        """Drop a room that has no events.
+
+        A shared one is only left: it counts as not there while nobody is in it.
+        """
 
     # ── what nodes agree upon ───────────────────────────────────────────────────────────────
 

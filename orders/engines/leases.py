@@ -232,6 +232,22 @@ class Leases:
         """Who sent the ready events of a type."""
         return self._sources.get(type, ())
 
+    def is_waiting(self, upto: int) -> bool:
+        """Whether something up to a position may still be handed to somebody."""
+        return any(
+            entry.state is not State.DEAD and entry.position <= upto
+            for entry in self.entries.values()
+        )
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something is held here that the journal may not tell of yet."""
+        return bool(self._held)
+
+    def is_here(self, entry: Entry) -> bool:
+        """Whether it is ready, or held by a participant of this node; else another has it."""
+        return entry.state is State.READY or entry.key in self._held
+
     def offered(self, type: str) -> int:
         """How many events of a type may be taken here."""
         return sum(map(len, self._ready.get(type, {}).values()))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from orders.node.node import Node
 
 PAGE = 500
+AWAY = 0.3  # seconds until a journal that is away is asked again
 
 
 class Host:
@@ -48,16 +49,21 @@ class Host:
 
     async def step_along(self, room: Room, stepped: Record) -> None:
         """Another node let the next event go: so do we."""
-        while room.paused and room.cursor < stepped.about:
-            records = await self._node.engine.read(room.name, room.cursor, PAGE)
-            if not records:
-                return
+        epoch = room.epoch
+        while room.paused and room.cursor < stepped.about and room.epoch == epoch:
+            stands = room.cursor
+            try:
+                records = await self._node.engine.read(room.name, stands, PAGE)
+            except StorageFailed:  # the journal is away, and comes back
+                await asyncio.sleep(AWAY)
+                continue
             for record in records:
-                if record.kind is Kind.EVENT:
-                    self._node.pump.deliver(room, [record])
-                room.cursor = record.position
-                if record.position >= stepped.about:
-                    return
+                if room.cursor < record.position <= stepped.about:
+                    if record.kind is Kind.EVENT:
+                        self._node.pump.deliver(room, [record])
+                    room.cursor = record.position
+            if room.cursor == stands:
+                return
 
     def _step(self, room: Room, record: Record) -> str:
         self._node.pump.deliver(room, [record])
@@ -132,7 +138,7 @@ class Host:
                 room.paused, room.cursor = True, room.head
             code, said = "paused", "The host paused the room: events are stored and held."
         else:
-            await self._let_all_go(room)
+            await self._resume(room)
             code, said = "resumed", "The host resumed the room: events go on their way."
         self._node.tell_all(room, self._node.broker.notice(code, said, now_ms()))
         self._done(record)
@@ -141,6 +147,17 @@ class Host:
         waiting = self._waiting.pop(record, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
+
+    async def _resume(self, room: Room) -> None:
+        try:
+            await self._let_all_go(room)
+        except StorageFailed:  # the journal is away: the room is held until it is back
+            self._node.spawn(self._resume_later(room, room.epoch))
+
+    async def _resume_later(self, room: Room, epoch: int) -> None:
+        await asyncio.sleep(AWAY)
+        if room.paused and room.epoch == epoch:
+            await self._resume(room)
 
     async def _let_all_go(self, room: Room) -> None:
         """The pump is waiting for this: the head of the room stands still meanwhile.

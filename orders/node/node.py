@@ -24,6 +24,7 @@ from orders.node.queues import Queues
 from orders.node.replay import replay
 
 TICK = 0.1
+AGAIN = 1.0  # seconds until what could not be stored is tried again
 UNUSED = 60.0  # seconds that a room stays where nobody is in it and nobody looks at it
 
 
@@ -80,8 +81,8 @@ class Node:
             ):  # whoever was here when the server ended is not any more
                 gone = control(room.name, Kind.LEFT, now_ms(), name=None)
                 self.pump.gather(Item(room, None, gone))
-        pump = self._spawn(self.pump.run())
-        self._spawn(self._tick())
+        pump = self.spawn(self.pump.run())
+        self.spawn(self._tick())
         try:
             yield self
         finally:
@@ -158,13 +159,16 @@ class Node:
         if participant.session:
             elsewhere = await self.engine.take_over(room.name, participant.session)
             name = elsewhere or name
-        room = await self.enter(room.name, begin=True)  # it may have been forgotten meanwhile
-        participant.room = room
-        if participant.session and elsewhere:
-            room.elsewhere.pop(elsewhere, None)
         own: set[str] = set()
         taken: set[str] = set()
-        while (free := self.broker.name_for(participant, name, taken)) not in own:
+        while True:
+            room = await self.enter(room.name, begin=True)  # it may have been forgotten meanwhile
+            participant.room = room
+            if participant.session and elsewhere:
+                room.elsewhere.pop(elsewhere, None)
+            free = self.broker.name_for(participant, name, taken)
+            if free in own:
+                break
             if await self.engine.take_name(room.name, free, participant.session):
                 own.add(free)  # by this node; unless somebody else here bears it by now
             else:
@@ -247,12 +251,6 @@ class Node:
         here = self.broker.rooms.get(room)
         return here is not None and name in here.participants
 
-    def forgotten(self, room: str) -> None:
-        """Another node has dropped a room without events."""
-        here = self.broker.rooms.get(room)
-        if here is not None and not here.participants:
-            self.broker.forget(here)
-
     def lost(self, entry: Entry) -> None:
         """Another node gave to somebody else what a participant here held."""
         if here := self.broker.rooms.get(entry.room):
@@ -283,7 +281,7 @@ class Node:
 
     def start_replay(self, participant: Participant) -> None:
         """It came back with `after`: first what it missed."""
-        self._spawn(replay(self, participant, caught_up=True))
+        self.spawn(replay(self, participant, caught_up=True))
 
     def fall_behind(self, participant: Participant) -> None:
         """Its unread output passed the limit: it reads on from the journal once it has read."""
@@ -292,17 +290,20 @@ class Node:
             participant.room.unlisten(participant)
             if participant.held is None:  # else its replay goes on by itself
                 participant.written = max(participant.room.cursor, participant.since)
-                self._spawn(replay(self, participant, caught_up=False))
+                self.spawn(replay(self, participant, caught_up=False))
 
     async def _tick(self) -> None:
         """What depends on time alone: leases, readers that stopped, and how late this runs."""
-        left = time.monotonic()
+        left = tried = time.monotonic()
         while True:
             before = time.monotonic()
             await asyncio.sleep(TICK)
             clock = time.monotonic()
             self.stats.stall = max(self.stats.stall, clock - before - TICK)
             self.queues.tick()
+            if self.pump.failure and clock > tried + AGAIN:
+                tried = clock
+                self.pump.try_again()
             if self.engine.shared and clock > left + UNUSED / 10:
                 left = clock
                 await self._leave_unused(clock)
@@ -323,7 +324,7 @@ class Node:
                 del self.broker.rooms[name]
                 await self.engine.leave(name)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """A task whose failure ends the process loudly: no failure is swallowed."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

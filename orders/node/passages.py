@@ -15,6 +15,7 @@ from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.engines.base import Engine
+from orders.errors import StorageFailed
 
 #: Passages that are kept; each is about as long as an engine reads at once (`MOST_BYTES`) at most.
 MOST_KEPT = 128
@@ -81,7 +82,11 @@ class Passages:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
-        passage = await reading
+        try:
+            passage = await asyncio.shield(reading)  # others wait for it, too
+        except StorageFailed:
+            self._kept.pop(key, None)
+            raise
         if without in passage.sources:
             return await self._read(*key, without)
         return passage

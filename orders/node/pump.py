@@ -13,7 +13,7 @@ from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record
 from orders.broker.room import Participant, Room
 from orders.engines.base import Answer, Outcome
-from orders.errors import Refused, StorageFailed
+from orders.errors import Close, Refused, StorageFailed
 from orders.node.clock import new_id, now_ms
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Pump:
         self._items: list[Item] = []
         self._bytes = 0
         self._carried: list[Record] = []
+        self._again = False
         self._stored: dict[Record, Item] = {}  # until they arrive
         self._empty: set[Room] = set()
         self._work = asyncio.Event()
@@ -57,6 +58,12 @@ class Pump:
             self._work.set()
         elif self._riding is None:
             self._riding = asyncio.get_running_loop().call_later(RIDE, self._work.set)
+
+    def try_again(self) -> None:
+        """Store what could not be stored before, if there is any."""
+        if self._carried:
+            self._again = True
+            self._work.set()
 
     def wake(self) -> None:
         """There may be something to hand over."""
@@ -92,7 +99,7 @@ class Pump:
             self._riding = None
         items, self._items, self._bytes = self._items, [], 0
         self._taken.set()
-        if items:
+        if items or self._again:
             pairs = await self._append(items)
             self._reply(pairs)
             await self._sort(pairs)
@@ -103,17 +110,20 @@ class Pump:
 
     async def _append(self, items: list[Item]) -> list[Pair]:
         """Store a batch. Control records that could not be stored ride a later one."""
-        carried, self._carried = self._carried, []
         records = [item.record for item in items if item.record is not None]
-        if not records:
-            self._carried = carried
+        if not records and not self._again:
             return [(item, None) for item in items]
-        answers = iter((await self._node.engine.append([*carried, *records]))[len(carried) :])
+        carried, self._carried, self._again = self._carried, [], False
+        told = await self._node.engine.append([*carried, *records])
+        answers = iter(told[len(carried) :])
         pairs = [(item, next(answers) if item.record is not None else None) for item in items]
-        self.failure = next((a for _, a in pairs if isinstance(a, StorageFailed)), None)
+        self.failure = next((a for a in told if isinstance(a, StorageFailed)), None)
         if self.failure:
-            controls = [r for r in records if r.kind not in (Kind.EVENT, *BY_HOST)]
-            self._carried = [*carried, *controls][:MOST_CARRIED]
+            self._carried = [
+                record
+                for record, answer in zip([*carried, *records], told, strict=True)
+                if isinstance(answer, StorageFailed) and record.kind not in (Kind.EVENT, *BY_HOST)
+            ][:MOST_CARRIED]
         self._node.stats.batches += 1
         return pairs
 
@@ -185,7 +195,7 @@ class Pump:
             if record.kind is not Kind.EVENT:
                 self._let_go(room, run)
                 run = []
-                if item is not None or record.node:
+                if item is not None or record.node or record.kind in BY_HOST:
                     await self._apply(item or Item(room), record)
                 else:  # it was carried, and is true already
                     self._move_head(room, record)
@@ -230,6 +240,8 @@ class Pump:
         said = node.broker.apply(item, record, now_ms())
         if said is not None:
             node.tell_all(room, said)
+        if record.node and (own := room.participants.get(str(record.data.get("name")))):
+            self._settle_name(own, record)
         if record.kind is Kind.JOINED and participant and not participant.gone:
             if participant.live:
                 node.queues.touch(room)
@@ -244,9 +256,18 @@ class Pump:
             if room.is_forgettable:
                 self._empty.add(room)
         elif record.kind is Kind.STEPPED and record.node:
-            await node.host.step_along(room, record)
+            node.spawn(node.host.step_along(room, record))
         elif record.about and record.node:
             node.queues.touch(room)
+
+    def _settle_name(self, own: Participant, record: Record) -> None:
+        """Another node says something of a name that a participant here bears."""
+        if record.kind is Kind.JOINED:  # it took the name over while nobody heard us
+            self._node.queues.let_go(own, "its name was taken over")
+            self._node.broker.leave(own, now_ms())  # and nobody need be told
+            own.outlet.close(Close.TAKEN_OVER, "another connection took over your name")
+        elif record.kind is Kind.LEFT and record.data.get("of"):  # but it has not
+            self.gather(self._node.broker.present(own, now_ms(), own.name))
 
     @staticmethod
     def _move_head(room: Room, record: Record) -> None:

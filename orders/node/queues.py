@@ -34,7 +34,8 @@ class Queues:
         while self._touched:
             room = next(iter(self._touched))
             del self._touched[room]
-            self._node.engine.demand(room.name, room.credit)
+            if not room.paused or self._node.engine.queue(room.name).is_waiting(room.cursor):
+                self._node.engine.demand(room.name, room.credit)
             for type in self._node.engine.queue(room.name).types():
                 while await self._hand_out(room, type):
                     pass

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from orders.broker.room import Participant
+from orders.errors import StorageFailed
 from orders.node.clock import now_ms
 from orders.node.passages import Passages
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = 500
 POLL = 0.02
+AWAY = 0.3
 MOST_LOOKS = 5000  # a second: a crowd looks less often, each of it, whether its output was read
 
 
@@ -45,7 +47,11 @@ async def _replay(
             room.listen(participant)
         while participant.written < upto and not participant.gone:
             wishes = _wishes(participant)
-            passage = await passages.read(room, participant.written, upto, PAGE, *wishes)
+            try:
+                passage = await passages.read(room, participant.written, upto, PAGE, *wishes)
+            except StorageFailed:  # the journal is away, and comes back
+                await asyncio.sleep(AWAY)
+                continue
             if room.epoch != epoch or passage.last == participant.written:
                 break  # the room began anew, and so does this
             if wishes != _wishes(participant):

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.domain.envelope import is_uuid
-from orders.errors import Close, OrdersError, WrongParameter
+from orders.errors import Close, OrdersError, StorageFailed, WrongParameter
 from orders.node import Node
 from orders.node.clock import now_ms
 from orders.web.api import snapshot
@@ -100,7 +100,10 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
             if room.head - position > FAR_BEHIND:
                 skipped = room.head - position - MOST_IN_A_BATCH
                 position += skipped
-            records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
+            try:
+                records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
+            except StorageFailed:
+                records = []  # the journal is away, and comes back
             if records and (room, room.epoch) == begun:
                 position = records[-1].position
                 _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -33,6 +33,8 @@ from orders.errors import CannotStart, StorageFailed
 log = structlog.get_logger()
 
 TICK = 0.5
+TIDY = 2.0
+MOST_OWN = 50_000  # records of ours that may arrive yet
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
 #: What JetStream answers when something is there already, and when it has no room.
 TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
@@ -70,8 +72,8 @@ class NatsEngine(Reading):
         self._arrived: list[Record] = []
         self._numbers = itertools.count(1)
         self._own: dict[int, Record] = {}  # appended here, and not arrived yet
-        self._reaped: set[tuple[str, str, str]] = set()
-        self._ticking: asyncio.Task[None] | None = None
+        self._reaped: set[tuple[str, int, int]] = set()
+        self._going_on: list[asyncio.Task[None]] = []
         self._following_up = asyncio.Lock()
         self._closing = False
 
@@ -89,7 +91,13 @@ class NatsEngine(Reading):
             await self._link.close()
             raise
         self._link.on_return = self._work.lost_touch
-        self._ticking = asyncio.create_task(self._tick())
+        # Apart from one another: that we are at work must be said in time, whatever else is slow.
+        for seconds, do in (
+            (TICK, self._work.stay),
+            (TICK, self._look_around),
+            (TIDY, self._tidy),
+        ):
+            self._going_on.append(self._link.spawn(self._every(seconds, do)))
         if not self.durable:
             log.warning(
                 "accepted means that NATS has the event, not that it is synced to disk: what was"
@@ -100,10 +108,10 @@ class NatsEngine(Reading):
         return [state] if state and state != RoomState("main") else []
 
     async def close(self) -> None:
-        if self._ticking is not None:
+        if self._going_on:
             self._closing = True
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+            for task in self._going_on:
+                task.cancel()
             await self._link.finish()
             await self._work.close()
             await self._rooms.close()
@@ -111,11 +119,10 @@ class NatsEngine(Reading):
 
     async def _make_streams(self) -> RoomState | None:
         """Have all that there must be; servers that have just begun are asked again."""
-        self._work = Work(self._link, self._replicas, self.neighbours, _now)
+        self._work = Work(self._link, self._replicas, self.neighbours, _now, self.find)
         self._people = People(self._link, self.node, self.neighbours, self._replicas)
         self._rooms.mine, self._rooms.arrived = self._mine, self._has_arrived
         self._rooms.ended, self._rooms.lost = self._work.forget, self.neighbours.lost
-        self._rooms.forgotten = self.neighbours.forgotten
         while True:
             try:
                 make = self._rooms.make_stream
@@ -136,8 +143,8 @@ class NatsEngine(Reading):
         await self._rooms.leave(room)
 
     async def forget(self, room: str) -> None:
-        with contextlib.suppress(StorageFailed, Rejected):  # then it stays, as empty as it was
-            await self._rooms.forget(room)
+        if (there := self._rooms.here.get(room)) and not there.state.events:
+            await self._rooms.leave(room)  # somebody may just be coming to another node
 
     def _mine(self, node: str, number: int) -> Record | None:
         return self._own.pop(number, None) if node == self.node else None
@@ -169,13 +176,16 @@ class NatsEngine(Reading):
         """Publish all at once; JetStream answers for each."""
         if not records:
             return []
+        names = {record.room for record in records}
         try:
-            for name in {record.room for record in records} - self._rooms.here.keys():
-                await self.enter(name, begin=True)
+            while missing := names - self._rooms.here.keys():
+                await self.enter(missing.pop(), begin=True)
         except StorageFailed as failed:
             return [failed] * len(records)
         numbers = list(itertools.islice(self._numbers, len(records)))
         self._own.update(zip(numbers, records, strict=True))
+        for number in list(itertools.islice(self._own, max(0, len(self._own) - MOST_OWN))):
+            del self._own[number]
         rooms = {record.room: self._rooms.here[record.room] for record in records}
         said = await self._link.store(
             [self._message(r, number) for r, number in zip(records, numbers, strict=True)]
@@ -185,6 +195,7 @@ class NatsEngine(Reading):
             for record, number, answer in zip(records, numbers, said, strict=True)
         ]
         stored = [r for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED]
+        self._link.spawn(self._enqueue(stored))
         self._link.spawn(self._in_turn(stored))
         return answers
 
@@ -201,10 +212,11 @@ class NatsEngine(Reading):
         if isinstance(said, int):
             record.position = said
             return Outcome.ACCEPTED
-        if self._own.pop(number, None) is None:
+        if number not in self._own:
             return Outcome.ACCEPTED  # the answer was lost, but the record has arrived
         if said is None:
-            return unavailable()
+            return unavailable()  # should it be stored all the same, it arrives as ours
+        del self._own[number]
         if said.code in TAKEN:
             try:
                 return await self._compare(record)
@@ -260,21 +272,28 @@ class NatsEngine(Reading):
         except TimeoutError:
             raise unavailable() from None
 
+    async def _enqueue(self, records: list[Record]) -> None:
+        """Put queued events into their queues; what is not answered is found again."""
+        messages = [
+            self._work.message(room, record)
+            for record in records
+            if record.mode == Mode.QUEUE and (room := self._rooms.here.get(record.room))
+        ]
+        if messages:
+            await self._link.store(messages)
+
     async def _in_turn(self, records: list[Record]) -> None:
         async with self._following_up:  # which lets one in after the other
             await self._follow_up(records)
 
     async def _follow_up(self, records: list[Record]) -> None:
         """What the journal has now, done to queues and names."""
-        messages: list[Message] = []
         for record in records:
             room = self._rooms.here.get(record.room)
             if room is None:
                 continue
             place = room.name, record.key
             match record.kind:
-                case Kind.EVENT if record.mode == Mode.QUEUE:
-                    messages.append(self._work.message(room, record))
                 case Kind.HANDED if record.data["lease"] is None:
                     await self._work.settle(*place)
                 case Kind.SETTLED:
@@ -288,12 +307,10 @@ class NatsEngine(Reading):
                 case Kind.RETRIED | Kind.DISCARDED:
                     await self._revive(room, record)
                 case Kind.LEFT:
-                    await self._free(room.name, record)
+                    self._link.spawn(self._free(room.name, record))
                 case Kind.JOINED if record.data["was"] is not None:
                     with contextlib.suppress(StorageFailed):
                         await self._people.take(room.name, record.data["name"])
-        if messages:
-            await self._link.store(messages)  # what is not answered is found again (`Work.tick`)
 
     async def _revive(self, room: FollowedRoom, record: Record) -> None:
         """A dead letter is none any more."""
@@ -348,24 +365,34 @@ class NatsEngine(Reading):
 
     # ── what time brings ────────────────────────────────────────────────────────────────────
 
-    async def _tick(self) -> None:
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while not self._closing:  # the library may swallow a cancelling
-            await asyncio.sleep(TICK)
-            await self._people.beat()
-            await self._work.tick()
-            for room in list(self._rooms.here.values()):
-                self._reap(room)
+            await asyncio.sleep(seconds)
+            await do()
+
+    async def _look_around(self) -> None:
+        """Show that this node is alive, and see who is not."""
+        await self._people.beat()
+        for room in list(self._rooms.here.values()):
+            self._reap(room)
+            if room.queue.entries:
+                self.neighbours.touch(room.name)
+
+    async def _tidy(self) -> None:
+        """What may take its time."""
+        await self._work.find_forgotten()
+        for room in list(self._rooms.here.values()):
+            if not self._own and not room.queue.is_ahead:
                 await self._rooms.snapshots.save(room)
-                if room.queue.entries:
-                    self.neighbours.touch(room.name)
 
     def _reap(self, room: FollowedRoom) -> None:
         """Participants of a node that is gone have left, though it did not say so."""
         others = {one.node for one in room.present.values()} - {"", self.node}
         missing = self._people.missing(others) if others else ()
         for name, joined in room.present.items():
-            if joined.node in missing and (room.name, name, joined.node) not in self._reaped:
-                self._reaped.add((room.name, name, joined.node))
+            place = room.name, room.epoch, joined.position
+            if joined.node in missing and place not in self._reaped:
+                self._reaped.add(place)
                 left = control(room.name, Kind.LEFT, _now(), name=name, last=None, of=joined.node)
                 self.neighbours.record(left)
 

@@ -15,28 +15,20 @@ log = structlog.get_logger()
 HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked anew
 LOOK = 0.25
 AGAIN = 0.3
-GONE = 10059  # there is no such stream
 
 
 class Follower:
-    """Gives `heard` the messages of a stream that lie after `position`, which it moves along.
-
-    `gone` is told when there is no such stream any more, and nothing will come.
-    """
+    """Gives `heard` the messages of a stream that lie after `position`, which it moves along."""
 
     def __init__(
-        self,
-        link: Link,
-        stream: str,
-        position: int,
-        heard: Callable[[int, Msg], None],
-        gone: Callable[[], None],
+        self, link: Link, stream: str, position: int, heard: Callable[[int, Msg], None]
     ) -> None:
         self.position = position
-        self._link, self._stream, self._heard, self._gone = link, stream, heard, gone
+        self._link, self._stream, self._heard = link, stream, heard
         self._alive = 0.0
+        self._torn = False  # whether something was lost on the way
         self._stopped = False
-        self._task = asyncio.create_task(self._follow())
+        self._task = link.spawn(self._follow())
 
     async def stop(self) -> None:
         self._stopped = True
@@ -45,8 +37,11 @@ class Follower:
 
     async def _follow(self) -> None:
         while not self._stopped:
-            self._alive, inbox = time.monotonic(), None
+            self._alive, self._torn, inbox = time.monotonic(), False, None
             try:
+                info = await self._link.api(f"STREAM.INFO.{self._stream}")
+                if info["state"]["last_seq"] < self.position:
+                    raise RuntimeError(f"{self._stream} lost its end: begin anew with what is left")
                 inbox = await self._link.listen(self._take)
                 name = await self._link.consume(
                     self._stream,
@@ -55,13 +50,10 @@ class Follower:
                     flow_control=True,
                     idle_heartbeat=HEARTBEAT * SECOND,
                 )
-                while time.monotonic() < self._alive + 3 * HEARTBEAT:
+                while not self._torn and time.monotonic() < self._alive + 3 * HEARTBEAT:
                     await asyncio.sleep(LOOK)
                 await self._link.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
             except Rejected as rejected:
-                if rejected.code == GONE:
-                    self._gone()
-                    return
                 log.warning("not followed", stream=self._stream, error=str(rejected))
                 await asyncio.sleep(AGAIN)
             except StorageFailed:
@@ -76,10 +68,12 @@ class Follower:
             paused = message.reply or message.headers.get("Nats-Consumer-Stalled")
             if paused:
                 self._link.soon(paused)
+            delivered = int(message.headers.get("Nats-Last-Stream", 0))
+            self._torn = self._torn or delivered > self.position
             return
         position = place(message)
         if position == self.position + 1:
             self.position = position
             self._heard(position, message)
         elif position > self.position:
-            self._alive = 0.0  # something was lost on the way: ask for it again
+            self._torn = True

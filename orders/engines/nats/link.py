@@ -188,11 +188,12 @@ class Link:
         """Publish from where nothing can be waited for."""
         self.spawn(self.say(subject, body))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside; if it fails, that is loud."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -62,9 +62,9 @@ class People:
         if entry is None:
             return await self.take(room, name)
         owner = (entry.value or b"").decode()
-        if owner == self.node:
-            return True  # whether a participant here bears it, this node knows itself
-        if await self._is_alive(owner):
+        # Whether a participant here bears it, this node knows itself; the name is written anew, so
+        # that nobody who has left frees it now.
+        if owner != self.node and await self._is_alive(owner):
             return False
         try:
             await self._names.update(key, value, last=entry.revision)

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -47,7 +46,6 @@ class FollowedRoom:
         link: Link,
         mine: Callable[[str, int], Record | None],
         arrived: Callable[["FollowedRoom", Record], None],
-        gone: Callable[["FollowedRoom"], None],
     ) -> None:
         """Have what is stored from here on arrive."""
 
@@ -62,7 +60,7 @@ class FollowedRoom:
             arrived(self, record)
 
         stream = subjects.stream(self.name, self.epoch)
-        self.follower = Follower(link, stream, self.state.head, heard, partial(gone, self))
+        self.follower = Follower(link, stream, self.state.head, heard)
 
     async def stop(self) -> None:
         if self.follower is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
@@ -13,10 +14,12 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record, RoomState
 from orders.engines.leases import Entry
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link, Rejected
+from orders.engines.nats.link import Link, Rejected, unavailable
 from orders.engines.nats.room import FollowedRoom
 from orders.engines.nats.snapshots import Snapshots
 from orders.errors import CannotStart, StorageFailed
+
+log = structlog.get_logger()
 
 POLL = 0.005
 AGAIN = 0.1
@@ -38,7 +41,6 @@ class Rooms:
         self.arrived: Callable[[FollowedRoom, Record], None] = lambda _, __: None
         self.ended: Callable[[FollowedRoom], None] = lambda _: None
         self.lost: Callable[[Entry], None] = lambda _: None
-        self.forgotten: Callable[[str], None] = lambda _: None
         self._link, self._node = link, node
         self._max_attempts, self._replicas = max_attempts, replicas
         self._entering: dict[str, asyncio.Lock] = {}
@@ -51,7 +53,7 @@ class Rooms:
         await self.snapshots.open()
 
     async def close(self) -> None:
-        for room in self.here.values():
+        for room in list(self.here.values()):
             await self.snapshots.save(room, NEEDED)
             await room.stop()
         self.here.clear()
@@ -73,6 +75,12 @@ class Rooms:
             if rejected.code != IN_USE:
                 raise
             made = await self._link.api(f"STREAM.INFO.{name}")
+        if made["config"]["num_replicas"] < self._replicas:
+            raise CannotStart(
+                "engine_unusable",
+                f"The stream {name} is kept by {made['config']['num_replicas']} servers, not by"
+                f" {self._replicas}: `nats stream edit {name} --replicas {self._replicas}` mends it.",
+            )
         if made["config"]["storage"] != "file":
             raise CannotStart(
                 "engine_in_memory",
@@ -87,7 +95,11 @@ class Rooms:
         async with self._entering.setdefault(name, asyncio.Lock()):
             room = self.here.get(name)
             if room is None:
-                room = await self._enter(name, begin)
+                try:
+                    room = await self._enter(name, begin)
+                except (Rejected, KeyWrongLastSequenceError) as error:
+                    log.warning("a room cannot be entered", room=name, error=str(error))
+                    raise unavailable() from None
                 if room is None:
                     return None
                 self.here[name] = room
@@ -102,9 +114,13 @@ class Rooms:
         room.state.modes = found["modes"]
         await self.snapshots.load(room)
         info = await self._info(room)
+        if (
+            info["state"]["last_seq"] < room.state.head
+        ):  # the journal lost its end, and that knew it
+            room = FollowedRoom(name, found["epoch"], self._node, self._max_attempts)
+            room.state.modes = found["modes"]
         self._follow(room)
-        while room.state.head < info["state"]["last_seq"]:
-            await asyncio.sleep(POLL)
+        await self._until_at(room, info["state"]["last_seq"])
         if begin or room.state.events or room.present:
             return room
         await room.stop()
@@ -114,12 +130,11 @@ class Rooms:
         """The epoch of a room, and the modes that this began with."""
         entry = await self._link.kept(self._epochs.get(name))
         found: dict[str, Any] = from_json(entry.value) if entry else {"epoch": 1, "modes": {}}
-        if entry is None or found.pop("is_gone", False):
+        if entry is None:
             if not begin:
                 return None
             with contextlib.suppress(KeyWrongLastSequenceError):  # another node was faster
-                last = entry.revision if entry else None
-                await self._link.kept(self._epochs.update(name, to_json(found), last=last or 0))
+                await self._link.kept(self._epochs.create(name, to_json(found)))
         await self._make_journal(name, found["epoch"])
         return found
 
@@ -127,6 +142,12 @@ class Rooms:
         await self.make_stream(
             subjects.stream(name, epoch), f"{subjects.log(name, epoch)}.>", deny_delete=True
         )
+
+    @staticmethod
+    async def _until_at(room: FollowedRoom, position: int) -> None:
+        """Wait until a room was followed up to a position."""
+        while room.follower is not None and room.follower.position < position:
+            await asyncio.sleep(POLL)
 
     async def _info(self, room: FollowedRoom) -> Any:
         return await self._link.api(f"STREAM.INFO.{subjects.stream(room.name, room.epoch)}")
@@ -137,34 +158,13 @@ class Rooms:
             await self.snapshots.save(room, NEEDED)
             self._drop(room)
 
-    async def forget(self, name: str) -> None:
-        """Drop a room that has no events and in which nobody is."""
-        room = self.here.get(name)
-        if room is None or room.state.events:
-            return
-        await self.leave(name)
-        info = await self._info(room)
-        entry = await self._link.kept(self._epochs.get(name))
-        if entry is None or info["state"]["last_seq"] != room.state.head:
-            return  # somebody has just come
-        later = {"epoch": room.epoch + 1, "modes": {}, "is_gone": True}
-        await self._link.kept(self._epochs.update(name, to_json(later), last=entry.revision))
-        await self._link.api(f"STREAM.DELETE.{subjects.stream(name, room.epoch)}")
-
     def _drop(self, room: FollowedRoom) -> None:
         self.ended(room)
         self._link.spawn(room.stop())
 
     def _follow(self, room: FollowedRoom) -> None:
         room.lost = self.lost
-        room.follow(self._link, self.mine, self._heard, self._gone)
-
-    def _gone(self, room: FollowedRoom) -> None:
-        """Another node has forgotten it."""
-        if self.here.get(room.name) is room:
-            del self.here[room.name]
-            self.ended(room)
-            self.forgotten(room.name)
+        room.follow(self._link, self.mine, self._heard)
 
     def _heard(self, room: FollowedRoom, record: Record) -> None:
         if record.kind is Kind.RESET:
@@ -182,7 +182,6 @@ class Rooms:
 
     async def _begin_anew(self, room: FollowedRoom) -> None:
         """The epoch ends where its stream is sealed: what came in till then is still heard."""
-        begun = {"epoch": room.epoch + 1, "modes": room.state.modes}
         while True:
             try:
                 config = (await self._info(room))["config"]
@@ -191,14 +190,30 @@ class Rooms:
                     await self._link.api(f"STREAM.UPDATE.{stream}", **{**config, "sealed": True})
                 last = (await self._info(room))["state"]["last_seq"]
                 await self._make_journal(room.name, room.epoch + 1)
-                await self._link.kept(self._epochs.put(room.name, to_json(begun)))
+                await self._until_at(room, last)
+                await self._point_to(room.name, room.epoch + 1, room.state.modes)
                 break
-            except (StorageFailed, Rejected):
+            except (StorageFailed, Rejected, KeyWrongLastSequenceError):
                 await asyncio.sleep(AGAIN)
-        while room.state.head < last:
-            await asyncio.sleep(POLL)
         anew = FollowedRoom(room.name, room.epoch + 1, self._node, self._max_attempts)
         anew.state.modes = room.state.modes
+        async with self._entering.setdefault(room.name, asyncio.Lock()):
+            self._replace(room, anew)
+        for stream, subject in ((subjects.WORK, "work"), (subjects.DEAD, "dead")):
+            with contextlib.suppress(StorageFailed, Rejected):
+                over = f"orders.{subject}.{room.name}.{room.epoch}.>"
+                await self._link.api(f"STREAM.PURGE.{stream}", filter=over)
+
+    async def _point_to(self, name: str, epoch: int, modes: dict[str, str]) -> None:
+        """The room is in this epoch, unless it has gone on since."""
+        entry = await self._link.kept(self._epochs.get(name))
+        there = from_json(entry.value)["epoch"] if entry else 0
+        if there < epoch:
+            begun = to_json({"epoch": epoch, "modes": modes})
+            last = entry.revision if entry else 0
+            await self._link.kept(self._epochs.update(name, begun, last=last))
+
+    def _replace(self, room: FollowedRoom, anew: FollowedRoom) -> None:
         if self.here.get(room.name) is room:
             # Whoever asked for it here waits for its own record; one that came with it is the same.
             own = [record for record in room.resetting if not record.node]

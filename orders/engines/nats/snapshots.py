@@ -15,6 +15,7 @@ from orders.engines.nats.room import FollowedRoom
 log = structlog.get_logger()
 
 EVERY = 5_000  # records
+LOADING = 10.0  # seconds
 
 
 class Snapshots:
@@ -30,7 +31,8 @@ class Snapshots:
     async def load(self, room: FollowedRoom) -> None:
         """Let a room begin where its snapshot stands, if it has one."""
         try:
-            kept = await self._store.get(_name(room))
+            async with asyncio.timeout(LOADING):  # another node may be replacing it
+                kept = await self._store.get(_name(room))
         except (ObjectNotFoundError, NatsError, TimeoutError):
             return  # then it is folded from its beginning
         room.restore(from_json(zlib.decompress(kept.data or b"")))

@@ -9,7 +9,7 @@ of an attempt is the journal's, for a message that was fetched in vain is no att
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -28,6 +28,7 @@ from orders.errors import StorageFailed
 ABSENCE = 5  # seconds without a word from a node after which another gets what it had fetched
 AT_WORK = 1.5  # seconds between two words
 IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
+UNUSED = 3600  # seconds after which the consumer of a queue goes that nobody asks
 PULL = 20.0  # seconds that a request for more is open
 HEARTBEAT = 1  # seconds between two signs that such a request still stands
 FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
@@ -68,6 +69,7 @@ class Work:
     replicas: int
     neighbours: Neighbours
     now: Callable[[], int]  # epoch milliseconds
+    read: Callable[[str, bytes], Awaitable[Record | None]]
     pullers: dict[tuple[str, str], Puller] = field(default_factory=dict)
     fetched: dict[tuple[str, bytes], Fetched] = field(default_factory=dict)
     early: dict[str, tuple[Puller, Msg, int]] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Work:
                         "ack_policy": "explicit",
                         "ack_wait": ABSENCE * SECOND,
                         "max_ack_pending": 100_000,
+                        "inactive_threshold": UNUSED * SECOND,
                         "num_replicas": self.replicas,
                     },
                 )
@@ -163,7 +166,7 @@ class Work:
 
     async def close(self) -> None:
         """This node is going: another may have what it has at once."""
-        for puller in self.pullers.values():
+        for puller in list(self.pullers.values()):
             if puller.inbox is not None:  # else it would be sent to us again
                 await self.link.drain(puller.inbox)
         for reply in [*self.early, *(fetched.reply for fetched in self.fetched.values())]:
@@ -234,28 +237,49 @@ class Work:
             data = {"attempts": entry.attempt} if state is State.DEAD else {"name": entry.name}
             kind = Kind.DEAD if state is State.DEAD else Kind.RELEASED
             self.neighbours.record(entry.tell(kind, self.now(), reason=reason, **data))
-        if entry.state is State.READY:
+        if entry.state is not State.READY:
+            return
+        entry.since = clock
+        if entry.record is None:
+            self.link.spawn(self._offer_read(room, entry))
+        else:
             room.queue.offer(entry)
-            entry.since = clock
+            self.neighbours.touch(room.name)
+
+    async def _offer_read(self, room: FollowedRoom, entry: Entry) -> None:
+        """An event whose text is not at hand is offered with it."""
+        try:
+            entry.record = await self.read(room.name, entry.key)
+        except StorageFailed:
+            self.fetched.pop((room.name, entry.key), None)  # it comes again
+            return
+        if entry.record and entry.state is State.READY and (room.name, entry.key) in self.fetched:
+            room.queue.offer(entry)
             self.neighbours.touch(room.name)
 
     # ── what time brings ────────────────────────────────────────────────────────────────────
 
-    async def tick(self) -> None:
-        """Say that we are at work; give back what nobody takes; find what fell through."""
+    async def stay(self) -> None:
+        """Say that we are at work; give back what nobody here takes."""
         clock = time.monotonic()
         at_work = clock > self.said + AT_WORK
         if at_work:
             self.said = clock
         for (name, key), fetched in list(self.fetched.items()):
             entry = fetched.room.queue.entries.get(key)
-            if entry and entry.state is State.READY and clock > fetched.at + IN_VAIN:
+            if entry is None or not fetched.room.queue.is_here(entry):
+                del self.fetched[name, key]  # JetStream tries again after `ABSENCE`
+            elif entry.state is State.READY and clock > fetched.at + IN_VAIN:
                 fetched.room.queue.withdraw(entry)
                 del self.fetched[name, key]
                 await self.link.say(fetched.reply, b'-NAK {"delay": %d}' % SECOND)
             elif at_work:
                 await self.link.say(fetched.reply, b"+WPI")
-        for puller in self.pullers.values():
+
+    async def find_forgotten(self) -> None:
+        """What fell through between journal and work queue."""
+        clock = time.monotonic()
+        for puller in list(self.pullers.values()):
             if clock > puller.looked + FORGOTTEN:
                 puller.looked = clock
                 await self._find_forgotten(puller, clock)
