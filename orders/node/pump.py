@@ -241,7 +241,7 @@ class Pump:
             node.queues.touch(room)
         elif record.kind in BY_HOST:
             await node.host.apply(room, record)
-            if room.is_forgettable:
+            if record.kind is Kind.RESET and room.is_forgettable:
                 self._empty.add(room)
         elif record.kind is Kind.STEPPED and record.node:
             await node.host.step_along(room, record)

@@ -387,6 +387,16 @@ async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) ->
     await until(forgotten, "the empty rooms are forgotten")
 
 
+async def test_the_modes_that_the_host_gives_a_room_await_the_first_who_joins(node: Node) -> None:
+    room = await node.enter("class", begin=True)
+    await node.host.set_modes(room, {"order_placed": "queue"})
+    await settled(node, node.room("main"))
+    alice = await join(node, "alice", room="class")
+    await alice.fence()
+    assert node.room("class").modes == {"*": "relay", "order_placed": "queue"}
+    assert "class" in known(node)
+
+
 async def test_an_event_on_its_way_into_a_room_that_is_left_keeps_the_room(node: Node) -> None:
     party = await join(node, "alice", room="class")
     await party.fence()
