@@ -31,9 +31,9 @@ is_room = re.compile(ROOM).fullmatch
 is_uuid = re.compile(UUID).fullmatch
 
 # Whatever a browser would change on its way through lies behind one of these: a long number, one
-# with an exponent, no number at all, U+0000. Only a text that has one is walked value by value,
-# so the common event pays for a single search.
-_suspicious = re.compile(r"[:\[,]\s*-?(?:\d{16}|[\d.]+[eE][+\d]|NaN|Infinity)|\\u0000").search
+# with an exponent, no number at all; and U+0000, which is looked for by itself: two searches for
+# one thing each are quicker than one for both. Only a text that has one is walked value by value.
+_suspicious = re.compile(r"[:\[,]\s*-?(?:\d{16}|[\d.]+[eE][+\d]|NaN|Infinity)").search
 
 EventId = Annotated[str, Field(pattern=UUID)]
 EventType = Annotated[str, Field(pattern=TYPE, max_length=64)]
@@ -65,7 +65,7 @@ class Event(BaseModel):
             raise _explained(error, text) from None
         if isinstance(text, bytes):
             text = text.decode()
-        if _suspicious(text) or text.count("{") + text.count("[") > MAX_DEPTH:
+        if _suspicious(text) or "\\u0000" in text or text.count("{") + text.count("[") > MAX_DEPTH:
             _check_values(event)
         if event.__pydantic_extra__ and "attempt" in event.__pydantic_extra__:
             del event.__pydantic_extra__["attempt"]  # only the broker counts attempts
