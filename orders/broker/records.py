@@ -53,12 +53,14 @@ class Record:
     position: int = 0
     node: str = ""  # the node that stored it; empty: this one
     event: Event | None = field(default=None, repr=False)
+    told: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def data(self) -> dict[str, Any]:
-        """A control record's data."""
-        data: dict[str, Any] = from_json(self.body)
-        return data
+        """A control record's data, read again from its text when it is no longer at hand."""
+        if self.told is None:
+            self.told = from_json(self.body)
+        return self.told
 
     def parsed(self) -> Event:
         """The event, read again from its text when it is no longer at hand."""
@@ -69,7 +71,7 @@ class Record:
 
 def control(room: str, kind: Kind, at: int, **data: Any) -> Record:
     """A control record about `room`."""
-    return Record(room, kind, at, to_json(data))
+    return Record(room, kind, at, to_json(data), told=data)
 
 
 @dataclass(slots=True)

@@ -309,7 +309,9 @@ class Leases:
         self._count(entry, -1)
 
     def _count(self, entry: Entry, by: int) -> None:
-        counts = self._counts.setdefault(entry.type, dict.fromkeys(State, 0))
+        counts = self._counts.get(entry.type)
+        if counts is None:
+            counts = self._counts[entry.type] = dict.fromkeys(State, 0)
         counts[entry.state] += by
         if entry.state is State.READY and self.shared:
             self._count_source(entry, by)

@@ -114,11 +114,11 @@ WHERE room = :room AND number = :number AND pending
 ORDER BY position LIMIT 1;
 
 -- name: save_order
--- Where an order stands after an event; it keeps the position of its placing.
+-- Where an order stands after a batch; a position of 0 keeps that of its placing.
 INSERT INTO orders (room, customer, number, position, pending, body)
 VALUES (:room, :customer, :number, :position, :pending, :body)
 ON CONFLICT (room, customer, number) DO UPDATE
-SET position = CASE WHEN :placed THEN :position ELSE position END,
+SET position = coalesce(nullif(:position, 0), position),
     pending = :pending,
     body = :body;
 

@@ -22,10 +22,11 @@ from orders.engines.base import (
     take_bytes,
     take_page,
 )
+from orders.engines.books import Book
 from orders.engines.ids import MOST
 from orders.engines.leases import Entry, Leases, State
 from orders.engines.queries import QUERIES, SCHEMA
-from orders.engines.store import Book, Store
+from orders.engines.store import Store
 from orders.engines.writer import Writer
 from orders.errors import CannotStart, StorageFailed
 

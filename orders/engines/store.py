@@ -10,8 +10,9 @@ from typing import Any
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.envelope import Event, id_text
-from orders.domain.orders import ORDER_TYPES, Order, fold
+from orders.domain.orders import ORDER_TYPES
 from orders.engines.base import Answer, Outcome
+from orders.engines.books import Books
 from orders.engines.ids import Ids, RoomRow
 from orders.engines.leases import AFTER
 from orders.engines.queries import QUERIES
@@ -19,6 +20,10 @@ from orders.errors import StorageFailed
 
 #: Errors that say our code is wrong, not the disk: they end the process loudly.
 MISTAKES = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+
+
+#: A queued event: its room, its position, and its id, which tells it from one of another epoch.
+_Moved = tuple[int, int, bytes]
 
 
 @dataclass(eq=False)
@@ -30,6 +35,8 @@ class _Batch:
     touched: dict[RoomRow, RoomState] = field(default_factory=dict)  # and how it stood before
     begun: list[tuple[RoomRow, RoomRow | None]] = field(default_factory=list)  # instead of whom
     ids: list[tuple[RoomRow, bytes]] = field(default_factory=list)
+    queued: list[tuple[int, int]] = field(default_factory=list)
+    moved: dict[_Moved, dict[str, Any]] = field(default_factory=dict)  # each once, as it ends up
 
 
 class Store:
@@ -38,6 +45,7 @@ class Store:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.ids = Ids(db)
+        self._books = Books(db)
         self.rooms: dict[str, RoomRow] = {}
 
     def restore(self) -> list[RoomState]:
@@ -64,6 +72,8 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             answers: list[Answer] = [self._take(record, batch) for record in records]
             self._db.executemany(QUERIES["append_record"], batch.rows)
+            self._move_queued(batch)
+            self._books.save()
             for row in batch.touched:
                 self._db.execute(QUERIES["save_room"], _room_values(row))
             self._db.execute("COMMIT")
@@ -82,6 +92,7 @@ class Store:
     def _undo(self, batch: _Batch) -> None:
         if self._db.in_transaction:  # else SQLite rolled it back itself, as on a full disk
             self._db.execute("ROLLBACK")
+        self._books.undo()
         for row, key in batch.ids:
             self.ids.remove(row, key)
         for row, before in batch.touched.items():
@@ -133,9 +144,9 @@ class Store:
         row.state.head = record.position = row.state.head + 1
         batch.rows.append(_record_values(row, record))
         if record.kind is Kind.EVENT:
-            self._project(record, row)
+            self._project(record, row, batch)
         elif record.kind in AFTER:
-            self._move(record, row)
+            self._move(record, row, batch)
         else:
             self._control(record, row, batch)
         return Outcome.ACCEPTED
@@ -158,43 +169,48 @@ class Store:
         same = record.parsed().says_the_same(there)
         return Outcome.DUPLICATE if same else Outcome.CONFLICT
 
-    def _project(self, record: Record, row: RoomRow) -> None:
+    def _project(self, record: Record, row: RoomRow, batch: _Batch) -> None:
         """What an event changes besides the log: its queue, and where its order stands."""
         if record.mode == Mode.QUEUE:
-            self._db.execute(QUERIES["enqueue"], (row.key, record.position))
-        if record.type not in ORDER_TYPES:
-            return
-        event = record.parsed()
-        order = fold(event, record.at, Book(self._db, row.key))
-        if order is not None:
-            self._db.execute(
-                QUERIES["save_order"],
-                {
-                    "room": row.key,
-                    "customer": order.customer,
-                    "number": order.number,
-                    "position": record.position,
-                    "placed": order.event == event.id,
-                    "pending": order.state == "placed",
-                    "body": order.model_dump_json(),
-                },
-            )
+            batch.queued.append((row.key, record.position))
+        if record.type in ORDER_TYPES:
+            self._books.fold(row.key, record)
 
-    def _move(self, record: Record, row: RoomRow) -> None:
+    def _move(self, record: Record, row: RoomRow, batch: _Batch) -> None:
         """What a control record makes of a queued event."""
         data = record.data
         state = AFTER[record.kind]
         if record.kind is Kind.HANDED and data["lease"] is None:
             state = None  # ack=auto: handing it over settled it
-        values = {
-            "room": row.key,
-            "position": record.about,
-            "key": record.key,
-            "state": state,
-            "attempt": 0 if record.kind is Kind.RETRIED else data.get("attempt"),
-            "reason": data.get("reason"),
-        }
-        self._db.execute(QUERIES["settle" if state is None else "move"], values)
+        key = row.key, record.about, record.key
+        values = batch.moved.get(key)
+        if values is None:
+            values = batch.moved[key] = {
+                "room": row.key,
+                "position": record.about,
+                "key": record.key,
+                "attempt": None,
+                "reason": None,
+            }
+        elif values["state"] is None:
+            return
+        values["state"] = state
+        if record.kind is Kind.RETRIED:
+            values["attempt"] = 0
+        else:
+            values["attempt"] = data.get("attempt", values["attempt"])
+        values["reason"] = data.get("reason", values["reason"])
+
+    def _move_queued(self, batch: _Batch) -> None:
+        """Store where the queued events stand that this batch is about."""
+        if batch.queued:
+            self._db.executemany(QUERIES["enqueue"], batch.queued)
+        if batch.moved:
+            moved = batch.moved.values()
+            kept = [values for values in moved if values["state"] is not None]
+            self._db.executemany(QUERIES["move"], kept)
+            settled = [values for values in moved if values["state"] is None]
+            self._db.executemany(QUERIES["settle"], settled)
 
     def _control(self, record: Record, row: RoomRow, batch: _Batch) -> None:
         """What a control record changes of its room."""
@@ -219,23 +235,6 @@ class Store:
         self.rooms[name] = row
         self.ids.begin(row)
         return row
-
-
-class Book:
-    """The orders of a room, for the fold."""
-
-    def __init__(self, db: sqlite3.Connection, room: int) -> None:
-        self._db, self._room = db, room
-
-    def get(self, customer: str, number: str) -> Order | None:
-        return self._one("get_order", customer=customer, number=number)
-
-    def oldest_pending(self, number: str, customer: str | None) -> Order | None:
-        return self._one("oldest_pending", number=number, customer=customer)
-
-    def _one(self, query: str, **values: str | None) -> Order | None:
-        found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
-        return Order.model_validate_json(found[0]) if found else None
 
 
 def _record_values(row: RoomRow, record: Record) -> tuple[Any, ...]:

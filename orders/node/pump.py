@@ -46,6 +46,7 @@ class Pump:
         self._work = asyncio.Event()
         self._taken = asyncio.Event()
         self._riding: asyncio.TimerHandle | None = None
+        self._due = False  # whether somebody waits for the next batch
         self._stopping = False
         self.failure: StorageFailed | None = None  # why the journal took no writes, the last time
 
@@ -55,9 +56,13 @@ class Pump:
         if item.record is not None:
             self._bytes += len(item.record.body)
         if urgent:
-            self._work.set()
+            self._depart()
         elif self._riding is None:
-            self._riding = asyncio.get_running_loop().call_later(RIDE, self._work.set)
+            self._riding = asyncio.get_running_loop().call_later(RIDE, self._depart)
+
+    def _depart(self) -> None:
+        self._due = True
+        self._work.set()
 
     def try_again(self) -> None:
         """Store what could not be stored before, if there is any."""
@@ -94,12 +99,7 @@ class Pump:
 
     async def _once(self) -> None:
         await self._node.queues.hand_out()
-        if self._riding is not None:
-            self._riding.cancel()
-            self._riding = None
-        items, self._items, self._bytes = self._items, [], 0
-        self._taken.set()
-        if items or self._again:
+        if (items := self._take()) or self._again:
             pairs = await self._append(items)
             self._reply(pairs)
             await self._sort(pairs)
@@ -107,6 +107,18 @@ class Pump:
             await self._dispatch(room, records)
         await self._forget_empty_rooms()
         await self._node.queues.hand_out()
+
+    def _take(self) -> list[Item]:
+        """The next batch; none while it holds only what may wait a moment for company."""
+        if not (self._due or self._stopping or self.is_full):
+            return []
+        self._due = False
+        if self._riding is not None:
+            self._riding.cancel()
+            self._riding = None
+        items, self._items, self._bytes = self._items, [], 0
+        self._taken.set()
+        return items
 
     async def _append(self, items: list[Item]) -> list[Pair]:
         """Store a batch. Control records that could not be stored ride a later one."""
@@ -253,7 +265,7 @@ class Pump:
             node.queues.touch(room)
         elif record.kind in BY_HOST:
             await node.host.apply(room, record)
-            if room.is_forgettable:
+            if record.kind is Kind.RESET and room.is_forgettable:
                 self._empty.add(room)
         elif record.kind is Kind.STEPPED and record.node:
             node.spawn(node.host.step_along(room, record))

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from orders.node.node import Node
 
 
+#: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
+MOST_AT_ONCE = 32
+LARGE = 4096
+
+
 class Queues:
     """Hands queued events over, one to one participant, and hears what became of them."""
 
@@ -23,6 +28,7 @@ class Queues:
         self._node = node
         self._touched: dict[Room, None] = {}
         self._congested: dict[Participant, None] = {}
+        self._frames: dict[Participant, list[bytes]] = {}  # handed over, to be written at once
 
     def touch(self, room: Room) -> None:
         """Something there may be handed over now."""
@@ -39,6 +45,8 @@ class Queues:
             for type in self._node.engine.queue(room.name).types():
                 while await self._hand_out(room, type):
                     pass
+        for participant in list(self._frames):
+            self._write(participant)
 
     async def _hand_out(self, room: Room, type: str) -> bool:
         """One round: an event for each who could take one. False when nothing more goes."""
@@ -74,7 +82,14 @@ class Queues:
         self._tell(
             room, entry, Kind.HANDED, name=participant.name, attempt=entry.attempt, lease=lease
         )
-        waiting = participant.write(self._node.frame(text))
+        frames = self._frames.setdefault(participant, [])
+        frames.append(self._node.frame(text))
+        if len(frames) == MOST_AT_ONCE or len(text) > LARGE:
+            self._write(participant)
+
+    def _write(self, participant: Participant) -> None:
+        """Write what was handed to a participant; one that reads too slowly takes no more."""
+        waiting = participant.write(b"".join(self._frames.pop(participant)))
         if waiting > self._node.options.max_unread // 4:
             participant.congested = True
             self._congested[participant] = None

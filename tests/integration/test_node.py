@@ -242,7 +242,9 @@ async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_r
         await alice.fence()
         engine.failing = True
         bob = await join(node, "bob")
-        await node.host.set_modes(node.room("main"), {"*": "pubsub"})
+        with pytest.raises(StorageFailed):
+            await node.host.set_modes(node.room("main"), {"*": "pubsub"})
+        assert node.room("main").modes == {"*": "relay"}, "what was not stored is not true"
         alice.tick(1)
         await alice.fence()
         alice.leave()
@@ -387,6 +389,16 @@ async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) ->
     await until(forgotten, "the empty rooms are forgotten")
 
 
+async def test_the_modes_that_the_host_gives_a_room_await_the_first_who_joins(node: Node) -> None:
+    room = await node.enter("class", begin=True)
+    await node.host.set_modes(room, {"order_placed": "queue"})
+    await settled(node, node.room("main"))
+    alice = await join(node, "alice", room="class")
+    await alice.fence()
+    assert node.room("class").modes == {"*": "relay", "order_placed": "queue"}
+    assert "class" in known(node)
+
+
 async def test_an_event_on_its_way_into_a_room_that_is_left_keeps_the_room(node: Node) -> None:
     party = await join(node, "alice", room="class")
     await party.fence()
@@ -485,12 +497,12 @@ async def test_the_welcome_comes_first_whatever_happens_meanwhile(node: Node, ma
     await alice.fence()
     with Gate(node.engine, "append") as gate:
         pausing = asyncio.create_task(node.host.pause(main))
-        await node.host.set_modes(main, {"*": "pubsub"})
+        setting = asyncio.create_task(node.host.set_modes(main, {"*": "pubsub"}))
         await gate.until_reached()
         bob = await join(node, "bob")
         bob.tick(1)
         gate.open()
-        await pausing
+        await asyncio.gather(pausing, setting)
         await bob.fence()
         assert bob.outlet.heard[0]["type"] == "broker.welcome"
         assert alice.outlet.codes()[-1] == "paused"

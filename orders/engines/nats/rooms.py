@@ -79,7 +79,7 @@ class Rooms:
             raise CannotStart(
                 "engine_unusable",
                 f"The stream {name} is kept by {made['config']['num_replicas']} servers, not by"
-                f" {self._replicas}: `nats stream edit {name} --replicas {self._replicas}` mends it.",
+                f" {self._replicas}: mend it, such as with `nats stream edit {name} --replicas`.",
             )
         if made["config"]["storage"] != "file":
             raise CannotStart(
@@ -114,9 +114,7 @@ class Rooms:
         room.state.modes = found["modes"]
         await self.snapshots.load(room)
         info = await self._info(room)
-        if (
-            info["state"]["last_seq"] < room.state.head
-        ):  # the journal lost its end, and that knew it
+        if info["state"]["last_seq"] < room.state.head:  # the journal has lost it since
             room = FollowedRoom(name, found["epoch"], self._node, self._max_attempts)
             room.state.modes = found["modes"]
         self._follow(room)
