@@ -259,7 +259,7 @@ class Pump:
                 node.queues.touch(room)
             elif record.data["was"] is None:
                 node.start_replay(participant)
-        elif record.kind is Kind.LEFT and participant and room.is_forgettable:
+        elif record.kind is Kind.LEFT and (participant or record.node) and room.is_forgettable:
             self._empty.add(room)
         elif record.kind is Kind.SUBSCRIBED:
             node.queues.touch(room)

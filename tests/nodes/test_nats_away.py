@@ -163,10 +163,9 @@ async def test_who_comes_while_nats_is_away_may_come_back_and_is_let_in_later(
     (one,) = await nodes(1, engine_patience=0.5)
     nats.kill()
     early = await connect(one, name="alice", session="a-secret-of-alice-alone")
+    assert await early.close_code() not in FINAL_CLOSES
+    nats.start()
     async with Participant(one.url, name="bob", patient=True) as bob:
-        code = await early.close_code()
-        assert code not in FINAL_CLOSES
-        nats.start()
 
         async def speaks() -> bool:
             try:

@@ -97,7 +97,7 @@ class NatsEngine(Reading):
             (TICK, self._look_around),
             (TIDY, self._tidy),
         ):
-            self._going_on.append(self._link.spawn(self._every(seconds, do)))
+            self._going_on.append(self._link.keep(self._every(seconds, do)))
         if not self.durable:
             log.warning(
                 "accepted means that NATS has the event, not that it is synced to disk: what was"
@@ -112,6 +112,7 @@ class NatsEngine(Reading):
             self._closing = True
             for task in self._going_on:
                 task.cancel()
+            await asyncio.wait(self._going_on, timeout=TICK)
             await self._link.finish()
             await self._work.close()
             await self._rooms.close()

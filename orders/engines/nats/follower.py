@@ -28,7 +28,7 @@ class Follower:
         self._alive = 0.0
         self._torn = False  # whether something was lost on the way
         self._stopped = False
-        self._task = link.spawn(self._follow())
+        self._task = link.keep(self._follow())
 
     async def stop(self) -> None:
         self._stopped = True

@@ -71,6 +71,7 @@ class Link:
         self._inbox = f"_INBOX.orders.{uuid.uuid4().hex}"
         self.on_return: Callable[[], None] = lambda: None
         self.nc = Client()
+        self._said = ""
 
     async def open(self) -> None:
         """Connect, or `CannotStart` with the reason in one line."""
@@ -127,9 +128,13 @@ class Link:
         await self.nc.close()
 
     async def _failed(self, error: Exception) -> None:
-        log.warning("NATS", error=str(error) or type(error).__name__)
+        said = str(error) or type(error).__name__
+        if said != self._said:  # it is tried again four times a second
+            self._said = said
+            log.warning("NATS", error=said)
 
     async def _returned(self) -> None:
+        self._said = ""
         log.warning("NATS is back", server=self.nc.connected_url and self.nc.connected_url.netloc)
         self.on_return()
 
@@ -188,10 +193,13 @@ class Link:
         """Publish from where nothing can be waited for."""
         self.spawn(self.say(subject, body))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Do something beside; if it fails, that is loud."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside, which ends; if it fails, that is loud."""
+        self._tasks.add(self.keep(work))
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside until it is cancelled."""
         task = asyncio.create_task(work)
-        self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
