@@ -92,8 +92,10 @@ class Bot:
                     await self._listen()
                     for task in others:
                         task.cancel()
-            except* OrdersError as failed:
-                raise failed.exceptions[0] from None
+            except BaseExceptionGroup as failed:
+                # Whatever else fails as it ends, fails because of this.
+                refusals = failed.subgroup(OrdersError)
+                raise (refusals.exceptions[0] if refusals else failed) from None
 
     # ── what Bob hears ──────────────────────────────────────────────────────────────────────
 

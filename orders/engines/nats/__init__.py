@@ -7,6 +7,9 @@ follower.py   a stream, as it comes, without a gap
 work.py       queue mode: a work-queue stream, its consumers, what this node fetched from them
 people.py     names, sessions and nodes in key-value buckets; what nodes ask of one another
 snapshots.py  projections with the position they stand for, so that nobody folds a whole stream
+failures.py   what JetStream refuses, and what that is in words
+reading.py    pages of a journal, one event, what is told of it
+rooms.py      the rooms this node is in; where one begins anew
 engine.py     the engine (see `base.Engine`) made of these
 
 One stream a room and epoch, so that a sequence number is a position. An event's subject ends with

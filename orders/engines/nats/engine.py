@@ -22,7 +22,8 @@ from orders.engines.base import (
 )
 from orders.engines.leases import Leases
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link, Message, Rejected, unavailable
+from orders.engines.nats.failures import SEALED, TAKEN, Rejected, failure, unavailable, why
+from orders.engines.nats.link import Link, Message
 from orders.engines.nats.people import People
 from orders.engines.nats.reading import Reading
 from orders.engines.nats.room import FollowedRoom
@@ -36,9 +37,6 @@ TICK = 0.5
 TIDY = 2.0
 MOST_OWN = 50_000  # records of ours that may arrive yet
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
-#: What JetStream answers when something is there already, and when it has no room.
-TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
-SEALED = 10109  # the room has a new epoch
 ACCEPTED = Outcome.ACCEPTED
 
 
@@ -86,7 +84,7 @@ class NatsEngine(Reading):
                 state = await self._make_streams()
         except (TimeoutError, StorageFailed, Rejected) as error:
             await self._link.close()
-            raise CannotStart("engine_unusable", _why(error)) from None
+            raise CannotStart("engine_unusable", why(error)) from None
         except CannotStart:
             await self._link.close()
             raise
@@ -229,17 +227,7 @@ class NatsEngine(Reading):
             except StorageFailed as failed:
                 return failed
             return (await self._store([record]))[0]
-        if said.code in FULL:
-            return StorageFailed(
-                "storage_full",
-                "The servers that keep the journal have no room left: this event was not accepted."
-                " Make room, then send it again.",
-            )
-        return StorageFailed(
-            "storage_failed",
-            f"The journal could not be written ({said}): this event was not accepted. Send it"
-            " again later.",
-        )
+        return failure(said)
 
     async def _compare(self, record: Record) -> Answer:
         """The id is in the room: is it the same event again?"""
@@ -401,10 +389,3 @@ class NatsEngine(Reading):
 def _now() -> int:
     """Epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def _why(error: Exception) -> str:
-    return (
-        f"JetStream cannot keep the journal ({error}): it needs file storage, and as many servers"
-        " as --engine-replicas says."
-    )

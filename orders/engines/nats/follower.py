@@ -7,7 +7,8 @@ from collections.abc import Callable
 import structlog
 from nats.aio.msg import Msg
 
-from orders.engines.nats.link import SECOND, Link, Rejected, place
+from orders.engines.nats.failures import Rejected
+from orders.engines.nats.link import SECOND, Link, place
 from orders.errors import StorageFailed
 
 log = structlog.get_logger()

@@ -22,6 +22,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
+from orders.engines.nats.failures import Rejected, unavailable
 from orders.errors import CannotStart, StorageFailed
 
 log = structlog.get_logger()
@@ -36,24 +37,6 @@ PINGS = 2  # seconds between two pings: a server that hangs is left for another
 SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
 TEMPORARY = 5 * SECOND
 IN_PIECES_OF = 512 * 1024  # bytes that are fetched at once
-
-
-class Rejected(Exception):
-    """What JetStream answered to something it would not do; `code` is its own."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def unavailable() -> StorageFailed:
-    """JetStream does not answer: nothing may be called accepted."""
-    return StorageFailed(
-        "engine_unavailable",
-        "The servers that keep the journal do not answer: this event was not accepted. Send it"
-        " again in a moment, with the same `id`.",
-        status=503,
-    )
 
 
 class Link:

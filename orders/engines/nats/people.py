@@ -14,7 +14,8 @@ from pydantic_core import from_json, to_json
 
 from orders.engines.base import Neighbours
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link, Rejected, unavailable
+from orders.engines.nats.failures import Rejected, unavailable
+from orders.engines.nats.link import Link
 from orders.errors import NotFound, OrdersError, StorageFailed
 
 HEARTBEAT = 1.5  # seconds between two signs of life

@@ -8,7 +8,8 @@ from orders.broker.records import Record
 from orders.domain.orders import Order
 from orders.engines.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link, unavailable
+from orders.engines.nats.failures import unavailable
+from orders.engines.nats.link import Link
 from orders.engines.nats.room import FollowedRoom
 from orders.engines.nats.rooms import Rooms
 

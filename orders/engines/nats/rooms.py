@@ -14,7 +14,8 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record, RoomState
 from orders.engines.leases import Entry
 from orders.engines.nats import subjects
-from orders.engines.nats.link import Link, Rejected, unavailable
+from orders.engines.nats.failures import Rejected, unavailable
+from orders.engines.nats.link import Link
 from orders.engines.nats.room import FollowedRoom
 from orders.engines.nats.snapshots import Snapshots
 from orders.errors import CannotStart, StorageFailed

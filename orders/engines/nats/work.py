@@ -21,7 +21,8 @@ from orders.broker.records import Kind, Record
 from orders.engines.base import Credit, Neighbours
 from orders.engines.leases import Entry, State
 from orders.engines.nats import subjects
-from orders.engines.nats.link import SECOND, Link, Message, Rejected, attempt
+from orders.engines.nats.failures import Rejected
+from orders.engines.nats.link import SECOND, Link, Message, attempt
 from orders.engines.nats.room import FollowedRoom
 from orders.errors import StorageFailed
 

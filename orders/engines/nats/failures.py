@@ -1,0 +1,48 @@
+"""What JetStream refuses, and what that is in words."""
+
+from orders.errors import StorageFailed
+
+#: What JetStream answers when something is there already, and when it has no room.
+TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
+SEALED = 10109  # the room has a new epoch
+
+
+class Rejected(Exception):
+    """What JetStream answered to something it would not do; `code` is its own."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def unavailable() -> StorageFailed:
+    """JetStream does not answer: nothing may be called accepted."""
+    return StorageFailed(
+        "engine_unavailable",
+        "The servers that keep the journal do not answer: this event was not accepted. Send it"
+        " again in a moment, with the same `id`.",
+        status=503,
+    )
+
+
+def failure(rejected: Rejected) -> StorageFailed:
+    """Why an event was not accepted, in words that say what to do."""
+    if rejected.code in FULL:
+        return StorageFailed(
+            "storage_full",
+            "The servers that keep the journal have no room left: this event was not accepted."
+            " Make room, then send it again.",
+        )
+    return StorageFailed(
+        "storage_failed",
+        f"The journal could not be written ({rejected}): this event was not accepted. Send it"
+        " again later.",
+    )
+
+
+def why(error: Exception) -> str:
+    """Why a server cannot begin."""
+    return (
+        f"JetStream cannot keep the journal ({error}): it needs file storage, and as many servers"
+        " as --engine-replicas says."
+    )
