@@ -2,7 +2,7 @@
 
 python -m benchmarks.classroom              all three
 python -m benchmarks.classroom latency      500 connections, each getting 10 events a second
-python -m benchmarks.classroom stopped      neighbours of a reader that stops; how soon it is gone
+python -m benchmarks.classroom stopped      callbacks of a reader that stops; how soon it is gone
 python -m benchmarks.classroom attack       memory while stopped readers, floods and giants go on
 """
 
@@ -121,7 +121,7 @@ def stopped(core: int, options: argparse.Namespace) -> None:
         beside_, without_ = statistics.median(beside) * 1000, statistics.median(without) * 1000
         print(
             f"stopped: its socket was freed at most {max(gone):.1f} s after it stopped; p99 of its"
-            f" neighbours {beside_:.1f} ms beside it, {without_:.1f} ms without it (medians of"
+            f" callbacks {beside_:.1f} ms beside it, {without_:.1f} ms without it (medians of"
             f" {options.runs} runs)"
         )
         everyone.load.close()

@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import idle, journals, servers, wire
 from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
-from orders.engines.ids import WAITING_AT_MOST
+from orders.journal.sqlite.id_index import WAITING_AT_MOST
 
 SUBSCRIBERS = (10, 100, 1000)
 ROOMS = (1, 10, 100)

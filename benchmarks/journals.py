@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from orders.engines.ids import SHIFT
-from orders.engines.queries import QUERIES
-from orders.engines.sqlite import SqliteEngine
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.journal.sqlite.id_index import SHIFT
+from orders.journal.sqlite.queries import QUERIES
 
 ROOM = "bench"
 SIZE = 150  # bytes of an event

@@ -28,7 +28,7 @@ FRAMES = """() => {
 
 
 async def fill(url: str, count: int) -> None:
-    """Store so many orders in room main; a rare word stands in one of a thousand."""
+    """Transaction so many orders in room main; a rare word stands in one of a thousand."""
     async with aiohttp.ClientSession() as http:
         query = "name=alice&types=nothing&echo=false"
         ws = await http.ws_connect(f"{url.replace('http', 'ws')}/ws?{query}")

@@ -13,12 +13,12 @@ import ifaddr
 from aiohttp import web
 
 from orders import logs
-from orders.broker.rates import Limits
-from orders.engines.base import Engine
-from orders.engines.memory import MemoryEngine
-from orders.engines.sqlite import SqliteEngine
+from orders.broker.limits import Limits
 from orders.errors import CannotStart
-from orders.node import Node, Options
+from orders.journal.base import Engine
+from orders.journal.memory import MemoryEngine
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.server import Node, Options
 from orders.settings import DEFAULT_PORT, Settings
 from orders.web.app import build
 from orders.web.connection import frame
@@ -41,7 +41,7 @@ def make_engine(settings: Settings) -> Engine:
 
 def _nats_engine(settings: Settings) -> Engine:
     try:
-        from orders.engines.nats import NatsEngine
+        from orders.journal.nats import NatsEngine
     except ImportError:
         raise CannotStart(
             "engine_missing",

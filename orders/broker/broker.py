@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from orders.broker import commands
-from orders.broker.commands import Data, Subscribe, Unsubscribe, read_command, say
+from orders.broker import messages
+from orders.broker.limits import COMMAND_RATE, Limits, spend
+from orders.broker.messages import Data, Subscribe, Unsubscribe, read_command, say
 from orders.broker.modes import bounded, changed
-from orders.broker.rates import COMMAND_RATE, Limits, spend
 from orders.broker.records import Kind, Record, RoomState, control
-from orders.broker.room import Elsewhere, Participant, Room
+from orders.broker.room import Participant, RemoteParticipant, Room
 from orders.domain.envelope import Event, is_uuid
 from orders.errors import Full, OrdersError, Refused
 
@@ -166,7 +166,7 @@ class Broker:
         """What a participant hears first."""
         room = participant.room
         return say(
-            commands.Welcome(
+            messages.Welcome(
                 room=room.name,
                 name=participant.name,
                 modes=room.modes,
@@ -195,9 +195,9 @@ class Broker:
             try:
                 event = _read(text)
             finally:  # nonsense costs as much as sense
-                is_command = event is not None and event.type.startswith(commands.PREFIX)
+                is_command = event is not None and event.type.startswith(messages.PREFIX)
                 spend(participant, self.limits, is_command, clock)
-            if event.type.startswith(commands.PREFIX):
+            if event.type.startswith(messages.PREFIX):
                 return [self._command(participant, event, now)]
             items = self._speak_as(participant, event, now)
             items.append(self.publish(room, event, participant.name, now, participant))
@@ -236,7 +236,7 @@ class Broker:
         now: int,
     ) -> Item:
         """A `broker.error` that waits its turn behind what was sent before it."""
-        error = commands.Error(code=refused.code, message=refused.message, event=event_id or None)
+        error = messages.Error(code=refused.code, message=refused.message, event=event_id or None)
         return Item(room, participant, reply=say(error, now, self.new_id()))
 
     def _speak_as(self, participant: Participant, event: Event, now: int) -> list[Item]:
@@ -287,7 +287,7 @@ class Broker:
         record = control(
             room.name, Kind.SUBSCRIBED, now, name=participant.name, types=sorted(types)
         )
-        reply = say(commands.Subscribed(types=sorted(types)), now, self.new_id())
+        reply = say(messages.Subscribed(types=sorted(types)), now, self.new_id())
         return Item(room, participant, record, reply, types=types)
 
     # ── what the journal made true ──────────────────────────────────────────────────────────
@@ -310,14 +310,14 @@ class Broker:
                     room.listen(participant)
             case Kind.MODES:
                 room.modes = changed(room.modes, record.data["changes"])
-                return say(commands.Modes(modes=room.modes), now, self.new_id())
+                return say(messages.Modes(modes=room.modes), now, self.new_id())
         return None
 
     def _follow(self, room: Room, record: Record) -> None:
         """What the control record of another node, or one about it, changes of who is where."""
         match record.kind:
             case Kind.JOINED:
-                one = Elsewhere.told(record)
+                one = RemoteParticipant.told(record)
                 was = room.elsewhere.pop(record.data["was"] or one.name, None)
                 one.role = was.role if was else one.role
                 room.elsewhere[one.name] = one
@@ -346,10 +346,10 @@ class Broker:
         return Item(room, None, control(room.name, Kind.MODES, now, modes=modes, changes=changes))
 
     def caught_up(self, events: int, now: int) -> bytes:
-        return say(commands.CaughtUp(events=events), now, self.new_id())
+        return say(messages.CaughtUp(events=events), now, self.new_id())
 
     def notice(self, code: str, message: str, now: int) -> bytes:
-        return say(commands.Notice(code=code, message=message), now, self.new_id())
+        return say(messages.Notice(code=code, message=message), now, self.new_id())
 
 
 #: The part that a participant is seen to play, by what it sends.
@@ -380,7 +380,7 @@ def _read(text: str | None) -> Event:
 
 def check_name(name: str) -> None:
     """`broker` is the broker's own name: nobody else may speak under it."""
-    if name == commands.BROKER:
+    if name == messages.BROKER:
         raise Refused(
             "wrong_source", "`broker` is the broker's own name: choose another, such as `bob`."
         )

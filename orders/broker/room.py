@@ -16,7 +16,7 @@ from orders.errors import Close
 AT_ONCE = 20
 
 
-class Outlet(Protocol):
+class Transport(Protocol):
     """The connection of a participant, as far as the broker needs to know it."""
 
     def write(self, buffer: bytes) -> int:
@@ -35,7 +35,7 @@ class Participant:
 
     room: "Room"
     name: str
-    outlet: Outlet
+    transport: Transport
     named: bool = True
     types: frozenset[str] = frozenset("*")  # what it hears
     wanted: frozenset[str] = frozenset("*")  # what it asked for; true once the journal has it
@@ -86,13 +86,13 @@ class Participant:
     def write(self, buffer: bytes) -> int:
         """Write frames to its connection; returns how many bytes wait there, unread."""
         if self.held is None:
-            return self.outlet.write(buffer)
+            return self.transport.write(buffer)
         self.held.append(buffer)
         return sum(map(len, self.held))
 
 
 @dataclass(slots=True, eq=False)
-class Elsewhere:
+class RemoteParticipant:
     """A participant that is connected to another node, as its records tell of it."""
 
     name: str
@@ -104,7 +104,7 @@ class Elsewhere:
     role: str = "other"
 
     @classmethod
-    def told(cls, record: Record) -> "Elsewhere":
+    def told(cls, record: Record) -> "RemoteParticipant":
         """By a `joined` record of another node."""
         data = record.data
         types = frozenset(data["types"])
@@ -165,7 +165,7 @@ class Room:
     events: int = 0
     last: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
-    elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
+    elsewhere: dict[str, RemoteParticipant] = field(default_factory=dict)
     wanted_modes: dict[str, str] | None = None  # what was asked for, while it is on its way
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
@@ -185,7 +185,7 @@ class Room:
             head=state.head,
             events=state.events,
             last=state.last,
-            elsewhere={one.name: one for one in map(Elsewhere.told, state.present)},
+            elsewhere={one.name: one for one in map(RemoteParticipant.told, state.present)},
         )
 
     @property

@@ -13,7 +13,7 @@ from orders.cli.output import as_json, clock, note, note_connections, paint, say
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
-from orders.clients.place import Place
+from orders.clients.place import ResumePoint
 from orders.errors import CannotStart, Refused
 
 _COLOURS = {"order_placed": "placed", "order_confirmed": "confirmed", "order_rejected": "rejected"}
@@ -27,7 +27,7 @@ class Tail:
     ) -> None:
         self.url, self.room, self.after = server_url(url), room, after
         self.types, self.json, self.all = types, json, all
-        self._place = Place()
+        self._place = ResumePoint()
 
     async def follow(self) -> None:
         """Show what comes, until told to stop; comes back by itself and repeats nothing."""

@@ -16,8 +16,8 @@ from yarl import URL
 from orders.clients.address import DEFAULT_URL, pause_before, server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
-from orders.clients.place import Place, attempt_of
-from orders.clients.unanswered import Unanswered
+from orders.clients.place import ResumePoint, attempt_of
+from orders.clients.unanswered import PendingPublishes
 from orders.domain.envelope import Event
 from orders.errors import Close, OrdersError, Refused, WrongParameter
 
@@ -77,8 +77,8 @@ class Participant:
             "session": secrets.token_urlsafe(24),
         }
         self._listen, self._patient, self._on_broker = listen, patient, on_broker
-        self._place = Place(after)
-        self._unanswered = Unanswered()
+        self._place = ResumePoint(after)
+        self._unanswered = PendingPublishes()
         self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
         self._read_on = asyncio.Event()
         self._ended: Exception | None = None

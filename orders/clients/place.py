@@ -16,7 +16,7 @@ def attempt_of(event: Event) -> int | None:
     return attempt if isinstance(attempt, int) else None
 
 
-class Place:
+class ResumePoint:
     """`after` is what to connect with: the id of the last event seen, `start`, or None."""
 
     def __init__(self, after: str | None = None) -> None:

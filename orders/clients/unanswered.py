@@ -6,7 +6,7 @@ from orders.domain.envelope import Event
 from orders.errors import OrdersError, Refused, StorageFailed
 
 
-class Unanswered:
+class PendingPublishes:
     """Texts in the order sent, each with someone who waits for its answer."""
 
     def __init__(self) -> None:

@@ -11,13 +11,13 @@ from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
+from orders.broker.leases import Leases
 from orders.broker.records import Record
-from orders.broker.room import Elsewhere, Participant, Room
+from orders.broker.room import Participant, RemoteParticipant, Room
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
-from orders.engines.base import MOST_BYTES, Filter
-from orders.engines.leases import Leases
 from orders.errors import NotFound, Refused
-from orders.node import Node
+from orders.journal.base import MOST_BYTES, Filter
+from orders.server import Node
 from orders.web.bots import BOTS
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
@@ -107,7 +107,7 @@ def _here(participant: Participant) -> dict[str, Any]:
     }
 
 
-def _elsewhere(one: Elsewhere, held: int) -> dict[str, Any]:
+def _elsewhere(one: RemoteParticipant, held: int) -> dict[str, Any]:
     return {
         "name": one.name,
         "types": sorted(one.types),

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from orders import __version__
 from orders.errors import OrdersError
-from orders.node import Node
+from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from orders import __version__
-from orders.broker.commands import SAID, TOLD
+from orders.broker.messages import COMMANDS, SERVER_EVENTS
 from orders.broker.modes import Mode
 from orders.domain.envelope import NAME, ROOM, Event
 from orders.domain.orders import OrderConfirmed, OrderPlaced, OrderRejected
@@ -25,7 +25,11 @@ ORDER_EVENTS: dict[str, type[BaseModel]] = {
     "order_rejected": OrderRejected,
 }
 #: What goes both ways, what the broker alone says, and what it alone is told.
-PASSED_ON, SAID_BY_BROKER, TOLD_TO_BROKER = tuple(ORDER_EVENTS), tuple(SAID), tuple(TOLD)
+PASSED_ON, SAID_BY_BROKER, TOLD_TO_BROKER = (
+    tuple(ORDER_EVENTS),
+    tuple(SERVER_EVENTS),
+    tuple(COMMANDS),
+)
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
@@ -76,7 +80,12 @@ _QUERY: dict[str, dict[str, Any]] = {
 
 def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, Any]:
     """The AsyncAPI 3.0 document of a server that is reached at `http://localhost:8080`, say."""
-    models: dict[str, type[BaseModel]] = {"envelope": Event, **ORDER_EVENTS, **SAID, **TOLD}
+    models: dict[str, type[BaseModel]] = {
+        "envelope": Event,
+        **ORDER_EVENTS,
+        **SERVER_EVENTS,
+        **COMMANDS,
+    }
     schemas = _schemas(models)
     messages = {name: _message(name, model) for name, model in models.items() if name != "envelope"}
     return {

@@ -1,4 +1,4 @@
-"""A WebSocket as the broker's outlet: whole frames, written to the transport at once."""
+"""A WebSocket as the broker's transport: whole frames, written to the transport at once."""
 
 import asyncio
 import struct

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from orders.broker.records import Record
 from orders.broker.room import Room
-from orders.engines.base import Engine, Filter
+from orders.journal.base import Engine, Filter
 
 PAGE = 500
 

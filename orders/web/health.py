@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orders.node import Node
+from orders.server import Node
 from orders.web.keys import NODE
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)

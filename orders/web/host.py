@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from orders.broker.room import Room
 from orders.domain.envelope import is_room, is_uuid
 from orders.errors import NotFound, Refused
-from orders.node import Node
+from orders.server import Node
 from orders.web.api import answer, snapshot
 from orders.web.bots import BOTS, own_url
 from orders.web.keys import NODE

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from orders.node import Node
+from orders.server import Node
 from orders.settings import Settings
 
 

@@ -15,10 +15,10 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
+from orders.clock import now_ms
 from orders.domain.envelope import is_uuid
 from orders.errors import Close, OrdersError, StorageFailed, WrongParameter
-from orders.node import Node
-from orders.node.clock import now_ms
+from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
 from orders.web.connection import Connection, frame
@@ -131,7 +131,7 @@ class _Aside:
         self._next = time.monotonic() + LOOK
         bots = [bot.told() for bot in self._bots.of(room.name)]
         people = room.participants.values()
-        slow = [one.name for one in people if one.outlet.unread() > self._slow_from]
+        slow = [one.name for one in people if one.transport.unread() > self._slow_from]
         changes: list[dict[str, Any]] = []
         if bots != self._told["bots"]:
             changes.append({"kind": "bots", "at": now_ms(), "bots": bots})

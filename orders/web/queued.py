@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import from_json
 
+from orders.broker.leases import State
 from orders.broker.records import Kind
-from orders.engines.leases import State
-from orders.node.clock import now_ms
+from orders.clock import now_ms
 from orders.web.api import answer, room_named
 
 MOST_QUEUED = 100  # of each state, oldest first

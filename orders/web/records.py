@@ -8,12 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
+from orders.broker.presence import standing
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.broker.standing import standing
 from orders.domain.envelope import id_text
 from orders.errors import NotFound, Refused
-from orders.node import Node
+from orders.server import Node
 from orders.web.api import answer, record_named, room_named
 from orders.web.observe import told
 

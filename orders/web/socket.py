@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from aiohttp import HttpVersion11, WSMsgType, web
 
-from orders.broker import commands
+from orders.broker import messages
 from orders.broker.broker import check_name
 from orders.broker.modes import check_patterns
 from orders.broker.room import Participant, Room
+from orders.clock import new_id, now_ms
 from orders.domain.envelope import is_name, is_room, is_uuid
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed, WrongParameter
-from orders.node import Node
-from orders.node.clock import new_id, now_ms
+from orders.server import Node
 from orders.web.connection import CLOSE_GRACE, Connection, frame
 from orders.web.keys import NODE, SETTINGS
 from orders.web.security import check_stranger
@@ -28,7 +28,7 @@ CONNECTIONS = web.AppKey("connections", set[Connection])
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ConnectOptions:
     """What the query of an upgrade asks for."""
 
     room: str = "main"
@@ -42,7 +42,7 @@ class Wishes:
     session: str | None = None
 
     @classmethod
-    def read(cls, query: Mapping[str, str]) -> "Wishes":
+    def read(cls, query: Mapping[str, str]) -> "ConnectOptions":
         """Every parameter, or `WrongParameter` with the first that is wrong."""
         types = query.get("types")
         return cls(
@@ -146,7 +146,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     node = request.app[NODE]
     participant = None
     try:
-        wishes = Wishes.read(request.query)
+        wishes = ConnectOptions.read(request.query)
         room = await node.enter(wishes.room, begin=True)
         participant = wishes.participant(room, connection)
         await node.join(participant, wishes.name, wishes.after)
@@ -191,8 +191,8 @@ async def _listen(
 
 def refuse_and_close(connection: Connection, error: OrdersError) -> None:
     """What a browser could not see of a refused upgrade: said after the handshake, then closed."""
-    said = commands.Error(code=error.code, message=error.message)
-    connection.write(frame(commands.say(said, now_ms(), new_id())))
+    said = messages.Error(code=error.code, message=error.message)
+    connection.write(frame(messages.say(said, now_ms(), new_id())))
     if isinstance(error, Full):
         code = Close.FULL
     elif isinstance(error, StorageFailed):
@@ -228,7 +228,7 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
 def check_upgrade(request: web.Request) -> None:
     """Refuse with HTTP 400 what is no proper upgrade."""
     if request.headers.get("Upgrade", "").lower() != "websocket":
-        Wishes.read(request.query)
+        ConnectOptions.read(request.query)
         raise Refused(
             "upgrade_expected",
             "This address speaks WebSocket: connect with new WebSocket('ws://…/ws').",

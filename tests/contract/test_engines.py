@@ -16,15 +16,18 @@ from typing import Any
 
 import pytest
 
+from orders.broker import leases
 from orders.broker.records import Kind, Record, RoomState, control
 from orders.domain.envelope import Event, id_text
-from orders.engines import base, ids, leases, writer
-from orders.engines.base import Claimed, Engine, Filter, Outcome
-from orders.engines.memory import MemoryEngine
-from orders.engines.sqlite import SqliteEngine
 from orders.errors import StorageFailed
+from orders.journal import base
+from orders.journal.base import Claimed, Engine, Filter, Outcome
+from orders.journal.memory import MemoryEngine
+from orders.journal.sqlite import id_index as ids
+from orders.journal.sqlite import writer
+from orders.journal.sqlite.engine import SqliteEngine
 from tests.nats_servers import Nats, required
-from tests.outlets import Nobody
+from tests.transports import Nobody
 from tests.wire import until
 
 ACCEPTED, DUPLICATE, CONFLICT = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.CONFLICT
@@ -99,7 +102,7 @@ class Journal:
         self._arrived: set[int] = set()
 
     async def open(self) -> None:
-        self.engine.neighbours = Nobody()
+        self.engine.callbacks = Nobody()
         self.states = await self.engine.open()
         if self.engine.shared:
             entered = [await self.engine.enter(room, begin=False) for room in self.ROOMS]
@@ -181,11 +184,11 @@ async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
             journal = Journal(lambda: SqliteEngine(directory / "orders.db", MAX_ATTEMPTS))
         else:
             required()
-            from orders.engines.nats import NatsEngine
+            from orders.journal.nats import NatsEngine
 
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr("orders.engines.nats.work.ABSENCE", 1)
-            patch.setattr("orders.engines.nats.work.AT_WORK", 0.3)
+            patch.setattr("orders.journal.nats.work.ABSENCE", 1)
+            patch.setattr("orders.journal.nats.work.AT_WORK", 0.3)
             nats = stack.enter_context(Nats(directory / "nats"))
             journal = Journal(
                 lambda: NatsEngine([nats.url], max_attempts=MAX_ATTEMPTS, synced=True)

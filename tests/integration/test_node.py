@@ -11,16 +11,16 @@ from typing import Any, Self
 
 import pytest
 
-from orders.broker.rates import Limits
+from orders.broker import leases
+from orders.broker.limits import Limits
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.engines import leases
-from orders.engines.base import Answer, Engine
-from orders.engines.memory import MemoryEngine
-from orders.engines.sqlite import SqliteEngine
 from orders.errors import Close, Full, StorageFailed
-from orders.node import Node
-from tests.outlets import Party, join, running, settled
+from orders.journal.base import Answer, Engine
+from orders.journal.memory import MemoryEngine
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.server import Node
+from tests.transports import Party, join, running, settled
 from tests.wire import until
 
 NO_LIMITS = Limits(rate=0)
@@ -225,7 +225,7 @@ async def test_what_the_disk_refuses_the_host_is_not_true_and_he_hears_of_it(act
             await getattr(node.host, act)(room)
         alice.tick(1)
         await alice.fence()
-        assert alice.outlet.codes().count("storage_full") == 1
+        assert alice.transport.codes().count("storage_full") == 1
         assert room.paused is (act == "resume")
         engine.failing = False
         await node.host.resume(room)
@@ -248,7 +248,7 @@ async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_r
         alice.tick(1)
         await alice.fence()
         alice.leave()
-        assert bob.outlet.heard[0]["type"] == "broker.welcome"
+        assert bob.transport.heard[0]["type"] == "broker.welcome"
         engine.failing = False
         assert await node.storage_failure() is None
         carol = await join(node, "carol")
@@ -282,7 +282,7 @@ async def test_events_in_the_batch_of_a_reset_belong_to_the_beginning_they_came_
     await alice.fence()
     assert await log(node, "class") == [3, 4, 5]
     assert alice.numbers == [1, 2, 3, 4, 5]
-    last = alice.outlet.of_type("tick")[-1]["id"]
+    last = alice.transport.of_type("tick")[-1]["id"]
     assert (room.events, room.last) == (3, last)
     alice.leave()
     await settled(node, room)
@@ -295,8 +295,8 @@ async def test_a_reset_is_a_notice_to_all_and_no_second_welcome(node: Node, main
     await node.host.reset(main)
     alice.tick(1)
     await alice.fence()
-    assert alice.outlet.codes()[0] == bob.outlet.codes()[0] == "reset"
-    assert len(alice.outlet.of_type("broker.welcome")) == 1
+    assert alice.transport.codes()[0] == bob.transport.codes()[0] == "reset"
+    assert len(alice.transport.of_type("broker.welcome")) == 1
     assert bob.numbers == [1]
     records = await node.engine.read("main", 0, 99)
     present = {r.data["name"] for r in records if r.kind is Kind.JOINED}
@@ -321,7 +321,7 @@ async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginn
         await alice.fence()
         heard = [number for number in back.numbers if number > 20]
         assert heard == [21, 22, 23, 24, 25]
-        assert len(back.outlet.of_type("broker.caught_up")) == 1
+        assert len(back.transport.of_type("broker.caught_up")) == 1
 
 
 async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_once(
@@ -337,8 +337,8 @@ async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_onc
         await node.host.reset(main)
         alice.tick(3)
         await alice.fence()
-        slow.outlet.reads = True
-        slow.outlet.read()
+        slow.transport.reads = True
+        slow.transport.read()
         alice.tick(2)
 
         async def caught_up() -> bool:
@@ -364,7 +364,7 @@ async def test_an_after_that_was_looked_up_before_a_reset_holds_no_longer(
         alice.tick(3)
         await alice.fence()
         await bob.fence()
-        assert bob.outlet.codes()[0] == "unknown_position"
+        assert bob.transport.codes()[0] == "unknown_position"
         assert bob.numbers == [10, 11, 12]
 
 
@@ -451,7 +451,7 @@ async def test_who_was_taken_over_speaks_no_more_and_leaves_nobody_behind(
     old.leave()
     new.tick(1)
     assert (await new.hears(1))[0]["source"] == "guest-1"
-    assert old.outlet.closed is Close.TAKEN_OVER
+    assert old.transport.closed is Close.TAKEN_OVER
     assert main.participants == {"guest-1": new.participant}
     new.leave()
     await settled(node, main)
@@ -475,7 +475,7 @@ async def test_participants_queues_and_audiences_are_gone_when_all_have_left(
         await settled(node, main)
     assert (main.participants, main.audiences, main.sessions) == ({}, {}, {})
     assert node.engine.queue("main").depths()["tick"] == {"ready": 9, "in_flight": 0, "dead": 0}
-    assert [(p.name, p.gone, p.live, p.held, p.outlet.unread()) for p in node._lagging] == []
+    assert [(p.name, p.gone, p.live, p.held, p.transport.unread()) for p in node._lagging] == []
 
 
 async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
@@ -483,7 +483,7 @@ async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
     async with running(SqliteEngine(tmp_path / "orders.db"), limits=limits) as node:
         alice = await join(node, "alice")
         for name in ("alice", None):
-            refused = Party(node, alice.participant, alice.outlet)
+            refused = Party(node, alice.participant, alice.transport)
             with pytest.raises(Full):
                 refused = await join(node, name)
             assert refused.participant is alice.participant
@@ -504,8 +504,8 @@ async def test_the_welcome_comes_first_whatever_happens_meanwhile(node: Node, ma
         gate.open()
         await asyncio.gather(pausing, setting)
         await bob.fence()
-        assert bob.outlet.heard[0]["type"] == "broker.welcome"
-        assert alice.outlet.codes()[-1] == "paused"
+        assert bob.transport.heard[0]["type"] == "broker.welcome"
+        assert alice.transport.codes()[-1] == "paused"
 
 
 async def test_quiet_spares_one_the_welcome_and_accepted_and_nothing_else(
@@ -516,7 +516,7 @@ async def test_quiet_spares_one_the_welcome_and_accepted_and_nothing_else(
     await quiet.fence()
     await node.host.set_modes(main, {"*": "pubsub"})
     await node.host.pause(main)
-    types = [event["type"] for event in quiet.outlet.heard]
+    types = [event["type"] for event in quiet.transport.heard]
     expected = {"broker.caught_up", "tick", "broker.error", "broker.modes", "broker.notice"}
     assert set(types) == expected
 
@@ -537,7 +537,7 @@ async def test_answers_come_one_to_an_event_in_the_order_sent(node: Node) -> Non
     await alice.fence()
     answers = [
         event["data"].get("code", event["data"].get("duplicate", "accepted"))
-        for event in alice.outlet.heard[1:-1]
+        for event in alice.transport.heard[1:-1]
     ]
     assert answers == [
         "accepted", "wrong_data", True, "id_conflict", "unknown_command", "wrong_source",
@@ -557,14 +557,14 @@ async def test_a_slow_reader_reads_on_from_the_journal_and_misses_nothing(tmp_pa
         for _ in range(40):
             alice.tick(50)
             await alice.fence()
-            most = max(most, slow.outlet.unread())
-            slow.outlet.read()
-        slow.outlet.reads = True
-        slow.outlet.read()
+            most = max(most, slow.transport.unread())
+            slow.transport.read()
+        slow.transport.reads = True
+        slow.transport.read()
         await slow.hears(2000)
         assert slow.numbers == fast.numbers == list(range(1, 2001))
         assert most < 300_000, "what waits for it is bounded"
-        assert slow.outlet.of_type("broker.caught_up") == []
+        assert slow.transport.of_type("broker.caught_up") == []
 
 
 async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are_not(
@@ -578,16 +578,16 @@ async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are
     await alice.fence()
 
     async def cut_off() -> bool:
-        return stopped.outlet.closed is Close.TOO_SLOW
+        return stopped.transport.closed is Close.TOO_SLOW
 
     await until(cut_off, "who reads nothing is cut off")
     stopped.leave()
     alice.tick(50)
     await alice.fence()
     assert neighbour.numbers == list(range(1, 101))
-    assert (alice.outlet.closed, neighbour.outlet.closed) == (None, None)
+    assert (alice.transport.closed, neighbour.transport.closed) == (None, None)
     assert node.stats.slow == 1
-    assert [(p.name, p.gone, p.live, p.held, p.outlet.unread()) for p in node._lagging] == []
+    assert [(p.name, p.gone, p.live, p.held, p.transport.unread()) for p in node._lagging] == []
 
 
 async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothing(
@@ -629,9 +629,9 @@ async def test_what_comes_while_the_last_page_is_read_is_heard_after_it_and_once
         assert back.numbers == []
     await back.hears(8)
     assert back.numbers == [1, 2, 3, 4, 5, 6, 7, 8]
-    types = [e["type"] for e in back.outlet.heard if e["type"] in ("tick", "broker.caught_up")]
+    types = [e["type"] for e in back.transport.heard if e["type"] in ("tick", "broker.caught_up")]
     assert types.index("broker.caught_up") == 5
-    assert back.outlet.of_type("broker.caught_up")[0]["data"] == {"events": 5}
+    assert back.transport.of_type("broker.caught_up")[0]["data"] == {"events": 5}
 
 
 async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: Room) -> None:
@@ -648,7 +648,9 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
         gate.open()
         await back.hears(7)
         assert back.numbers == [1, 2, 3, 4, 5, 6, 7]
-        types = [e["type"] for e in back.outlet.heard if e["type"] in ("tick", "broker.caught_up")]
+        types = [
+            e["type"] for e in back.transport.heard if e["type"] in ("tick", "broker.caught_up")
+        ]
     assert types == ["tick"] * 5 + ["broker.caught_up"] + ["tick"] * 2
 
 
@@ -671,7 +673,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
         await carol.hears(3)
         assert sorted(carol.numbers) == [1, 2, 3]
         assert bob.numbers == []
-        for event in carol.outlet.of_type("tick"):
+        for event in carol.transport.of_type("tick"):
             carol.ack(event["id"])
         await carol.fence()
         assert node.engine.queue("main").entries == {}
@@ -688,7 +690,7 @@ async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main:
     (third,) = await carol.hears(1)
     carol.ack(held[0]["id"])
     await carol.fence()
-    assert carol.outlet.codes()[0] == "not_held"
+    assert carol.transport.codes()[0] == "not_held"
     bob.leave()
     carol.ack(third["id"])
     again = (await carol.hears(2))[1]
@@ -703,7 +705,7 @@ async def test_an_ack_may_spell_the_id_as_it_likes(node: Node, main: Room) -> No
     assert event["id"] == ID.upper()
     bob.ack(ID.lower())
     await bob.fence()
-    assert bob.outlet.codes() == ["malformed_json"]
+    assert bob.transport.codes() == ["malformed_json"]
     assert node.engine.queue("main").entries == {}
 
 
@@ -740,7 +742,7 @@ async def test_whatever_is_sent_is_answered_and_the_pump_goes_on(
                 count += 1
         await alice.fence()
     assert count > 3000
-    assert alice.outlet.closed is None
+    assert alice.transport.closed is None
     neighbour.tick(1)
     await neighbour.hears(1, "broker.accepted")
 
@@ -763,5 +765,5 @@ async def test_a_batch_of_which_a_part_is_refused_is_stored_for_the_rest(node: N
         alice.send({"type": "tick", "id": ID, "data": {"n": number}})
     alice.tick(3)
     await alice.fence()
-    assert alice.outlet.codes().count("id_conflict") == 49
+    assert alice.transport.codes().count("id_conflict") == 49
     assert await log(node) == [0, 1, 2, 3]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orders.broker.rates import Limits
+from orders.broker.limits import Limits
 from orders.broker.records import Record
-from orders.engines.sqlite import SqliteEngine
-from orders.node import Node, passages
-from tests.outlets import join, running, settled
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.server import Node, replay_cache
+from tests.transports import join, running, settled
 from tests.wire import until
 
 EVENTS = 1200  # more than two pages
@@ -52,7 +52,7 @@ async def test_those_who_come_back_to_different_places_soon_read_together(node: 
     alice = await join(node, "alice")
     alice.tick(EVENTS)
     await alice.fence()
-    ids = [event["id"] for event in alice.outlet.of_type("tick")]
+    ids = [event["id"] for event in alice.transport.of_type("tick")]
     reads = Reads(node)
     crowd = await asyncio.gather(*(join(node, f"p{n}", after=ids[n]) for n in range(10)))
     for number, party in enumerate(crowd):
@@ -84,7 +84,7 @@ async def test_each_of_a_crowd_hears_what_it_subscribed_to_and_none_of_its_own_w
     heard = {}
     for party in crowd:
         (said,) = await party.hears(1, "broker.caught_up")
-        ticks, news = party.outlet.of_type("tick"), party.outlet.of_type("news")
+        ticks, news = party.transport.of_type("tick"), party.transport.of_type("news")
         assert said["data"]["events"] == len(ticks) + len(news)
         heard[party.participant.name] = (len(ticks), len(news))
         assert party.participant.delivered == said["data"]["events"]
@@ -95,14 +95,14 @@ async def test_each_of_a_crowd_hears_what_it_subscribed_to_and_none_of_its_own_w
         "bob": (EVENTS // 2, 1),
         "carol": (EVENTS, 2),
     }
-    assert {event["source"] for event in crowd[3].outlet.of_type("tick")} == {"alice"}
+    assert {event["source"] for event in crowd[3].transport.of_type("tick")} == {"alice"}
 
 
 async def test_what_was_read_is_kept_in_bounds_and_dropped_when_all_have_caught_up(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passages, "MOST_KEPT", 2)
-    kept = passages.Passages(node.engine, node.frame)
+    monkeypatch.setattr(replay_cache, "MOST_KEPT", 2)
+    kept = replay_cache.ReplayCache(node.engine, node.frame)
     alice = await join(node, "alice")
     alice.tick(EVENTS)
     await alice.fence()
@@ -122,7 +122,7 @@ async def test_a_room_that_began_anew_is_read_anew(node: Node) -> None:
     alice = await join(node, "alice")
     alice.tick(3)
     await alice.fence()
-    kept = passages.Passages(node.engine, node.frame)
+    kept = replay_cache.ReplayCache(node.engine, node.frame)
     with kept.reader():
         assert (await kept.read(room, 0, room.cursor, 500, types)).events == 3
         await node.host.reset(room)
@@ -143,10 +143,10 @@ async def test_who_changes_its_subscription_while_it_catches_up_hears_by_the_new
     late.send({"type": "broker.subscribe", "data": {"types": ["news"]}})
 
     async def caught_up() -> bool:
-        return bool(late.outlet.of_type("broker.caught_up"))
+        return bool(late.transport.of_type("broker.caught_up"))
 
     await until(caught_up, "it has caught up")
-    ticks = len(late.outlet.of_type("tick"))
+    ticks = len(late.transport.of_type("tick"))
     assert ticks % 500 == 0 or ticks == EVENTS, "it hears a passage, or none of it"
-    (said,) = late.outlet.of_type("broker.caught_up")
+    (said,) = late.transport.of_type("broker.caught_up")
     assert said["data"]["events"] == ticks

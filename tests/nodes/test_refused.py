@@ -11,19 +11,19 @@ import pytest
 
 from orders.errors import CannotStart
 from tests.nats_servers import Nats, free_port, required
-from tests.outlets import Nobody
 from tests.process import orders
+from tests.transports import Nobody
 
 if TYPE_CHECKING:
-    from orders.engines.nats import NatsEngine
+    from orders.journal.nats import NatsEngine
 
 
 def engine(*addresses: str) -> "NatsEngine":
     required()
-    from orders.engines.nats import NatsEngine
+    from orders.journal.nats import NatsEngine
 
     engine = NatsEngine(addresses, max_attempts=5)
-    engine.neighbours = Nobody()
+    engine.callbacks = Nobody()
     return engine
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from orders.broker.records import Kind, Record, control
 from orders.domain.envelope import Event
 from tests.nats_servers import Nats, required
-from tests.outlets import Nobody
+from tests.transports import Nobody
 from tests.wire import until
 
 if TYPE_CHECKING:
-    from orders.engines.nats import NatsEngine
+    from orders.journal.nats import NatsEngine
 
 EVENTS = 700  # more than make a node that ends keep a snapshot
 
@@ -40,10 +40,10 @@ def leave_no_snapshot(engine: "NatsEngine") -> None:
 
 
 async def opened(nats: Nats) -> "NatsEngine":
-    from orders.engines.nats import NatsEngine
+    from orders.journal.nats import NatsEngine
 
     engine = NatsEngine([nats.url])
-    engine.neighbours = Nobody()
+    engine.callbacks = Nobody()
     await engine.open()
     return engine
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from orders.broker.commands import SAID, TOLD, Accepted, say
+from orders.broker.messages import COMMANDS, SERVER_EVENTS, Accepted, say
 from orders.broker.records import Kind, Record, control
 from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS, document
@@ -50,7 +50,12 @@ def test_the_schema_does_refuse_what_is_not_asyncapi(api: dict[str, Any]) -> Non
 
 
 def test_every_event_type_is_in_it(api: dict[str, Any]) -> None:
-    assert set(api["components"]["messages"]) == {*ORDER_EVENTS, *SAID, *TOLD, *MESSAGES}
+    assert set(api["components"]["messages"]) == {
+        *ORDER_EVENTS,
+        *SERVER_EVENTS,
+        *COMMANDS,
+        *MESSAGES,
+    }
     used = {
         message["$ref"].rpartition("/")[2]
         for operation in api["operations"].values()

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from orders.broker.broker import Broker, Item
-from orders.broker.rates import Limits, is_abusive
+from orders.broker.limits import Limits, is_abusive
 from orders.broker.records import Kind, RoomState
 from orders.broker.room import Participant, Room
 from orders.errors import Full
-from tests.outlets import Outlet
+from tests.transports import Transport
 
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
 
@@ -27,7 +27,7 @@ class Counter:
         self.items: list[Item] = []
 
     def join(self, name: str | None = None, **wishes: Any) -> Participant:
-        participant = Participant(self.room, name or "", Outlet(), **wishes)
+        participant = Participant(self.room, name or "", Transport(), **wishes)
         self.take(self.broker.join(participant, name, 0))
         return participant
 
@@ -147,7 +147,7 @@ def test_nobody_speaks_as_the_broker() -> None:
 def test_the_same_name_in_two_rooms_is_two_participants() -> None:
     journal = Counter()
     journal.join("alice")
-    other = Participant(journal.broker.open_room("other"), "alice", Outlet())
+    other = Participant(journal.broker.open_room("other"), "alice", Transport())
     journal.broker.join(other, "alice", 0)
     assert other.name == "alice"
 
@@ -186,7 +186,7 @@ def test_a_session_that_ended_is_forgotten() -> None:
 def test_the_leaving_of_who_was_never_let_in_is_no_news() -> None:
     journal = Counter(Limits(max_participants=1))
     alice = journal.join("alice")
-    refused = Participant(journal.room, "alice", Outlet())
+    refused = Participant(journal.room, "alice", Transport())
     with pytest.raises(Full):
         journal.broker.join(refused, "alice", 0)
     assert journal.broker.leave(refused, 0) == []
@@ -523,7 +523,7 @@ def test_a_full_room_still_lets_a_session_take_over() -> None:
 def test_an_empty_room_without_events_is_forgotten_but_not_main() -> None:
     journal = Counter()
     room = journal.broker.open_room("other")
-    participant = Participant(room, "alice", Outlet())
+    participant = Participant(room, "alice", Transport())
     journal.broker.join(participant, "alice", 0)
     assert not journal.broker.forget(room)
     journal.broker.leave(participant, 0)

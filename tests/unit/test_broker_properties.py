@@ -28,15 +28,15 @@ from hypothesis.stateful import (
     rule,
 )
 
+from orders.broker.leases import State
+from orders.broker.limits import Limits
 from orders.broker.modes import matches
-from orders.broker.rates import Limits
 from orders.broker.records import Kind, Record
 from orders.domain.envelope import id_text
-from orders.engines.base import Answer, Claimed
-from orders.engines.leases import State
-from orders.engines.memory import MemoryEngine
-from orders.node import Node, Options
-from tests.outlets import Outlet, Party, join, line
+from orders.journal.base import Answer, Claimed
+from orders.journal.memory import MemoryEngine
+from orders.server import Node, Options
+from tests.transports import Party, Transport, join, line
 
 T = TypeVar("T")
 
@@ -96,8 +96,8 @@ class Known:
     left: bool = False
 
     @property
-    def outlet(self) -> Outlet:
-        return self.party.outlet
+    def transport(self) -> Transport:
+        return self.party.transport
 
     @property
     def name(self) -> str:
@@ -114,10 +114,10 @@ class Machine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = 1000.0
         self.patches: list[Any] = [
-            patch("orders.node.queues.time", SimpleNamespace(monotonic=lambda: self.clock)),
-            patch("orders.node.replay.POLL", 0),
-            patch("orders.node.replay.PAGE", 4),
-            patch("orders.engines.leases.AT_HAND", 2),
+            patch("orders.server.queues.time", SimpleNamespace(monotonic=lambda: self.clock)),
+            patch("orders.server.replay.POLL", 0),
+            patch("orders.server.replay.PAGE", 4),
+            patch("orders.broker.leases.AT_HAND", 2),
         ]
         for patched in self.patches:
             patched.start()
@@ -217,7 +217,7 @@ class Machine(RuleBasedStateMachine):
     def answer(self, known: Known, nack: bool, old: bool, turns: int) -> None:
         """It acks or nacks all that it holds, or what it was given first of all, long ago."""
         self._go_on(50)
-        given = [event["id"] for event in known.outlet.heard if "attempt" in event]
+        given = [event["id"] for event in known.transport.heard if "attempt" in event]
         number = known.party.participant.number
         held = [id_text(entry.key) for entry in self.engine.queue("main").held_by(number)]
         for id in given[:1] if old else held:
@@ -262,9 +262,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(known=people, reads=st.booleans())
     def stop_reading_or_read_on(self, known: Known, reads: bool) -> None:
-        known.outlet.reads = reads or known.steady
+        known.transport.reads = reads or known.steady
         if reads:
-            known.outlet.read()
+            known.transport.read()
 
     def _go_on(self, turns: int) -> None:
         """A batch is begun, if none is under way; and it goes on a little."""
@@ -308,8 +308,8 @@ class Machine(RuleBasedStateMachine):
         """Everyone reads, all batches are taken; what is held by a pause stays held."""
         for known in self.everyone:
             if not known.left:
-                known.outlet.reads = True
-                known.outlet.read()
+                known.transport.reads = True
+                known.transport.read()
         self.run(self._quiet())
         self._check_answers()
         self._check_credit()
@@ -334,7 +334,7 @@ class Machine(RuleBasedStateMachine):
         """Each message got one answer, in the order sent; quiet acks got none."""
         for known in self.everyone:
             answers = []
-            for event in known.outlet.heard:
+            for event in known.transport.heard:
                 kind, data = event["type"], event["data"]
                 if kind == "broker.accepted":
                     answers.append(data["event"])
@@ -389,7 +389,7 @@ class Machine(RuleBasedStateMachine):
         for known in self.everyone:
             if known.left or known.name != data["name"]:
                 continue
-            got = [e for e in known.outlet.heard if e["id"] == data["event"]]
+            got = [e for e in known.transport.heard if e["id"] == data["event"]]
             assert got, (known.name, data)
 
     def _check_what_was_heard(self) -> None:
@@ -399,7 +399,7 @@ class Machine(RuleBasedStateMachine):
         modes = {r.position: r.mode for r in records}
         for known in self.everyone:
             heard = [
-                position[event["id"]] for event in known.outlet.heard if event["id"] in position
+                position[event["id"]] for event in known.transport.heard if event["id"] in position
             ]
             news = [place for place in heard if modes[place] != "queue"]
             expected = self._expected(known, records)

@@ -6,7 +6,7 @@ import pytest
 
 from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
 from orders.clients.memory import REMEMBERED, Memory
-from orders.clients.place import Place, attempt_of
+from orders.clients.place import ResumePoint, attempt_of
 from orders.domain.envelope import Event
 from orders.errors import Close, Refused
 
@@ -24,8 +24,8 @@ def broker(type: str, **data: Any) -> Event:
     return event(999, f"broker.{type}", "broker", data=data)
 
 
-def welcomed(last: str | None = None, after: str | None = None, **modes: str) -> Place:
-    place = Place(after)
+def welcomed(last: str | None = None, after: str | None = None, **modes: str) -> ResumePoint:
+    place = ResumePoint(after)
     place.hear(broker("welcome", last=last, modes={"*": "relay", **modes}))
     return place
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orders import errors
-from orders.broker.commands import SAID, TOLD
+from orders.broker.messages import COMMANDS, SERVER_EVENTS
 from orders.broker.modes import Mode
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import Event
@@ -69,7 +69,7 @@ def test_every_setting_is_documented_as_flag_and_in_the_environment(setting: str
     assert f"--{setting.replace('_', '-')}" in MARKED
 
 
-@pytest.mark.parametrize("type", sorted({**SAID, **TOLD, **ORDER_EVENTS}))
+@pytest.mark.parametrize("type", sorted({**SERVER_EVENTS, **COMMANDS, **ORDER_EVENTS}))
 def test_every_event_type_is_documented(type: str) -> None:
     assert type in MARKED
 

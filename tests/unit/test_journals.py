@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import journals
 from orders.broker.records import Kind, Record
-from orders.engines.base import Filter, Outcome
-from orders.engines.sqlite import SqliteEngine
+from orders.journal.base import Filter, Outcome
+from orders.journal.sqlite.engine import SqliteEngine
 
 EVENTS = 1050
 

@@ -13,14 +13,15 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
     "errors": set(),
     "settings": set(),
+    "clock": set(),
     "logs": set(),
     "domain": {"domain"},
     "broker": {"broker", "domain", "settings"},
-    "engines": {"engines", "broker", "domain"},
-    "node": {"node", "engines", "broker", "domain", "settings"},
-    "web": {"web", "node", "engines", "broker", "domain", "settings"},
-    "clients": {"clients", "broker.commands", "broker.modes", "domain"},
-    "doctor": {"settings", "engines"},
+    "journal": {"journal", "broker", "domain"},
+    "server": {"server", "clock", "journal", "broker", "domain", "settings"},
+    "web": {"web", "server", "clock", "journal", "broker", "domain", "settings"},
+    "clients": {"clients", "broker.messages", "broker.modes", "domain"},
+    "doctor": {"settings", "journal"},
     "app": None,
     "cli": None,
     "__main__": None,
@@ -94,7 +95,7 @@ def test_what_is_pure_has_no_clock_socket_or_database(part: str) -> None:
 
 
 def test_these_tests_do_see_imports() -> None:
-    seen = modules_of_orders(imports_of(PACKAGE / "broker" / "commands.py"))
+    seen = modules_of_orders(imports_of(PACKAGE / "broker" / "messages.py"))
     assert {"domain.envelope", "broker.modes", "errors"} <= seen
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from orders.broker.leases import AFTER, MOST_TYPES, Entry, Leases, State
 from orders.broker.records import Kind, Record
-from orders.engines.leases import AFTER, MOST_TYPES, Entry, Leases, State
 
 TYPE = "work"
 NOW, UNTIL = 1000.0, 1030.0

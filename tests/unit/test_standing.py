@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from orders.broker.presence import standing
 from orders.broker.records import Kind, Record, control
-from orders.broker.standing import standing
 
 
 def story(*told: tuple[Kind, dict[str, Any]]) -> list[Record]:

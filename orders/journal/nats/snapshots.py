@@ -8,9 +8,9 @@ from nats.errors import Error as NatsError
 from nats.js.errors import ObjectNotFoundError
 from pydantic_core import from_json, to_json
 
-from orders.engines.nats import subjects
-from orders.engines.nats.link import Link
-from orders.engines.nats.room import FollowedRoom
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.room import FollowedRoom
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ LOADING = 10.0  # seconds
 class Snapshots:
     """One object a room and epoch; the newest counts, and an older one would do."""
 
-    def __init__(self, link: Link, replicas: int) -> None:
+    def __init__(self, link: NatsConnection, replicas: int) -> None:
         self._link, self._replicas = link, replicas
 
     async def open(self) -> None:

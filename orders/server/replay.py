@@ -9,12 +9,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from orders.broker.room import Participant
+from orders.clock import now_ms
 from orders.errors import StorageFailed
-from orders.node.clock import now_ms
-from orders.node.passages import Passages
+from orders.server.replay_cache import ReplayCache
 
 if TYPE_CHECKING:
-    from orders.node.node import Node
+    from orders.server.node import Node
 
 PAGE = 500
 POLL = 0.02
@@ -32,7 +32,7 @@ async def replay(node: "Node", participant: Participant, caught_up: bool) -> Non
 
 
 async def _replay(
-    node: "Node", passages: Passages, participant: Participant, caught_up: bool
+    node: "Node", passages: ReplayCache, participant: Participant, caught_up: bool
 ) -> None:
     room, events = participant.room, 0
     while not participant.gone:
@@ -60,7 +60,7 @@ async def _replay(
             participant.delivered += passage.events
             node.stats.delivered += passage.events
             if passage.events:
-                participant.outlet.write(passage.text)
+                participant.transport.write(passage.text)
             participant.written = passage.last
             await until_read(node, passages, participant)
         if not is_near:
@@ -68,8 +68,8 @@ async def _replay(
         held, participant.held = participant.held or [], None
         if participant.live:
             if caught_up:
-                participant.outlet.write(node.frame(node.broker.caught_up(events, now_ms())))
-            participant.outlet.write(b"".join(held))
+                participant.transport.write(node.frame(node.broker.caught_up(events, now_ms())))
+            participant.transport.write(b"".join(held))
             node.queues.touch(room)
             return
 
@@ -79,11 +79,11 @@ def _wishes(participant: Participant) -> tuple[frozenset[str], str | None]:
     return participant.types, None if participant.echo else participant.name
 
 
-async def until_read(node: "Node", passages: Passages, participant: Participant) -> None:
+async def until_read(node: "Node", passages: ReplayCache, participant: Participant) -> None:
     """Wait until what was written before has been read, so that memory stays bounded.
 
     One that reads as fast as we write lets others have their turn, too.
     """
     await asyncio.sleep(0)
-    while not participant.gone and participant.outlet.unread() > node.options.max_unread // 2:
+    while not participant.gone and participant.transport.unread() > node.options.max_unread // 2:
         await asyncio.sleep(max(POLL, passages.readers / MOST_LOOKS))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from orders.broker.broker import Item
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Participant, Room
+from orders.clock import now_ms
 from orders.errors import Close, NotFound, StorageFailed
-from orders.node.clock import now_ms
 
 if TYPE_CHECKING:
-    from orders.node.node import Node
+    from orders.server.node import Node
 
 PAGE = 500
 AWAY = 0.3  # seconds until a journal that is away is asked again
@@ -94,7 +94,7 @@ class Host:
 
     def kick(self, room: Room, name: str) -> None:
         """Remove a participant; it does not come back by itself."""
-        self.participant(room, name).outlet.close(Close.REMOVED, "the host removed you")
+        self.participant(room, name).transport.close(Close.REMOVED, "the host removed you")
 
     def mute(self, room: Room, name: str, muted: bool) -> None:
         """A muted participant hears everything, but its events are refused."""

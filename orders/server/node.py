@@ -7,25 +7,25 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders.broker import rates
+from orders.broker import limits
 from orders.broker.broker import Broker, Item
-from orders.broker.rates import Limits
+from orders.broker.leases import Entry
+from orders.broker.limits import Limits
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Participant, Room
+from orders.clock import new_id, now_ms
 from orders.domain.envelope import Event, is_room
-from orders.engines.base import Answer, Engine, Outcome
-from orders.engines.leases import Entry
 from orders.errors import Close, NotFound, OrdersError, Refused, StorageFailed
-from orders.node.clock import new_id, now_ms
-from orders.node.host import Host
-from orders.node.passages import Passages
-from orders.node.pump import Pump, conflict
-from orders.node.queues import Queues
-from orders.node.replay import replay
+from orders.journal.base import Answer, Engine, Outcome
+from orders.server.host import Host
+from orders.server.pump import Pump, conflict
+from orders.server.queues import Queues
+from orders.server.replay import replay
+from orders.server.replay_cache import ReplayCache
 
 TICK = 0.1
 AGAIN = 1.0  # seconds until what could not be stored is tried again
-UNUSED = 60.0  # seconds that a room stays where nobody is in it and nobody looks at it
+ROOM_IDLE_TIMEOUT = 60.0  # seconds that a room stays where nobody is in it and nobody looks at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Node:
         self.pump = Pump(self)
         self.queues = Queues(self)
         self.host = Host(self)
-        self.passages = Passages(engine, frame)
+        self.passages = ReplayCache(engine, frame)
         self._entering: dict[str, asyncio.Lock] = {}
-        engine.neighbours = self
+        engine.callbacks = self
         self._lagging: dict[Participant, float] = {}  # whose output is too long, since when
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,7 +100,7 @@ class Node:
         for room in self.broker.rooms.values():
             self.tell_all(room, text)
             for participant in list(room.participants.values()):
-                participant.outlet.close(Close.GOING_AWAY, "the server is going down")
+                participant.transport.close(Close.GOING_AWAY, "the server is going down")
 
     def room(self, name: str) -> Room:
         """The room, or `NotFound`."""
@@ -176,7 +176,7 @@ class Node:
         old = room.sessions.get(participant.session or "")
         if old is not None:
             self.queues.let_go(old, "its session was taken over")
-            old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
+            old.transport.close(Close.TAKEN_OVER, "another connection took over your session")
         for item in self.broker.join(participant, name, now_ms(), taken):
             self.pump.gather(item)
         if unknown:
@@ -204,7 +204,7 @@ class Node:
 
     def is_abusive(self, participant: Participant) -> bool:
         """Whether it has sent too much for too long."""
-        return rates.is_abusive(participant, self.broker.limits, time.monotonic())
+        return limits.is_abusive(participant, self.broker.limits, time.monotonic())
 
     async def publish(self, room: Room, event: Event, name: str) -> tuple[str, bool]:
         """Accept one event from who is no participant: its id, and whether it was a duplicate."""
@@ -223,7 +223,7 @@ class Node:
     def tell(self, participant: Participant, text: bytes) -> None:
         """Say something to one, beside the log."""
         if participant.welcomed and not participant.gone:
-            participant.outlet.write(self.frame(text))
+            participant.transport.write(self.frame(text))
 
     def tell_all(self, room: Room, text: bytes) -> None:
         """Say something to all in a room, beside the log."""
@@ -269,7 +269,7 @@ class Node:
             return {}
         self.queues.let_go(old, "its session was taken over")
         items = self.broker.leave(old, now_ms())
-        old.outlet.close(Close.TAKEN_OVER, "another connection took over your session")
+        old.transport.close(Close.TAKEN_OVER, "another connection took over your session")
         stored: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         items[-1].answered = lambda answer: None if stored.done() else stored.set_result(answer)
         for item in items:
@@ -304,23 +304,23 @@ class Node:
             if self.pump.failure and clock > tried + AGAIN:
                 tried = clock
                 self.pump.try_again()
-            if self.engine.shared and clock > left + UNUSED / 10:
+            if self.engine.shared and clock > left + ROOM_IDLE_TIMEOUT / 10:
                 left = clock
                 await self._leave_unused(clock)
             for participant, since in list(self._lagging.items()):
-                if participant.outlet.unread() <= self.options.max_unread:
+                if participant.transport.unread() <= self.options.max_unread:
                     del self._lagging[participant]
                 elif clock - since > self.options.slow_grace:
                     del self._lagging[participant]
                     self.stats.slow += 1
-                    participant.outlet.close(
+                    participant.transport.close(
                         Close.TOO_SLOW, "your unread output passed the limit: come back with after"
                     )
 
     async def _leave_unused(self, clock: float) -> None:
         """Rooms in which nobody here is any more: other nodes may have them."""
         for name, room in list(self.broker.rooms.items()):
-            if name != "main" and not room.participants and clock > room.used + UNUSED:
+            if name != "main" and not room.participants and clock > room.used + ROOM_IDLE_TIMEOUT:
                 del self.broker.rooms[name]
                 await self.engine.leave(name)
 

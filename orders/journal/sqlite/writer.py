@@ -12,7 +12,7 @@ T = TypeVar("T")
 IDLE = 0.05  # seconds without work after which the thread counts as idle
 
 
-class Writer(threading.Thread):
+class WriterThread(threading.Thread):
     """Runs jobs one after the other; `between(idle)` runs after each, and while there is none."""
 
     def __init__(self, between: Callable[[bool], None]) -> None:

@@ -4,10 +4,10 @@ node.py       rooms and participants, and what they ask
 pump.py       take all that waits → one append → dispatch → write
 queues.py     hand queued events to whoever's turn it is; leases, acks, dead letters
 replay.py     what somebody missed, in order, then live without a gap or a repeat
-passages.py  read once what many catch up with
+replay_cache.py  read once what many catch up with
 host.py       pause, step, resume, reset, kick, mute
 """
 
-from orders.node.node import Node, Options
+from orders.server.node import Node, Options
 
 __all__ = ["Node", "Options"]

@@ -1,7 +1,7 @@
 """Passages of a log, read once for all who catch up with it together.
 
 After a break a whole class comes back at once, and everybody reads the same. So what one of them
-read is kept for the others, as the one text that goes on the wire: however many outlets it waits
+read is kept for the others, as the one text that goes on the wire: however many transports it waits
 in, it is in memory once. All is dropped when nobody catches up any more.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.engines.base import Engine
 from orders.errors import StorageFailed
+from orders.journal.base import Engine
 
 #: Passages that are kept; each is about as long as an engine reads at once (`MOST_BYTES`) at most.
 MOST_KEPT = 128
@@ -38,7 +38,7 @@ class Passage:
     sources: frozenset[str]
 
 
-class Passages:
+class ReplayCache:
     """Reads passages from the journal. `frame` makes of a text what goes on the wire."""
 
     def __init__(self, engine: Engine, frame: Callable[[bytes], bytes]) -> None:

@@ -6,22 +6,22 @@ import time
 
 from orders.broker.records import Record
 from orders.domain.orders import Order
-from orders.engines.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
-from orders.engines.nats import subjects
-from orders.engines.nats.failures import unavailable
-from orders.engines.nats.link import Link
-from orders.engines.nats.room import FollowedRoom
-from orders.engines.nats.rooms import Rooms
+from orders.journal.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.failures import unavailable
+from orders.journal.nats.room import FollowedRoom
+from orders.journal.nats.rooms import Rooms
 
 CHUNK = 500  # records that are asked for at once
-LAGS = 0.02
+LAG_POLL = 0.02
 ANY = 2**63  # before which everything lies
 
 
 class Reading:
     """The reading side of the engine."""
 
-    _link: Link
+    _link: NatsConnection
     _rooms: Rooms
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
@@ -58,7 +58,7 @@ class Reading:
                 return records
             if time.monotonic() > clock + self._link.patience:
                 raise unavailable()
-            await asyncio.sleep(LAGS)
+            await asyncio.sleep(LAG_POLL)
 
     async def page(
         self, room: str, wanted: Filter, limit: int, *, after: int = 0, before: int | None = None
@@ -100,7 +100,7 @@ class Reading:
         while found is None and await self._link.has_more(stream, 1, ANY, subject):
             if time.monotonic() > clock + self._link.patience:
                 raise unavailable()  # that server lags behind for long
-            await asyncio.sleep(LAGS)
+            await asyncio.sleep(LAG_POLL)
             found = await self._link.last(stream, subject)
         if found is None:
             return None

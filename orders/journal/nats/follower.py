@@ -7,9 +7,9 @@ from collections.abc import Callable
 import structlog
 from nats.aio.msg import Msg
 
-from orders.engines.nats.failures import Rejected
-from orders.engines.nats.link import SECOND, Link, place
 from orders.errors import StorageFailed
+from orders.journal.nats.connection import SECOND, NatsConnection, place
+from orders.journal.nats.failures import Rejected
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class Follower:
     """Gives `heard` the messages of a stream that lie after `position`, which it moves along."""
 
     def __init__(
-        self, link: Link, stream: str, position: int, heard: Callable[[int, Msg], None]
+        self, link: NatsConnection, stream: str, position: int, heard: Callable[[int, Msg], None]
     ) -> None:
         self.position = position
         self._link, self._stream, self._heard = link, stream, heard

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from orders.broker.leases import Leases
 from orders.broker.modes import Mode
 from orders.broker.records import Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
-from orders.engines.leases import Leases
 
 
 @dataclass(eq=False)

@@ -22,8 +22,8 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
-from orders.engines.nats.failures import Rejected, unavailable
 from orders.errors import CannotStart, StorageFailed
+from orders.journal.nats.failures import Rejected, unavailable
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ TEMPORARY = 5 * SECOND
 IN_PIECES_OF = 512 * 1024  # bytes that are fetched at once
 
 
-class Link:
+class NatsConnection:
     """One connection. `patience`: the seconds after which an unanswered request has failed."""
 
     def __init__(

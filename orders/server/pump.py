@@ -7,23 +7,23 @@ one mechanism. At low load a batch is one event, and its latency one sync and on
 import asyncio
 from typing import TYPE_CHECKING
 
-from orders.broker import commands
+from orders.broker import messages
 from orders.broker.broker import Item
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record
 from orders.broker.room import Participant, Room
-from orders.engines.base import Answer, Outcome
+from orders.clock import new_id, now_ms
 from orders.errors import Close, Refused, StorageFailed
-from orders.node.clock import new_id, now_ms
+from orders.journal.base import Answer, Outcome
 
 if TYPE_CHECKING:
-    from orders.node.node import Node
+    from orders.server.node import Node
 
 #: A batch this large reads no further from the sockets: TCP slows the senders, nothing is dropped.
 MOST_GATHERED = 4096
 MOST_GATHERED_BYTES = 8 * 1024 * 1024
 #: How long what nobody waits for may wait for a batch to ride with, in seconds.
-RIDE = 0.02
+LINGER = 0.02
 #: Control records kept to be stored later, while the journal takes no writes.
 MOST_CARRIED = 10_000
 #: What the host waits for, and is refused while the journal takes no writes.
@@ -58,7 +58,7 @@ class Pump:
         if urgent:
             self._depart()
         elif self._riding is None:
-            self._riding = asyncio.get_running_loop().call_later(RIDE, self._depart)
+            self._riding = asyncio.get_running_loop().call_later(LINGER, self._depart)
 
     def _depart(self) -> None:
         self._due = True
@@ -154,7 +154,7 @@ class Pump:
         for participant, frames in replies.items():
             if participant.gone:
                 continue
-            if participant.outlet.write(b"".join(frames)) > self._node.options.max_unread:
+            if participant.transport.write(b"".join(frames)) > self._node.options.max_unread:
                 self._node.fall_behind(participant)
 
     def _answer(self, item: Item, answer: Answer | None, now: int) -> bytes | None:
@@ -173,11 +173,11 @@ class Pump:
         quiet = participant is None or participant.quiet
         if answer is Outcome.ACCEPTED:
             stats.accepted += 1
-            return None if quiet else commands.say_accepted(id, now, new_id())
+            return None if quiet else messages.say_accepted(id, now, new_id())
         if answer is Outcome.DUPLICATE:
             stats.duplicates += 1
-            again = commands.Accepted(event=id, duplicate=True)
-            return None if quiet else commands.say(again, now, new_id())
+            again = messages.Accepted(event=id, duplicate=True)
+            return None if quiet else messages.say(again, now, new_id())
         stats.refused += 1
         error = answer if isinstance(answer, StorageFailed) else conflict(id)
         return self._node.broker.refusal(item.room, participant, error, id, now).reply
@@ -277,7 +277,7 @@ class Pump:
         if record.kind is Kind.JOINED:  # it took the name over while nobody heard us
             self._node.queues.let_go(own, "its name was taken over")
             self._node.broker.leave(own, now_ms())  # and nobody need be told
-            own.outlet.close(Close.TAKEN_OVER, "another connection took over your name")
+            own.transport.close(Close.TAKEN_OVER, "another connection took over your name")
         elif record.kind is Kind.LEFT and record.data.get("of"):  # but it has not
             self.gather(self._node.broker.present(own, now_ms(), own.name))
 

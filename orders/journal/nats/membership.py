@@ -12,22 +12,24 @@ from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
-from orders.engines.base import Neighbours
-from orders.engines.nats import subjects
-from orders.engines.nats.failures import Rejected, unavailable
-from orders.engines.nats.link import Link
 from orders.errors import NotFound, OrdersError, StorageFailed
+from orders.journal.base import NodeCallbacks
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.failures import Rejected, unavailable
 
 HEARTBEAT = 1.5  # seconds between two signs of life
 ALIVE = 6.0  # seconds that one counts
 GONE = 3  # looks in a row at which a node is missed before it counts as gone
 
 
-class People:
+class Membership:
     """Names are free or taken on all nodes alike; `node` is this one."""
 
-    def __init__(self, link: Link, node: str, neighbours: Neighbours, replicas: int) -> None:
-        self._link, self.node, self._neighbours = link, node, neighbours
+    def __init__(
+        self, link: NatsConnection, node: str, callbacks: NodeCallbacks, replicas: int
+    ) -> None:
+        self._link, self.node, self._neighbours = link, node, callbacks
         self._replicas = replicas
         self._missed: dict[str, int] = {}
         self._alive: set[str] = {node}
@@ -44,7 +46,7 @@ class People:
         self._names = await bucket(subjects.PRESENCE)
         self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
         self._nodes = await bucket(subjects.NODES, ALIVE)
-        await self._link.nc.subscribe(f"orders.node.{self.node}", cb=self._asked)
+        await self._link.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
         await self.beat()
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
@@ -117,7 +119,7 @@ class People:
         """Have another node do something: what it answers, or the error that it answers with."""
         try:
             message = await self._link.nc.request(
-                f"orders.node.{node}", to_json(what), self._link.patience
+                f"orders.server.{node}", to_json(what), self._link.patience
             )
         except (NatsError, TimeoutError):
             raise unavailable() from None

@@ -4,7 +4,7 @@ import sqlite3
 
 from orders.broker.records import Record
 from orders.domain.orders import Order, fold
-from orders.engines.queries import QUERIES
+from orders.journal.sqlite.queries import QUERIES
 
 #: Orders that stay at hand between batches: most are answered soon after they were placed.
 AT_HAND = 4096
@@ -13,7 +13,7 @@ AT_HAND = 4096
 Key = tuple[int, str, str]
 
 
-class Books:
+class OrderTable:
     """The writing side of the orders. Used in the writer's thread alone."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -67,7 +67,7 @@ class Books:
 class Book:
     """The orders of one room, for the fold and for readers."""
 
-    def __init__(self, db: sqlite3.Connection, room: int, books: Books | None = None) -> None:
+    def __init__(self, db: sqlite3.Connection, room: int, books: OrderTable | None = None) -> None:
         self._db, self._room, self._books = db, room, books
 
     def get(self, customer: str, number: str) -> Order | None:

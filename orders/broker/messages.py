@@ -102,7 +102,7 @@ class Nack(Data):
     reason: str = Field("", max_length=200)
 
 
-SAID: dict[str, type[Data]] = {
+SERVER_EVENTS: dict[str, type[Data]] = {
     "broker.welcome": Welcome,
     "broker.accepted": Accepted,
     "broker.error": Error,
@@ -112,7 +112,7 @@ SAID: dict[str, type[Data]] = {
     "broker.notice": Notice,
 }
 
-TOLD: dict[str, type[Data]] = {
+COMMANDS: dict[str, type[Data]] = {
     "broker.subscribe": Subscribe,
     "broker.unsubscribe": Unsubscribe,
     "broker.ack": Ack,
@@ -125,7 +125,7 @@ _EXAMPLES = {
     "broker.ack": '{"type": "broker.ack", "data": {"event": "<the id of the event>"}}',
     "broker.nack": '{"type": "broker.nack", "data": {"event": "<the id>", "reason": "busy"}}',
 }
-_TYPES = {model: type for type, model in SAID.items()}
+_TYPES = {model: type for type, model in SERVER_EVENTS.items()}
 
 
 def say(data: Data, now: int, id: str) -> bytes:
@@ -151,12 +151,12 @@ def say_accepted(event: str, now: int, id: str) -> bytes:
 
 def read_command(event: Event) -> Data:
     """What the broker is told by this event; `Refused` where it makes no sense."""
-    model = TOLD.get(event.type)
+    model = COMMANDS.get(event.type)
     if model is None:
         raise Refused(
             "unknown_command",
             f"`{event.type}` is not for you to send: types beginning with `broker.` are reserved."
-            f" You may send {', '.join(f'`{name}`' for name in TOLD)}.",
+            f" You may send {', '.join(f'`{name}`' for name in COMMANDS)}.",
         )
     try:
         return model.model_validate(event.data, strict=True)

@@ -19,6 +19,6 @@ of it is told by control records, and the work queue is acked when those are sto
 tells every node how things stand, and the work queue decides who may claim what.
 """
 
-from orders.engines.nats.engine import NatsEngine
+from orders.journal.nats.engine import NatsEngine
 
 __all__ = ["NatsEngine"]

@@ -7,14 +7,14 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
+from orders.broker.leases import AFTER, Entry, Leases, State
 from orders.broker.modes import Mode, changed
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
-from orders.engines.leases import AFTER, Entry, Leases, State
-from orders.engines.nats import subjects
-from orders.engines.nats.follower import Follower
-from orders.engines.nats.link import Link
-from orders.engines.projection import Projection
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.follower import Follower
+from orders.journal.projection import Projection
 
 RECENT = 2000  # records at hand, for those who read what has just come
 
@@ -43,7 +43,7 @@ class FollowedRoom:
 
     def follow(
         self,
-        link: Link,
+        link: NatsConnection,
         mine: Callable[[str, int], Record | None],
         arrived: Callable[["FollowedRoom", Record], None],
     ) -> None:

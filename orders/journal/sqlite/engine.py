@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from orders.broker.leases import Entry, Leases, State
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
-from orders.engines.base import (
+from orders.errors import CannotStart, StorageFailed
+from orders.journal.base import (
     MOST_SCANNED,
     Alone,
     Answer,
@@ -22,13 +24,11 @@ from orders.engines.base import (
     take_bytes,
     take_page,
 )
-from orders.engines.books import Book
-from orders.engines.ids import MOST
-from orders.engines.leases import Entry, Leases, State
-from orders.engines.queries import QUERIES, SCHEMA
-from orders.engines.store import Store
-from orders.engines.writer import Writer
-from orders.errors import CannotStart, StorageFailed
+from orders.journal.sqlite.id_index import MOST
+from orders.journal.sqlite.order_table import Book
+from orders.journal.sqlite.queries import QUERIES, SCHEMA
+from orders.journal.sqlite.transaction import Transaction
+from orders.journal.sqlite.writer import WriterThread
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class SqliteEngine(Alone):
         self._lock = _lock(self._path)
         try:
             self._db = _open(self._path)
-            self._store = Store(self._db)
+            self._store = Transaction(self._db)
             states = self._store.restore()
             for state in states:
                 self._restore_queue(state.name)
@@ -67,7 +67,7 @@ class SqliteEngine(Alone):
         except CannotStart:
             self._lock.close()
             raise
-        self._writer = Writer(self._store.ids.tidy)
+        self._writer = WriterThread(self._store.ids.tidy)
         self._writer.start()
         return states
 

@@ -11,14 +11,14 @@ from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
+from orders.broker.leases import Entry
 from orders.broker.records import Kind, Record, RoomState
-from orders.engines.leases import Entry
-from orders.engines.nats import subjects
-from orders.engines.nats.failures import Rejected, unavailable
-from orders.engines.nats.link import Link
-from orders.engines.nats.room import FollowedRoom
-from orders.engines.nats.snapshots import Snapshots
 from orders.errors import CannotStart, StorageFailed
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.failures import Rejected, unavailable
+from orders.journal.nats.room import FollowedRoom
+from orders.journal.nats.snapshots import Snapshots
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Rooms:
     `mine` gives back what this node appended, `lost` hears what its participants hold no longer.
     """
 
-    def __init__(self, link: Link, node: str, max_attempts: int, replicas: int) -> None:
+    def __init__(self, link: NatsConnection, node: str, max_attempts: int, replicas: int) -> None:
         self.here: dict[str, FollowedRoom] = {}
         self.snapshots = Snapshots(link, replicas)
         self.mine: Callable[[str, int], Record | None] = lambda _, __: None

@@ -11,25 +11,25 @@ from typing import Any
 import structlog
 from nats.errors import Error as NatsError
 
+from orders.broker.leases import Leases
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState, control
-from orders.engines.base import (
+from orders.errors import CannotStart, StorageFailed
+from orders.journal.base import (
     Answer,
     Claimed,
     Credit,
-    Neighbours,
+    NodeCallbacks,
     Outcome,
 )
-from orders.engines.leases import Leases
-from orders.engines.nats import subjects
-from orders.engines.nats.failures import SEALED, TAKEN, Rejected, failure, unavailable, why
-from orders.engines.nats.link import Link, Message
-from orders.engines.nats.people import People
-from orders.engines.nats.reading import Reading
-from orders.engines.nats.room import FollowedRoom
-from orders.engines.nats.rooms import AGAIN, POLL, Rooms
-from orders.engines.nats.work import Work
-from orders.errors import CannotStart, StorageFailed
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import Message, NatsConnection
+from orders.journal.nats.failures import SEALED, TAKEN, Rejected, failure, unavailable, why
+from orders.journal.nats.membership import Membership
+from orders.journal.nats.reading import Reading
+from orders.journal.nats.room import FollowedRoom
+from orders.journal.nats.rooms import AGAIN, POLL, Rooms
+from orders.journal.nats.work import Work
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class NatsEngine(Reading):
     """
 
     shared = True
-    neighbours: Neighbours
+    callbacks: NodeCallbacks
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class NatsEngine(Reading):
         self.durable = synced
         self.node = uuid.uuid4().hex[:12]
         self._max_attempts, self._replicas = max_attempts, replicas
-        self._link = Link(addresses, creds, ca, patience)
+        self._link = NatsConnection(addresses, creds, ca, patience)
         self._rooms = Rooms(self._link, self.node, max_attempts, replicas)
         self._arrived: list[Record] = []
         self._numbers = itertools.count(1)
@@ -118,10 +118,10 @@ class NatsEngine(Reading):
 
     async def _make_streams(self) -> RoomState | None:
         """Have all that there must be; servers that have just begun are asked again."""
-        self._work = Work(self._link, self._replicas, self.neighbours, _now, self.find)
-        self._people = People(self._link, self.node, self.neighbours, self._replicas)
+        self._work = Work(self._link, self._replicas, self.callbacks, _now, self.find)
+        self._people = Membership(self._link, self.node, self.callbacks, self._replicas)
         self._rooms.mine, self._rooms.arrived = self._mine, self._has_arrived
-        self._rooms.ended, self._rooms.lost = self._work.forget, self.neighbours.lost
+        self._rooms.ended, self._rooms.lost = self._work.forget, self.callbacks.lost
         while True:
             try:
                 make = self._rooms.make_stream
@@ -150,7 +150,7 @@ class NatsEngine(Reading):
 
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append(record)
-        self.neighbours.wake()
+        self.callbacks.wake()
         self._work.followed(room)
 
     def arrived(self) -> list[Record]:
@@ -312,7 +312,7 @@ class NatsEngine(Reading):
 
     async def _free(self, room: str, left: Record) -> None:
         name = left.data["name"]
-        if name is not None and not self.neighbours.bears(room, name):
+        if name is not None and not self.callbacks.bears(room, name):
             await self._people.free(room, name, left.data.get("of", self.node))
 
     async def probe(self) -> StorageFailed | None:
@@ -365,7 +365,7 @@ class NatsEngine(Reading):
         for room in list(self._rooms.here.values()):
             self._reap(room)
             if room.queue.entries:
-                self.neighbours.touch(room.name)
+                self.callbacks.touch(room.name)
 
     async def _tidy(self) -> None:
         """What may take its time."""
@@ -383,7 +383,7 @@ class NatsEngine(Reading):
             if joined.node in missing and place not in self._reaped:
                 self._reaped.add(place)
                 left = control(room.name, Kind.LEFT, _now(), name=name, last=None, of=joined.node)
-                self.neighbours.record(left)
+                self.callbacks.record(left)
 
 
 def _now() -> int:

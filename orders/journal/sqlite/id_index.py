@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from orders.broker.records import RoomState
-from orders.engines.queries import QUERIES
+from orders.journal.sqlite.queries import QUERIES
 
 SHIFT = 40  # a record's place = (room key << SHIFT) + position
 MOST = (1 << SHIFT) - 1
@@ -45,7 +45,7 @@ class _Move:
     done: int = 0
 
 
-class Ids:
+class IdIndex:
     """The ids of all events, in memory and in the table. Used in the writer's thread alone."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

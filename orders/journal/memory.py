@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
+from orders.broker.leases import Leases
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.orders import Order
-from orders.engines.base import (
+from orders.errors import StorageFailed
+from orders.journal.base import (
     MOST_SCANNED,
     Alone,
     Answer,
@@ -17,9 +19,7 @@ from orders.engines.base import (
     take_bytes,
     take_page,
 )
-from orders.engines.leases import Leases
-from orders.engines.projection import Projection
-from orders.errors import StorageFailed
+from orders.journal.projection import Projection
 
 PRESENCE = (Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED)
 

@@ -3,17 +3,17 @@
 import time
 from typing import TYPE_CHECKING
 
-from orders.broker import commands
+from orders.broker import messages
 from orders.broker.broker import Item
+from orders.broker.leases import Entry, State
 from orders.broker.records import Kind
 from orders.broker.room import Participant, Room
-from orders.engines.base import Claimed
-from orders.engines.leases import Entry, State
+from orders.clock import now_ms
 from orders.errors import Refused
-from orders.node.clock import now_ms
+from orders.journal.base import Claimed
 
 if TYPE_CHECKING:
-    from orders.node.node import Node
+    from orders.server.node import Node
 
 
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
@@ -97,7 +97,7 @@ class Queues:
     def command(self, item: Item) -> None:
         """An ack or a nack: what the item comes to is left in it."""
         room, participant, command = item.room, item.participant, item.command
-        if participant is None or not isinstance(command, commands.Ack | commands.Nack):
+        if participant is None or not isinstance(command, messages.Ack | messages.Nack):
             return
         queue = self._node.engine.queue(room.name)
         entry = queue.holding(bytes.fromhex(command.event.replace("-", "")), participant.number)
@@ -112,7 +112,7 @@ class Queues:
             ).reply
             return
         participant.in_flight -= 1
-        if isinstance(command, commands.Ack):
+        if isinstance(command, messages.Ack):
             queue.settle(entry.key, participant.number)
             self._tell(room, entry, Kind.SETTLED, name=participant.name)
         else:
@@ -135,7 +135,7 @@ class Queues:
                 self.lost(room, entry)
                 self._release(room, entry, f"the lease of {entry.name} ran out")
         for participant in list(self._congested):
-            if participant.outlet.unread() <= self._node.options.max_unread // 8:
+            if participant.transport.unread() <= self._node.options.max_unread // 8:
                 del self._congested[participant]
                 participant.congested = False
                 self.touch(participant.room)

@@ -17,19 +17,19 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from pydantic_core import from_json, to_json
 
+from orders.broker.leases import Entry, State
 from orders.broker.records import Kind, Record
-from orders.engines.base import Credit, Neighbours
-from orders.engines.leases import Entry, State
-from orders.engines.nats import subjects
-from orders.engines.nats.failures import Rejected
-from orders.engines.nats.link import SECOND, Link, Message, attempt
-from orders.engines.nats.room import FollowedRoom
 from orders.errors import StorageFailed
+from orders.journal.base import Credit, NodeCallbacks
+from orders.journal.nats import subjects
+from orders.journal.nats.connection import SECOND, Message, NatsConnection, attempt
+from orders.journal.nats.failures import Rejected
+from orders.journal.nats.room import FollowedRoom
 
 ABSENCE = 5  # seconds without a word from a node after which another gets what it had fetched
 AT_WORK = 1.5  # seconds between two words
-IN_VAIN = 1.0  # seconds that nobody here takes an event, after which another node may try
-UNUSED = 3600  # seconds after which the consumer of a queue goes that nobody asks
+OFFER_TIMEOUT = 1.0  # seconds that nobody here takes an event, after which another node may try
+ROOM_IDLE_TIMEOUT = 3600  # seconds after which the consumer of a queue goes that nobody asks
 PULL = 20.0  # seconds that a request for more is open
 HEARTBEAT = 1  # seconds between two signs that such a request still stands
 FORGOTTEN = 5.0  # seconds between two looks for events that should be in the work queue
@@ -66,9 +66,9 @@ class Work:
     `early` are messages whose events were not followed yet, and up to which position they must be.
     """
 
-    link: Link
+    link: NatsConnection
     replicas: int
-    neighbours: Neighbours
+    callbacks: NodeCallbacks
     now: Callable[[], int]  # epoch milliseconds
     read: Callable[[str, bytes], Awaitable[Record | None]]
     pullers: dict[tuple[str, str], Puller] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Work:
                         "ack_policy": "explicit",
                         "ack_wait": ABSENCE * SECOND,
                         "max_ack_pending": 100_000,
-                        "inactive_threshold": UNUSED * SECOND,
+                        "inactive_threshold": ROOM_IDLE_TIMEOUT * SECOND,
                         "num_replicas": self.replicas,
                     },
                 )
@@ -237,7 +237,7 @@ class Work:
             state = room.queue.release(entry, reason)
             data = {"attempts": entry.attempt} if state is State.DEAD else {"name": entry.name}
             kind = Kind.DEAD if state is State.DEAD else Kind.RELEASED
-            self.neighbours.record(entry.tell(kind, self.now(), reason=reason, **data))
+            self.callbacks.record(entry.tell(kind, self.now(), reason=reason, **data))
         if entry.state is not State.READY:
             return
         entry.since = clock
@@ -245,7 +245,7 @@ class Work:
             self.link.spawn(self._offer_read(room, entry))
         else:
             room.queue.offer(entry)
-            self.neighbours.touch(room.name)
+            self.callbacks.touch(room.name)
 
     async def _offer_read(self, room: FollowedRoom, entry: Entry) -> None:
         """An event whose text is not at hand is offered with it."""
@@ -256,7 +256,7 @@ class Work:
             return
         if entry.record and entry.state is State.READY and (room.name, entry.key) in self.fetched:
             room.queue.offer(entry)
-            self.neighbours.touch(room.name)
+            self.callbacks.touch(room.name)
 
     # ── what time brings ────────────────────────────────────────────────────────────────────
 
@@ -270,7 +270,7 @@ class Work:
             entry = fetched.room.queue.entries.get(key)
             if entry is None or not fetched.room.queue.is_here(entry):
                 del self.fetched[name, key]  # JetStream tries again after `ABSENCE`
-            elif entry.state is State.READY and clock > fetched.at + IN_VAIN:
+            elif entry.state is State.READY and clock > fetched.at + OFFER_TIMEOUT:
                 fetched.room.queue.withdraw(entry)
                 del self.fetched[name, key]
                 await self.link.say(fetched.reply, b'-NAK {"delay": %d}' % SECOND)

@@ -7,16 +7,16 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from orders.broker.leases import AFTER
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record, RoomState
 from orders.domain.envelope import Event, id_text
 from orders.domain.orders import ORDER_TYPES
-from orders.engines.base import Answer, Outcome
-from orders.engines.books import Books
-from orders.engines.ids import Ids, RoomRow
-from orders.engines.leases import AFTER
-from orders.engines.queries import QUERIES
 from orders.errors import StorageFailed
+from orders.journal.base import Answer, Outcome
+from orders.journal.sqlite.id_index import IdIndex, RoomRow
+from orders.journal.sqlite.order_table import OrderTable
+from orders.journal.sqlite.queries import QUERIES
 
 #: Errors that say our code is wrong, not the disk: they end the process loudly.
 MISTAKES = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
@@ -39,13 +39,13 @@ class _Batch:
     moved: dict[_Moved, dict[str, Any]] = field(default_factory=dict)  # each once, as it ends up
 
 
-class Store:
+class Transaction:
     """The writing side of a journal. Used in the writer's thread alone."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self.ids = Ids(db)
-        self._books = Books(db)
+        self.ids = IdIndex(db)
+        self._books = OrderTable(db)
         self.rooms: dict[str, RoomRow] = {}
 
     def restore(self) -> list[RoomState]:

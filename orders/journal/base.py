@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
+from orders.broker.leases import Entry, Leases
 from orders.broker.modes import matches
 from orders.broker.records import Record, RoomState
 from orders.domain.orders import Order
-from orders.engines.leases import Entry, Leases
 from orders.errors import StorageFailed
 
 
@@ -119,7 +119,7 @@ class Claimed:
     entry: Entry
 
 
-class Neighbours(Protocol):
+class NodeCallbacks(Protocol):
     """What an engine asks of the node that uses it: on behalf of others, or as things arrive."""
 
     def wake(self) -> None:
@@ -146,7 +146,7 @@ class Engine(Protocol):
 
     durable: bool
     shared: bool  # whether other nodes use this journal, too
-    neighbours: Neighbours
+    callbacks: NodeCallbacks
 
     async def open(self) -> list[RoomState]:
         """Take hold of the journal and say what it remembers; `CannotStart` when that fails."""
@@ -239,7 +239,7 @@ class Alone:
     """The journal belongs to this node: what it stores arrives at once, every name is free."""
 
     shared = False
-    neighbours: Neighbours
+    callbacks: NodeCallbacks
 
     def __init__(self) -> None:
         self._arrived: list[Record] = []

@@ -6,12 +6,12 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from orders.broker.leases import Entry
 from orders.broker.records import Record
 from orders.broker.room import Participant, Room
-from orders.engines.base import Engine
-from orders.engines.leases import Entry
 from orders.errors import Close
-from orders.node import Node, Options
+from orders.journal.base import Engine
+from orders.server import Node, Options
 from tests.wire import until
 
 
@@ -20,7 +20,7 @@ def line(text: bytes) -> bytes:
     return text + b"\n"
 
 
-class Outlet:
+class Transport:
     """A connection that remembers all it was given. `reads`: whether the other side reads it."""
 
     def __init__(self, *, reads: bool = True) -> None:
@@ -56,12 +56,12 @@ class Outlet:
 
 
 class Party:
-    """A participant of a node, and its outlet."""
+    """A participant of a node, and its transport."""
 
-    def __init__(self, node: Node, participant: Participant, outlet: Outlet) -> None:
+    def __init__(self, node: Node, participant: Participant, transport: Transport) -> None:
         self.node = node
         self.participant = participant
-        self.outlet = outlet
+        self.transport = transport
         self._numbers = itertools.count(1)
 
     def send(self, message: str | dict[str, Any]) -> None:
@@ -78,11 +78,11 @@ class Party:
 
     async def fence(self) -> None:
         """Wait until all that it sent so far was answered."""
-        before = self.outlet.codes().count("malformed_json")
+        before = self.transport.codes().count("malformed_json")
         self.send("fence")
 
         async def answered() -> bool:
-            return self.outlet.codes().count("malformed_json") > before
+            return self.transport.codes().count("malformed_json") > before
 
         await until(answered, f"{self.participant.name} is answered")
 
@@ -90,15 +90,15 @@ class Party:
         """Wait until so many events of this type were heard; all that were."""
 
         async def heard() -> bool:
-            return len(self.outlet.of_type(type)) >= count
+            return len(self.transport.of_type(type)) >= count
 
         await until(heard, f"{self.participant.name} hears {count} of {type}")
-        return self.outlet.of_type(type)
+        return self.transport.of_type(type)
 
     @property
     def numbers(self) -> list[int]:
         """The numbers of the ticks heard."""
-        return [event["data"]["n"] for event in self.outlet.of_type("tick")]
+        return [event["data"]["n"] for event in self.transport.of_type("tick")]
 
     def leave(self) -> None:
         self.node.leave(self.participant)
@@ -108,14 +108,14 @@ async def join(
     node: Node, name: str | None = None, *, room: str = "main", reads: bool = True, **wishes: Any
 ) -> Party:
     """A participant of a node; `wishes` as in the URL: `after`, and fields of `Participant`."""
-    outlet = Outlet(reads=reads)
+    transport = Transport(reads=reads)
     after = wishes.pop("after", None)
     if "types" in wishes:
         types = frozenset(wishes.pop("types"))
         wishes |= {"types": types, "wanted": types, "chose_types": True}
-    participant = Participant(node.open_room(room), name or "", outlet, **wishes)
+    participant = Participant(node.open_room(room), name or "", transport, **wishes)
     await node.join(participant, name, after)
-    return Party(node, participant, outlet)
+    return Party(node, participant, transport)
 
 
 class Nobody:
