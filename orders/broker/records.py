@@ -14,13 +14,16 @@ from orders.domain.envelope import Event
 
 
 class Kind(StrEnum):
-    """What a record tells. In brackets: its data."""
+    """What a record says. In brackets: its data.
+
+    A `left` without a name: the server ended, and with it everyone who was on its node.
+    """
 
     EVENT = "event"  # an event was accepted
     JOINED = "joined"  # [name, types, ack, echo, after, was: its name if it was here before]
-    LEFT = "left"  # [name, last: position written to it, of: its node]; name null: server ended
+    LEFT = "left"  # [name, last: position written to it, of: its node, to: its new name]
     SUBSCRIBED = "subscribed"  # [name, types]
-    MODES = "modes"  # [modes, changes: what was set]
+    MODES = "modes"  # [modes, changes: what was set; null removes a type]
     PAUSED = "paused"  # [paused]
     STEPPED = "stepped"  # [event]
     HANDED = "handed"  # [event, name, attempt, lease: seconds, null with ack=auto]
@@ -32,17 +35,35 @@ class Kind(StrEnum):
     RESET = "reset"  # []: the last of its epoch
 
 
-@dataclass(slots=True, eq=False)
+#: Records about one queued event, see `broker.queue`.
+QUEUE_KINDS = frozenset(
+    (Kind.HANDED, Kind.SETTLED, Kind.RELEASED, Kind.DEAD, Kind.RETRIED, Kind.DISCARDED)
+)
+#: Records that say who was in a room, what they wanted, and when it was paused.
+PRESENCE_KINDS = frozenset((Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED))
+
+_KINDS: dict[str, str] = {str(kind): kind for kind in Kind}
+
+
+def kind_of(text: str) -> str:
+    """The `Kind` with this text; a kind that this version does not know stays a text."""
+    return _KINDS.get(text, text)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class Record:
     """One thing that happened. The engine gives the position; the rest never changes.
 
+    `kind` is a `Kind`, or the text of one that this version does not know: readers pass over it.
     `at` is the broker's clock in epoch milliseconds. `body` is the text of the event, or of
-    the control record's data. `key` is the id of the event that it is, or that it is about;
-    `about` the position of the latter.
+    the control record's data. `key` is the id of the event that it is, or that it is about, as
+    16 bytes; `about` the position of the latter. `node` is the node that stored it, empty for
+    this one. `expected`, on a shared journal: store it only if this is still the position of
+    the last record about the event, 0 where there is none.
     """
 
     room: str
-    kind: Kind
+    kind: str
     at: int
     body: bytes
     key: bytes = b""
@@ -51,16 +72,17 @@ class Record:
     mode: str = ""
     about: int = 0
     position: int = 0
-    node: str = ""  # the node that stored it; empty: this one
+    node: str = ""
+    expected: int | None = None
     event: Event | None = field(default=None, repr=False)
-    told: dict[str, Any] | None = field(default=None, repr=False)
+    payload: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def data(self) -> dict[str, Any]:
         """A control record's data, read again from its text when it is no longer at hand."""
-        if self.told is None:
-            self.told = from_json(self.body)
-        return self.told
+        if self.payload is None:
+            self.payload = from_json(self.body)
+        return self.payload
 
     def parsed(self) -> Event:
         """The event, read again from its text when it is no longer at hand."""
@@ -71,23 +93,4 @@ class Record:
 
 def control(room: str, kind: Kind, at: int, **data: Any) -> Record:
     """A control record about `room`."""
-    return Record(room, kind, at, to_json(data), told=data)
-
-
-@dataclass(slots=True)
-class RoomState:
-    """What a journal remembers of a room; enough to go on as if nothing had happened.
-
-    `head` is its newest position, `cursor` how far events were let go (behind `head` only
-    while paused), `last` the id of its newest event, `present` the `joined` records of who is
-    in it on other nodes.
-    """
-
-    name: str
-    modes: dict[str, str] = field(default_factory=dict)
-    paused: bool = False
-    cursor: int = 0
-    head: int = 0
-    events: int = 0
-    last: str | None = None
-    present: list[Record] = field(default_factory=list)
+    return Record(room=room, kind=kind, at=at, body=to_json(data), payload=data)

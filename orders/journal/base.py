@@ -1,45 +1,45 @@
-"""What every engine promises. An engine is where the journal lies, and who may claim from it.
+"""What every engine promises. An engine is where the journal lies.
 
 Order        Records of a room get ascending positions. Every reader, on every node, sees them in
-             that order, each once; those of one `append` stand in its order.
+             that order, each once; those of one `append` keep its order.
 Duplication  An event's id is accepted once in a room: the same event again is a DUPLICATE,
-             another under its id a CONFLICT. A claimed event comes again after a release, and
+             another under its id a CONFLICT. A queued event comes again after a release, and
              may come again after a crash.
-Loss         When `append` answers ACCEPTED and `durable` is true, the event survives `kill -9`
-             and power loss. A failed append leaves nothing behind. No batch is atomic to its
-             callers: each record has its own answer.
+Loss         When `append` answers with a position and `durable` is true, the event survives
+             `kill -9` and power loss. No batch is atomic to its callers: each record has its own
+             answer. An event that was answered with a failure may be there all the same.
 
-What became of queued events is told by control records; they ride the next append and are not
-waited for. Reads may run while an append does. Positions are internal: outside, an event's id
-is its place.
+Reads may run while an append does. Positions are internal: outside, an event's id is its place.
 
-A journal may be shared by several nodes. What was stored, by whichever of them, arrives at each
-that entered the room; only what arrived is dispatched. `Alone` is the part of an engine whose
-journal belongs to one node: what it stored arrives at once, and there is nobody to agree with.
+A journal may be `shared` by several nodes. Then a record about a queued event is stored only if
+nothing else was said about that event since: `Record.expected`; who comes too late is answered
+CONFLICT, and nothing was written. What was stored, by any node, arrives at each that entered the
+room; only what arrived is true there. `Unshared` is that part of an engine whose journal belongs
+to one node: what is stored is true, and there is nobody to agree with.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from orders.broker.leases import Entry, Leases
 from orders.broker.modes import matches
-from orders.broker.records import Record, RoomState
+from orders.broker.queue import Entry
+from orders.broker.records import Record
+from orders.broker.room_state import RoomState
 from orders.domain.orders import Order
 from orders.errors import StorageFailed
 
 
 class Outcome(Enum):
-    ACCEPTED = auto()
+    """Why a record has no position."""
+
     DUPLICATE = auto()
     CONFLICT = auto()
 
 
-Answer = Outcome | StorageFailed
-
-#: How many events of a type, sent by these sources, the participants of a node have room for.
-Credit = Callable[[str, Collection[str]], int]
+#: The position of a record that was accepted, or why it has none.
+Answer = int | Outcome | StorageFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,61 +111,46 @@ def take_page(
     return Page(events[::-1] if backwards else events, last or None)
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An event handed to one participant; `entry` says for the how-manyth time, and until when."""
-
-    record: Record
-    entry: Entry
-
-
 class NodeCallbacks(Protocol):
-    """What an engine asks of the node that uses it: on behalf of others, or as things arrive."""
+    """What a shared engine asks of the node that uses it."""
 
     def wake(self) -> None:
-        """Something arrived."""
+        """Something arrived, or may be handed over now."""
 
-    def touch(self, room: str) -> None:
-        """Something in this room may be handed over now."""
-
-    def record(self, record: Record) -> None:
+    def submit(self, record: Record) -> object:
         """Put a control record into the next batch."""
 
-    def bears(self, room: str, name: str) -> bool:
-        """Whether a participant here bears the name."""
+    def has_name(self, room: str, name: str) -> bool:
+        """Whether a participant here has the name."""
 
-    def lost(self, entry: Entry) -> None:
-        """Another node gave to somebody else what a participant here held."""
-
-    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do what another node asks for, see `Engine.ask`; the answer."""
 
 
 class Engine(Protocol):
-    """A journal with its projections: rooms, orders and queues."""
+    """A journal, its rooms, and where orders stand."""
 
     durable: bool
     shared: bool  # whether other nodes use this journal, too
     callbacks: NodeCallbacks
 
     async def open(self) -> list[RoomState]:
-        """Take hold of the journal and say what it remembers; `CannotStart` when that fails."""
+        """Take hold of the journal and return its rooms; `CannotStart` when that fails."""
 
     async def close(self) -> None:
         """Finish what was begun, and let go."""
 
     async def append(self, records: Sequence[Record]) -> list[Answer]:
-        """Give each record a position, and store them all; one answer per record, in order.
+        """Store records; one answer each, in order: its position, or why it has none.
 
-        Control records are always ACCEPTED unless storage fails. Events accepted in queue mode
-        are ready to be claimed when this returns.
+        Control records are always accepted unless storage fails, or (shared) a record about a
+        queued event comes too late: CONFLICT.
         """
 
     def arrived(self) -> list[Record]:
-        """What was stored since this was asked last, in order of position within each room.
-
-        A record that this node appended is the very object that it gave.
-        """
+        """Shared: what was stored since this was asked last, in order of position within each
+        room; a record that this node appended is the very object that it gave, with its position
+        set. Unshared: nothing, the answers of `append` say it all."""
 
     async def probe(self) -> StorageFailed | None:
         """Write something that changes nothing: why that fails, or None."""
@@ -184,9 +169,9 @@ class Engine(Protocol):
     async def find(self, room: str, key: bytes) -> Record | None:
         """The event with this id."""
 
-    async def story(self, room: str, about: int) -> list[Record]:
-        """The control records that tell who received the event at position `about`: those about
-        that event, and those about who was present, what they wanted and when it was paused."""
+    async def controls(self, room: str, about: int) -> list[Record]:
+        """The control records that explain who received the event at position `about`: those
+        about that event, and those of `PRESENCE_KINDS`."""
 
     async def orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
@@ -207,8 +192,7 @@ class Engine(Protocol):
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         """Have what is stored in a room arrive here from now on, if it does not yet.
 
-        Returns what the journal remembers of it, None when that is nothing; `begin` makes such
-        a room.
+        Returns how it stands where it was entered, None when there is none; `begin` makes it.
         """
 
     async def leave(self, room: str) -> None:
@@ -220,33 +204,21 @@ class Engine(Protocol):
     async def take_over(self, room: str, session: str) -> str | None:
         """Put a participant with this session out of the room on another node: its name."""
 
-    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+    async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         """Have another node do something to a participant that is connected there."""
 
-    def queue(self, room: str) -> Leases:
-        """The queues of a room, as they stand now."""
-
-    def demand(self, room: str, credit: Credit) -> None:
-        """Participants here may have room for events of this room's queues, as `credit` says."""
-
-    async def claim(
-        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
-    ) -> Claimed | None:
-        """Hand the oldest ready event of this type, not sent by `name`, to that participant."""
+    def claim_delay(self, room: RoomState, entry: Entry) -> float:
+        """Seconds that this node leaves a ready event to others, who then claim it undisturbed."""
 
 
-class Alone:
-    """The journal belongs to this node: what it stores arrives at once, every name is free."""
+class Unshared:
+    """The journal belongs to this node: what it stores is true, every name is free."""
 
     shared = False
     callbacks: NodeCallbacks
 
-    def __init__(self) -> None:
-        self._arrived: list[Record] = []
-
     def arrived(self) -> list[Record]:
-        arrived, self._arrived = self._arrived, []
-        return arrived
+        return []
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         return None
@@ -260,8 +232,8 @@ class Alone:
     async def take_over(self, room: str, session: str) -> str | None:
         return None
 
-    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+    async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         raise NotImplementedError("there is no other node")
 
-    def demand(self, room: str, credit: Credit) -> None:
-        pass
+    def claim_delay(self, room: RoomState, entry: Entry) -> float:
+        return 0.0

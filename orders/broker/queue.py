@@ -1,0 +1,154 @@
+"""Where every queued event of a room stands: part of the fold of its records.
+
+    state    may become   by the record
+    ready    held         handed to a worker with ack=manual
+    ready    –            handed to a worker with ack=auto: that settles it
+    held     –            settled: its holder acked it
+    held     ready        released: its holder nacked it, is gone, or the lease ran out
+    held     dead         dead: the same, and it was the last attempt
+    dead     ready        retried: attempts begin again
+    dead     –            discarded
+
+A settled event is forgotten here; the journal still has it. A record about an event that is not
+here changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orders.broker.records import Kind, Record, control
+from orders.domain.envelope import id_text
+
+
+class State(StrEnum):
+    READY = "ready"
+    HELD = "held"
+    DEAD = "dead"
+
+
+#: What a control record makes of a queued event; None: settled.
+AFTER: dict[str, State | None] = {
+    Kind.HANDED: State.HELD,
+    Kind.SETTLED: None,
+    Kind.RELEASED: State.READY,
+    Kind.DEAD: State.DEAD,
+    Kind.RETRIED: State.READY,
+    Kind.DISCARDED: None,
+}
+
+#: Ready events whose records stay at hand; those further back are read when their turn comes.
+AT_HAND = 1000
+#: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
+MOST_TYPES = 1000
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One queued event. `last` is the position of the newest record about it, 0 if none is.
+
+    `name` and `node` say who was handed it last, `record` is the event while it is at hand.
+    """
+
+    position: int
+    key: bytes
+    type: str
+    source: str
+    state: State = State.READY
+    attempt: int = 0
+    name: str = ""
+    node: str = ""
+    reason: str = ""
+    last: int = 0
+    record: Record | None = field(default=None, repr=False)
+
+    def say(self, room: str, kind: Kind, at: int, **data: object) -> Record:
+        """A control record about this event."""
+        record = control(room, kind, at, event=id_text(self.key), **data)
+        record.key, record.about, record.expected = self.key, self.position, self.last
+        return record
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """The queued events of one room by their ids, in the order in which they were accepted."""
+
+    entries: dict[bytes, Entry] = field(default_factory=dict)
+    _counts: dict[str, dict[State, int]] = field(default_factory=dict)
+
+    def add(self, record: Record) -> Entry:
+        """An event was accepted in queue mode."""
+        entry = Entry(record.position, record.key, record.type, record.source)
+        if self.count(record.type, State.READY) < AT_HAND:
+            entry.record = record
+        self.restore(entry)
+        return entry
+
+    def restore(self, entry: Entry) -> None:
+        """Take up an entry in the state it is in."""
+        self.entries[entry.key] = entry
+        self._count(entry.type, entry.state, +1)
+
+    def apply(self, record: Record) -> Entry | None:
+        """What a record about an event changes: the entry as it is now, None if nothing did."""
+        entry = self.entries.get(record.key)
+        if entry is None or entry.position != record.about:
+            return None  # settled long ago, or of an epoch that is over
+        data, state = record.data, AFTER[record.kind]
+        if record.kind is Kind.HANDED:
+            entry.attempt, entry.name, entry.node = data["attempt"], data["name"], record.node
+            state = state if data["lease"] is not None else None
+        elif record.kind is Kind.RETRIED:
+            entry.attempt = 0
+        entry.reason = data.get("reason", entry.reason)
+        entry.last = record.position or entry.last
+        self._count(entry.type, entry.state, -1)
+        if state is None:
+            del self.entries[entry.key]
+            return entry
+        entry.state = state
+        if state is State.DEAD:
+            entry.record = None
+        self._count(entry.type, state, +1)
+        return entry
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────
+
+    def count(self, type: str, state: State) -> int:
+        """How many events of a type are in this state."""
+        counts = self._counts.get(type)
+        return counts[state] if counts else 0
+
+    def depths(self) -> dict[str, dict[str, int]]:
+        """Of each type: how many are ready, in flight and dead."""
+        return {
+            type: {"ready": n[State.READY], "in_flight": n[State.HELD], "dead": n[State.DEAD]}
+            for type, n in self._counts.items()
+        }
+
+    def in_state(self, state: State) -> Iterator[Entry]:
+        """Those in this state, in no particular order."""
+        return (entry for entry in self.entries.values() if entry.state is state)
+
+    def dead(self, key: bytes) -> Entry | None:
+        """The dead letter with this id."""
+        entry = self.entries.get(key)
+        return entry if entry and entry.state is State.DEAD else None
+
+    def oldest(self, most: int, states: Iterable[State] = State) -> list[Entry]:
+        """At most so many of each state, oldest first."""
+        left = dict.fromkeys(states, most)
+        entries: list[Entry] = []
+        for entry in self.entries.values():
+            if left.get(entry.state):
+                left[entry.state] -= 1
+                entries.append(entry)
+        return sorted(entries, key=lambda entry: entry.position)
+
+    def _count(self, type: str, state: State, by: int) -> None:
+        counts = self._counts.get(type)
+        if counts is None:
+            counts = self._counts[type] = dict.fromkeys(State, 0)
+        counts[state] += by
+        if len(self._counts) > MOST_TYPES and not any(counts.values()):
+            del self._counts[type]
