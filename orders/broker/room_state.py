@@ -55,11 +55,12 @@ def seen_role(role: str, types: frozenset[str]) -> str:
 class Summary:
     """The part of a room that a commit writes in the room's row.
 
-    `head` is its newest position, `cursor` how far its events may be delivered (behind `head` only
+    `epoch` counts its beginnings from 1 on, `head` is its newest position, `cursor` how far its events may be delivered (behind `head` only
     while paused), `events` how many it has, `last` the id of the newest.
     """
 
     name: str
+    epoch: int = 1
     modes: dict[str, str] = field(default_factory=lambda: changed({}, {}))
     paused: bool = False
     cursor: int = 0
@@ -87,7 +88,7 @@ class Summary:
 
     def next_epoch(self) -> Self:
         """The room as it begins again: only its modes go on."""
-        return type(self)(self.name, modes=self.modes)
+        return type(self)(self.name, self.epoch + 1, self.modes)
 
 
 @dataclass(slots=True)
@@ -193,7 +194,7 @@ def state_at(name: str, records: Iterable[Record], position: int) -> RoomState:
 
 
 def presence(state: RoomState) -> dict[str, Any]:
-    """Whether the room is paused, and who is in it: `name`, `types`, `ack`, `echo`, `since` (ms)."""
+    """Whether the room is paused, and who is in it; `since` is in epoch milliseconds."""
     return {
         "paused": state.paused,
         "participants": [

@@ -193,10 +193,17 @@ class Engine(Protocol):
         """Have what is stored in a room arrive here from now on, if it does not yet.
 
         Returns how it stands where it was entered, None when there is none; `begin` makes it.
+        What arrives is applied by the caller: the engine folds no further.
         """
 
-    async def leave(self, room: str) -> None:
+    async def leave(self, state: RoomState) -> None:
         """Nobody here needs the room: nothing of it has to arrive any more."""
+
+    async def keep(self, state: RoomState) -> None:
+        """How a room stands here; an engine may keep it, so that nobody folds the whole log."""
+
+    def gone(self, nodes: set[str]) -> set[str]:
+        """Which of these nodes have ended without a word: others give back what theirs held."""
 
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         """Whether a name is free on every node; it is taken from then on, until its `left`."""
@@ -223,8 +230,14 @@ class Unshared:
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         return None
 
-    async def leave(self, room: str) -> None:
+    async def leave(self, state: RoomState) -> None:
         pass
+
+    async def keep(self, state: RoomState) -> None:
+        pass
+
+    def gone(self, nodes: set[str]) -> set[str]:
+        return set()
 
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         return True
