@@ -35,7 +35,7 @@ def make_engine(settings: Settings) -> Engine:
         return _nats_engine(settings)
     path = settings.journal_path
     if path is None:
-        return MemoryEngine(settings.max_attempts)
+        return MemoryEngine()
     return SqliteEngine(path, settings.max_attempts)
 
 
@@ -67,7 +67,9 @@ def create_app(settings: Settings) -> web.Application:
         max_participants=settings.max_participants,
         max_rooms=settings.max_rooms,
     )
-    options = Options(limits, settings.lease, settings.max_unread, settings.slow_grace)
+    options = Options(
+        limits, settings.lease, settings.max_attempts, settings.max_unread, settings.slow_grace
+    )
     token = settings.host_token or secrets.token_urlsafe(16)
     server = Server(token=token, is_loopback=not settings.lan)
     return build(Node(make_engine(settings), options, frame), settings, server)

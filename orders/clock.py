@@ -1,10 +1,15 @@
-"""Time and ids, which the layers below take as arguments."""
+"""Time and randomness: everything else takes them from here, so a simulation can replace both."""
 
 import itertools
 import random
 import time
 
-_count = itertools.count(random.getrandbits(46))
+#: Seconds of a steady clock: deadlines, rates and measurements.
+monotonic = time.monotonic
+#: Whatever chance decides, but secrets.
+rng = random.Random()  # noqa: S311 - nothing that must not be guessed
+
+_count = itertools.count(rng.getrandbits(46))
 _prefix, _prefix_of = "", 0
 
 
@@ -22,6 +27,6 @@ def new_id() -> str:
     now = now_ms()
     if now != _prefix_of:
         _prefix_of = now
-        high = f"{now:012x}7{random.getrandbits(12):03x}{0x8000 | random.getrandbits(14):04x}"
+        high = f"{now:012x}7{rng.getrandbits(12):03x}{0x8000 | rng.getrandbits(14):04x}"
         _prefix = f"{high[:8]}-{high[8:12]}-{high[12:16]}-{high[16:]}-"
     return f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"

@@ -6,9 +6,9 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from orders.broker.leases import Entry
+from orders.broker.participants import Participant
 from orders.broker.records import Record
-from orders.broker.room import Participant, Room
+from orders.broker.room import Room
 from orders.errors import Close
 from orders.journal.base import Engine
 from orders.server import Node, Options
@@ -112,8 +112,8 @@ async def join(
     after = wishes.pop("after", None)
     if "types" in wishes:
         types = frozenset(wishes.pop("types"))
-        wishes |= {"types": types, "wanted": types, "chose_types": True}
-    participant = Participant(node.open_room(room), name or "", transport, **wishes)
+        wishes |= {"types": types, "subscription": types, "chose_types": True}
+    participant = Participant(room, name or "", transport, **wishes)
     await node.join(participant, name, after)
     return Party(node, participant, transport)
 
@@ -124,20 +124,14 @@ class Nobody:
     def wake(self) -> None:
         pass
 
-    def touch(self, room: str) -> None:
-        pass
+    def submit(self, record: Record) -> object:
+        return None
 
-    def record(self, record: Record) -> None:
-        pass
-
-    def bears(self, room: str, name: str) -> bool:
+    def has_name(self, room: str, name: str) -> bool:
         return False
 
-    def lost(self, entry: Entry) -> None:
-        pass
-
-    async def asked(self, what: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise AssertionError(f"nobody is here: {what}")
+    async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise AssertionError(f"nobody is here: {request}")
 
 
 class Failed(AssertionError):
@@ -149,7 +143,7 @@ async def running(engine: Engine, **options: Any) -> AsyncIterator[Node]:
     """A node on this engine; the test fails if anything in it does."""
     node = Node(engine, Options(**options), line)
     failures: list[BaseException] = []
-    node.on_failure = failures.append  # type: ignore[method-assign, assignment]
+    node.context.on_failure = failures.append  # type: ignore[method-assign, assignment]
     async with node.running():
         yield node
     if failures:

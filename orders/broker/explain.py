@@ -1,8 +1,8 @@
-"""Why this participant did, or did not, get this event: from journal records alone.
+"""Why a participant did, or did not, get an event: from the fold of the room's records alone.
 
-The story of an event is the control records about who was present, what they asked for, when
-the room was paused, and what became of the event. Nothing is stored per recipient, so nothing
-here can contradict the log.
+Who receives a relay or pubsub event is decided when it is released: by who is in the room at that
+moment, and what they want. Nothing is stored per recipient, so nothing here can contradict the
+log. "Received" means written to the socket.
 """
 
 from collections.abc import Iterable
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
+from orders.broker.room_state import Member, RoomState
 
 MOST_NAMED = 500
 
 
 @dataclass(slots=True)
 class Recipient:
-    """What became of an event for one name. `attempts`: how often it was handed to it."""
+    """What an event meant for one name. `attempts`: how often it was handed to it."""
 
     name: str
     received: bool
@@ -26,180 +27,186 @@ class Recipient:
 
 @dataclass(slots=True, eq=False)
 class _Stay:
-    """From joining to leaving. `last`: the last position written to it; None while it stays.
+    """One member's time in the room. `types`: what it wanted when that mattered."""
 
-    `after`: the position it reads on from; None: it hears what is live. Who takes a name by its
-    first event goes on with the same stay under that name.
-    """
-
-    name: str
-    since: int
-    at: int
+    member: Member
     types: frozenset[str]
-    echo: bool
-    after: int | None
-    last: int | None = None
     attempts: int = 0
     lost: str = ""  # why it no longer holds what it was handed
 
+    @property
+    def left_before(self) -> int:
+        """The first position that was not written to it any more."""
+        return 1 << 62 if self.member.last is None else self.member.last + 1
+
 
 @dataclass(slots=True)
-class _Fate:
-    """What became of an event on its way from the broker."""
+class _Course:
+    """How an event went its way. `released` is the position at which it was, 0 if it was not."""
 
-    stays: list[_Stay] = field(default_factory=list)
-    is_held_back: bool = False  # the room was paused before it could go
+    stays: dict[Member, _Stay] = field(default_factory=dict)
+    released: int = 0
+    present: set[Member] = field(default_factory=set)  # when it was released
     taker: _Stay | None = None
     taken: int = 0  # the position of the last handing-over
     is_settled: bool = False
     end: str = ""  # why nobody gets it any more
 
 
-def explain(event: Record, story: Iterable[Record]) -> list[Recipient]:
+def explain(event: Record, controls: Iterable[Record]) -> list[Recipient]:
     """Who received an event, who did not, and why: a sentence each, in the order of joining.
 
+    `controls` are the control records of its epoch about it and about presence, oldest first.
     Where there are too many to name, those who received it are named first.
     """
-    fate = _read(event, story)
+    course = _follow(event, controls)
+    say = _queue if event.mode == Mode.QUEUE else _log
     recipients: dict[str, Recipient] = {}
-    for stay in fate.stays:
-        told = _queue(event, stay, fate) if event.mode == Mode.QUEUE else _log(event, stay, fate)
-        known = recipients.get(stay.name)
-        if told and known:
-            told.attempts += known.attempts if event.mode == Mode.QUEUE else 0
-        if told and (known is None or told.received >= known.received):
-            recipients[stay.name] = told
-        elif told and known:
-            known.attempts = told.attempts
-    all_told = list(recipients.values())
-    if len(all_told) > MOST_NAMED:
-        all_told.sort(key=lambda recipient: not recipient.received)
-    return all_told[:MOST_NAMED]
+    for stay in course.stays.values():
+        said = say(event, stay, course)
+        known = recipients.get(stay.member.name)
+        if known is None:
+            recipients[said.name] = said
+            continue
+        attempts = max(said.attempts, known.attempts)
+        if event.mode == Mode.QUEUE:
+            attempts = said.attempts + known.attempts
+        if said.received >= known.received:
+            recipients[said.name] = said
+        recipients[said.name].attempts = attempts
+    everyone = list(recipients.values())
+    if len(everyone) > MOST_NAMED:
+        everyone.sort(key=lambda recipient: not recipient.received)
+    return everyone[:MOST_NAMED]
 
 
-def _read(event: Record, story: Iterable[Record]) -> _Fate:
-    """Who stayed when, with what they wanted when it mattered; and what became of the event."""
-    fate = _Fate()
-    present: dict[str, _Stay] = {}
-    for record in story:
-        data = record.data
-        name: str = data.get("name") or ""
-        match record.kind:
-            case Kind.JOINED if data.get("was") in present:
-                present[name] = stay = present.pop(data["was"])
-                stay.name, stay.last = name, None
-            case Kind.JOINED:
-                stay = _stay(record)
-                fate.stays.append(stay)
-                present[name] = stay
-            case Kind.SUBSCRIBED if name in present and _matters(event, record, fate):
-                present[name].types = frozenset(data["types"])
-            case Kind.LEFT if not name:
-                for stay in present.values():
-                    stay.last = record.position if stay.last is None else stay.last
-                present.clear()
-            case Kind.LEFT if name in present:
-                # It stays in `present`: should it come again under another name, it never left.
-                present[name].last = data["last"]
-            case Kind.PAUSED if not data["paused"]:
-                fate.is_held_back = False
-            case Kind.PAUSED if record.position < event.position:
-                fate.is_held_back = True
-            case Kind.STEPPED:
-                fate.is_held_back = fate.is_held_back and record.about != event.position
-            case _:
-                _follow(fate, record, present)
-    return fate
+def _follow(event: Record, controls: Iterable[Record]) -> _Course:
+    """Fold the room, and note how it stood when it mattered to the event."""
+    state, course = RoomState(event.room), _Course()
+    is_accepted = False
+    for record in controls:
+        if not is_accepted and record.position > event.position:
+            is_accepted = True
+            _accept(event, state, course)
+        state.apply(record)
+        for member in state.members.values():
+            if member not in course.stays:
+                course.stays[member] = _Stay(member, member.types)
+        may_be_taken = event.mode == Mode.QUEUE and not course.taker and not course.end
+        if record.kind is Kind.SUBSCRIBED and (may_be_taken or not course.released):
+            _update_types(state, course)
+        if is_accepted and not course.released and state.cursor >= event.position:
+            _release(record.position, state, course)
+        if record.about == event.position:
+            _move(course, record, state)
+    if not is_accepted:
+        _accept(event, state, course)
+    return course
 
 
-def _stay(record: Record) -> _Stay:
-    data = record.data
-    types = frozenset(data["types"])
-    return _Stay(data["name"], record.position, record.at, types, data["echo"], data["after"])
+def _accept(event: Record, state: RoomState, course: _Course) -> None:
+    held_back = state.paused
+    state.apply(event)
+    if not held_back:
+        _release(event.position, state, course)
 
 
-def _matters(event: Record, subscribed: Record, fate: _Fate) -> bool:
-    """Whether a subscription holds for the event: from a queue it may be taken later."""
-    waits = event.mode == Mode.QUEUE and fate.taker is None and not fate.end
-    return subscribed.position < event.position or waits
+def _release(position: int, state: RoomState, course: _Course) -> None:
+    course.released, course.present = position, set(state.members.values())
+    _update_types(state, course)
 
 
-def _follow(fate: _Fate, record: Record, present: dict[str, _Stay]) -> None:
-    """What a record about the event itself makes of it."""
+def _update_types(state: RoomState, course: _Course) -> None:
+    for member in state.members.values():
+        course.stays[member].types = member.types
+
+
+def _move(course: _Course, record: Record, state: RoomState) -> None:
+    """What a record about the event itself changes."""
     data = record.data
     match record.kind:
         case Kind.HANDED:
-            fate.is_held_back = False
-            fate.taker, fate.taken = present.get(data["name"]), record.position
-            fate.is_settled = data["lease"] is None
-            if fate.taker:
-                fate.taker.attempts += 1
+            member = state.members.get(data["name"])
+            course.taker = course.stays.get(member) if member else None
+            course.taken = record.position
+            course.is_settled = data["lease"] is None
+            if course.taker:
+                course.taker.attempts += 1
         case Kind.SETTLED:
-            fate.is_settled = True
+            course.is_settled = True
         case Kind.RELEASED | Kind.DEAD:
-            if fate.taker:
-                fate.taker.lost = data["reason"]
-            fate.taker = None
+            if course.taker:
+                course.taker.lost = data["reason"]
+            course.taker = None
             if record.kind is Kind.DEAD:
-                fate.end = "it is a dead letter"
+                course.end = "it is a dead letter"
         case Kind.DISCARDED:
-            fate.end = "the host discarded it"
+            course.end = "the host discarded it"
         case Kind.RETRIED:
-            fate.end = ""
+            course.end = ""
 
 
-def _log(event: Record, stay: _Stay, fate: _Fate) -> Recipient | None:
+def _log(event: Record, stay: _Stay, course: _Course) -> Recipient:
     """Relay and pubsub: it follows from who was there and what they wanted."""
+    member, position = stay.member, event.position
 
-    def told(received: bool, why: str) -> Recipient:
-        return Recipient(stay.name, received, int(received), why)
+    def said(received: bool, why: str) -> Recipient:
+        return Recipient(member.name, received, int(received), why)
 
-    came_back = stay.since > event.position
-    missed = stay.last is not None and stay.last < event.position
-    if missed and not came_back:
-        return None if (stay.last or 0) < stay.since else told(False, "Had left before.")
-    if came_back and (stay.after is None or stay.after >= event.position):
-        return told(False, "Joined later.")
+    # Since the beginning of the epoch: its record may lie behind the event.
+    was_there = member in course.present or (member.since == 0 and stay.left_before > position)
+    came_back = not was_there and bool(course.released) and member.since > course.released
+    if came_back and (member.after is None or member.after >= position):
+        return said(False, "Joined later.")
+    if not came_back and not was_there and stay.left_before <= position:
+        return said(False, "Had left before.")
     if event.mode == Mode.PUBSUB and not matches(stay.types, event.type):
-        return told(False, f"Not subscribed to {event.type}.")
-    if not stay.echo and stay.name == event.source:
-        return told(False, "Sent it, and asked not to hear its own events.")
-    if missed:
-        return told(False, "Came back, and left before it had caught up.")
-    if fate.is_held_back:
-        return told(False, "Not yet: the room is paused, and the broker holds it.")
+        return said(False, f"Not subscribed to {event.type}.")
+    if not member.echo and member.name == event.source:
+        return said(False, "Sent it, and asked not to hear its own events.")
+    if came_back and stay.left_before <= position:
+        return said(False, "Came back, and left before it had caught up.")
+    if stay.left_before <= position:
+        return said(False, "Left before it had read so far.")
+    if not course.released and member.last is not None:
+        return said(False, "Left while the broker held it.")
+    if not course.released:
+        return said(False, "Not yet: the room is paused, and the broker holds it.")
     if came_back:
-        late = max(0, stay.at - event.at) / 1000
-        return told(True, f"Was offline, and caught up {late:.0f} s later.")
+        late = max(0, member.at - event.at) / 1000
+        return said(True, f"Was offline, and caught up {late:.0f} s later.")
+    if not was_there:
+        return said(False, "Left while the broker held it.")
     if event.mode == Mode.RELAY:
-        return told(True, "Relay: everyone in the room gets it.")
-    return told(True, f"Subscribed to {event.type}.")
+        return said(True, "Relay: everyone in the room gets it.")
+    return said(True, f"Subscribed to {event.type}.")
 
 
-def _queue(event: Record, stay: _Stay, fate: _Fate) -> Recipient:
-    """Queue: exactly one, in turn; the journal says whom."""
+def _queue(event: Record, stay: _Stay, course: _Course) -> Recipient:
+    """Queue: exactly one, in turn; the journal says who."""
+    member = stay.member
 
-    def told(why: str) -> Recipient:
-        return Recipient(stay.name, stay.attempts > 0, stay.attempts, why)
+    def said(why: str) -> Recipient:
+        return Recipient(member.name, stay.attempts > 0, stay.attempts, why)
 
-    if stay is fate.taker:
-        done = "and is done with it" if fate.is_settled else "and holds it"
-        return told(f"Took it, {done}: it was its turn.")
+    if stay is course.taker:
+        done = "and is done with it" if course.is_settled else "and holds it"
+        return said(f"Took it, {done}: it was its turn.")
     if stay.attempts:
-        return told(f"Took it, but {stay.lost or 'let it go'}.")
-    if stay.last is not None and stay.last < (fate.taken or event.position):
-        before = stay.since < event.position and stay.last < event.position
-        return told("Had left before." if before else "Left before its turn came.")
-    if stay.name == event.source:
-        return told("Sent it: a queue never hands an event to its sender.")
+        return said(f"Took it, but {stay.lost or 'let it go'}.")
+    if stay.left_before <= (course.taken or event.position):
+        before = member.since < event.position and stay.left_before <= event.position
+        return said("Had left before." if before else "Left before its turn came.")
+    if member.name == event.source:
+        return said("Sent it: a queue never hands an event to its sender.")
     if not matches(stay.types, event.type):
-        return told(f"Not subscribed to {event.type}.")
-    if fate.is_held_back:
-        return told("Not yet: the room is paused, and the broker holds it.")
-    if fate.end:
-        return told(f"Nobody gets it any more: {fate.end}.")
-    if fate.taker and stay.since > fate.taken:
-        return told(f"Joined later: {fate.taker.name} had taken it.")
-    if fate.taker:
-        return told(f"It was the turn of {fate.taker.name}: in a queue one takes it.")
-    return told("Nobody has taken it yet: it waits.")
+        return said(f"Not subscribed to {event.type}.")
+    if not course.released and not course.taker:
+        return said("Not yet: the room is paused, and the broker holds it.")
+    if course.end:
+        return said(f"Nobody gets it any more: {course.end}.")
+    if course.taker and member.since > course.taken:
+        return said(f"Joined later: {course.taker.member.name} had taken it.")
+    if course.taker:
+        return said(f"It was the turn of {course.taker.member.name}: in a queue one takes it.")
+    return said("Nobody has taken it yet: it waits.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orders.broker.room import Participant
+from orders.broker.participants import Participant
 from orders.errors import Refused
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
@@ -10,13 +10,19 @@ COMMAND_RATE = 10  # commands have a bucket of their own, this many times as lar
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one participant, one room and the server bear. Rates are messages a second."""
+    """What one participant, one room and the server may use. Rates are messages a second."""
 
     rate: float = 50.0
     burst: int = 100
     abusive_grace: float = 5.0
     max_participants: int = 1000
     max_rooms: int = 100
+
+
+def fill(participant: Participant, limits: Limits) -> None:
+    """Full buckets, for one who has just come."""
+    participant.tokens = float(limits.burst)
+    participant.command_tokens = float(limits.burst * COMMAND_RATE)
 
 
 def spend(participant: Participant, limits: Limits, is_command: bool, clock: float) -> None:

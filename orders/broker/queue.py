@@ -2,12 +2,12 @@
 
     state    may become   by the record
     ready    held         handed to a worker with ack=manual
-    ready    –            handed to a worker with ack=auto: that settles it
-    held     –            settled: its holder acked it
+    ready    settled      handed to a worker with ack=auto
+    held     settled      settled: its holder acked it
     held     ready        released: its holder nacked it, is gone, or the lease ran out
     held     dead         dead: the same, and it was the last attempt
     dead     ready        retried: attempts begin again
-    dead     –            discarded
+    dead     settled      discarded
 
 A settled event is forgotten here; the journal still has it. A record about an event that is not
 here changes nothing.
@@ -25,16 +25,17 @@ class State(StrEnum):
     READY = "ready"
     HELD = "held"
     DEAD = "dead"
+    SETTLED = "settled"  # of an entry that the queue has forgotten
 
 
-#: What a control record makes of a queued event; None: settled.
-AFTER: dict[str, State | None] = {
+#: What a control record makes of a queued event.
+AFTER: dict[str, State] = {
     Kind.HANDED: State.HELD,
-    Kind.SETTLED: None,
+    Kind.SETTLED: State.SETTLED,
     Kind.RELEASED: State.READY,
     Kind.DEAD: State.DEAD,
     Kind.RETRIED: State.READY,
-    Kind.DISCARDED: None,
+    Kind.DISCARDED: State.SETTLED,
 }
 
 #: Ready events whose records stay at hand; those further back are read when their turn comes.
@@ -74,6 +75,7 @@ class Queue:
     """The queued events of one room by their ids, in the order in which they were accepted."""
 
     entries: dict[bytes, Entry] = field(default_factory=dict)
+    held: dict[bytes, Entry] = field(default_factory=dict)  # those in this state
     _counts: dict[str, dict[State, int]] = field(default_factory=dict)
 
     def add(self, record: Record) -> Entry:
@@ -88,6 +90,8 @@ class Queue:
         """Take up an entry in the state it is in."""
         self.entries[entry.key] = entry
         self._count(entry.type, entry.state, +1)
+        if entry.state is State.HELD:
+            self.held[entry.key] = entry
 
     def apply(self, record: Record) -> Entry | None:
         """What a record about an event changes: the entry as it is now, None if nothing did."""
@@ -97,19 +101,21 @@ class Queue:
         data, state = record.data, AFTER[record.kind]
         if record.kind is Kind.HANDED:
             entry.attempt, entry.name, entry.node = data["attempt"], data["name"], record.node
-            state = state if data["lease"] is not None else None
+            state = state if data["lease"] is not None else State.SETTLED
         elif record.kind is Kind.RETRIED:
             entry.attempt = 0
         entry.reason = data.get("reason", entry.reason)
         entry.last = record.position or entry.last
         self._count(entry.type, entry.state, -1)
-        if state is None:
-            del self.entries[entry.key]
-            return entry
-        entry.state = state
-        if state is State.DEAD:
-            entry.record = None
         self._count(entry.type, state, +1)
+        entry.state = state
+        self.held.pop(entry.key, None)
+        if state is State.HELD:
+            self.held[entry.key] = entry
+        elif state is State.SETTLED:
+            del self.entries[entry.key]
+        elif state is State.DEAD:
+            entry.record = None
         return entry
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────
@@ -146,6 +152,8 @@ class Queue:
         return sorted(entries, key=lambda entry: entry.position)
 
     def _count(self, type: str, state: State, by: int) -> None:
+        if state is State.SETTLED:
+            return
         counts = self._counts.get(type)
         if counts is None:
             counts = self._counts[type] = dict.fromkeys(State, 0)

@@ -1,212 +1,95 @@
-"""A room: who is in it, under which name, and who hears the same.
+"""A room on this node: the fold of its records, and the participants that are connected here."""
 
-Participants with the same subscription share an *audience*, so that a batch of events is
-matched and written once per audience, never once per participant and event.
-"""
-
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from orders.broker.modes import Mode, changed, matches
-from orders.broker.records import Record, RoomState
-from orders.errors import Close
-
-#: How many queued events are fetched at once for a participant with ack=auto.
-AT_ONCE = 20
-
-
-class Transport(Protocol):
-    """The connection of a participant, as far as the broker needs to know it."""
-
-    def write(self, buffer: bytes) -> int:
-        """Hand over frames; returns how many bytes are waiting, unread."""
-
-    def unread(self) -> int:
-        """How many bytes are waiting."""
-
-    def close(self, code: Close, message: str) -> None:
-        """End the connection."""
-
-
-@dataclass(slots=True, eq=False)
-class Participant:
-    """A connected party. `since` is the position of its joining: it hears what lies after."""
-
-    room: "Room"
-    name: str
-    transport: Transport
-    named: bool = True
-    types: frozenset[str] = frozenset("*")  # what it hears
-    wanted: frozenset[str] = frozenset("*")  # what it asked for; true once the journal has it
-    chose_types: bool = False
-    ack: str = "auto"
-    prefetch: int = 1
-    echo: bool = True
-    quiet: bool = False
-    session: str | None = None
-    after: int | None = None  # the position it reads on from
-    number: int = 0  # tells two connections of one name apart
-    joined_at: int = 0
-    since: int = 0
-    written: int = 0  # the last position written to it
-    welcomed: bool = False  # hears nothing before its welcome
-    live: bool = False  # whether it hears events as they come, or is catching up
-    gone: bool = False
-    congested: bool = False  # so much waits unread that it takes nothing from queues
-    muted: bool = False
-    in_flight: int = 0
-    delivered: int = 0
-    role: str = "other"
-    audience: "Audience | None" = None
-    held: list[bytes] | None = None  # collected while the last of a replay is read
-    tokens: float = 0.0
-    command_tokens: float = 0.0
-    refilled: float = 0.0
-    over_since: float | None = None  # since when it sends more than it may
-
-    @property
-    def seen_role(self) -> str:
-        return seen_role(self.role, self.types)
-
-    @property
-    def has_credit(self) -> bool:
-        """Whether it has room to take an event from a queue."""
-        if not self.live or self.held is not None or self.congested:
-            return False
-        return self.ack == "auto" or self.in_flight < self.prefetch
-
-    @property
-    def credit(self) -> int:
-        """How many events it has room to take from queues."""
-        if not self.has_credit:
-            return 0
-        return AT_ONCE if self.ack == "auto" else self.prefetch - self.in_flight
-
-    def write(self, buffer: bytes) -> int:
-        """Write frames to its connection; returns how many bytes wait there, unread."""
-        if self.held is None:
-            return self.transport.write(buffer)
-        self.held.append(buffer)
-        return sum(map(len, self.held))
-
-
-@dataclass(slots=True, eq=False)
-class RemoteParticipant:
-    """A participant that is connected to another node, as its records tell of it."""
-
-    name: str
-    node: str
-    types: frozenset[str]
-    ack: str
-    echo: bool
-    joined_at: int
-    role: str = "other"
-
-    @classmethod
-    def told(cls, record: Record) -> "RemoteParticipant":
-        """By a `joined` record of another node."""
-        data = record.data
-        types = frozenset(data["types"])
-        return cls(data["name"], record.node, types, data["ack"], data["echo"], record.at)
-
-    @property
-    def seen_role(self) -> str:
-        return seen_role(self.role, self.types)
-
-
-def seen_role(role: str, types: frozenset[str]) -> str:
-    """The part somebody is seen to play: by what it sent, else by the only thing it listens to."""
-    return "confirmer" if role == "other" and types == {"order_placed"} else role
-
-
-class Audience:
-    """The participants of a room that receive the same events."""
-
-    MAX_KNOWN_TYPES = 1000
-
-    def __init__(self, types: frozenset[str]) -> None:
-        self.types = types
-        self.members: dict[Participant, None] = {}
-        self.without_echo: dict[Participant, None] = {}
-        self.newest = 0  # the newest member's `since`
-        self._known: dict[str, bool] = {}
-
-    def matches(self, type: str) -> bool:
-        """Whether its subscription wants this type; remembered, for types are few."""
-        known = self._known.get(type)
-        if known is None:
-            if len(self._known) >= self.MAX_KNOWN_TYPES:
-                self._known.clear()
-            known = self._known[type] = matches(self.types, type)
-        return known
-
-    def wants(self, record: Record) -> bool:
-        """Whether this event is for all of this audience."""
-        return record.mode == Mode.RELAY or (
-            record.mode == Mode.PUBSUB and self.matches(record.type)
-        )
+from orders.broker.leases import Leases
+from orders.broker.participants import Audience, Life, Participant
+from orders.broker.records import Record
+from orders.broker.room_state import Member, RoomState
 
 
 @dataclass(slots=True, eq=False)
 class Room:
     """An isolated class or group: own log, modes and participants.
 
-    `head` is the newest position of its journal that was dispatched or held back, `cursor` how
-    far its events were let go; they differ only while it is paused. `elsewhere` are the
-    participants that other nodes serve.
+    `cursor` is how far its events were delivered here; it trails `state.cursor` while what was
+    held is let go.
     """
 
     name: str
-    modes: dict[str, str] = field(default_factory=lambda: changed({}, {}))
-    paused: bool = False
-    cursor: int = 0
-    head: int = 0
-    events: int = 0
-    last: str | None = None
+    state: RoomState
     participants: dict[str, Participant] = field(default_factory=dict)
-    elsewhere: dict[str, RemoteParticipant] = field(default_factory=dict)
-    wanted_modes: dict[str, str] | None = None  # what was asked for, while it is on its way
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
-    epoch: int = 0  # how often it began anew
+    leases: Leases = field(default_factory=Leases)
+    cursor: int = 0
+    stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
     numbers: int = 0
     turn: int = 0
 
     @classmethod
-    def restored(cls, state: RoomState) -> "Room":
-        """A room as the journal remembers it: nobody is in it yet."""
-        return cls(
-            state.name,
-            modes=changed({}, state.modes),
-            paused=state.paused,
-            cursor=state.cursor,
-            head=state.head,
-            events=state.events,
-            last=state.last,
-            elsewhere={one.name: one for one in map(RemoteParticipant.told, state.present)},
-        )
+    def at(cls, state: RoomState) -> "Room":
+        """A room as the journal has it: nobody is connected to it here yet."""
+        return cls(state.name, state, cursor=state.cursor)
 
     @property
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
-        return not self.participants and not self.elsewhere and not self.events
+        return not self.participants and not self.remote() and not self.state.events
 
     def mode_of(self, type: str) -> str:
-        return self.modes.get(type) or self.modes["*"]
+        """The mode in which events of this type are accepted now."""
+        modes = self.state.modes
+        return modes.get(type) or modes["*"]
+
+    def remote(self) -> list[Member]:
+        """The participants that are connected to other nodes."""
+        return [one for one in self.state.members.values() if one.node]
 
     @property
     def size(self) -> int:
         """How many are in it, on this node or another."""
-        return len(self.participants) + len(self.elsewhere)
+        return len(self.participants) + len(self.remote())
+
+    def add(self, participant: Participant) -> None:
+        """It is in the room; it hears nothing until its joining is stored."""
+        self.numbers += 1
+        participant.number = self.numbers
+        self.participants[participant.name] = participant
+        if participant.session:
+            self.sessions[participant.session] = participant
+
+    def remove(self, participant: Participant) -> int:
+        """It is gone, and nothing more is written to it; returns the last position that was."""
+        reads_on = participant.life in (Life.REPLAYING, Life.MEETING)
+        last = participant.written if reads_on else self.cursor
+        self.unlisten(participant)
+        participant.life = Life.GONE
+        if self.participants.get(participant.name) is participant:
+            del self.participants[participant.name]
+        if participant.session and self.sessions.get(participant.session) is participant:
+            del self.sessions[participant.session]
+        return last
+
+    def rename(self, participant: Participant, name: str) -> None:
+        """It goes on under another name."""
+        del self.participants[participant.name]
+        self.participants[name] = participant
+        participant.name = name
+
+    # ── names ───────────────────────────────────────────────────────────────────────────────
 
     def has_name(self, name: str) -> bool:
-        """Whether a live connection bears this name."""
-        return name in self.participants or name in self.elsewhere
+        """Whether a live connection has this name."""
+        if name in self.participants:
+            return True
+        member = self.state.members.get(name)
+        return member is not None and member.node != ""
 
     def free_name(self, wanted: str, taken: Container[str] = ()) -> str:
-        """`wanted`, or `bob-2`, `bob-3`, … where a live connection bears it, or it is `taken`."""
+        """`wanted`, or `bob-2`, `bob-3`, … where a live connection has it, or it is `taken`."""
         name, number = wanted, 1
         while self.has_name(name) or name in taken:
             number += 1
@@ -215,7 +98,7 @@ class Room:
         return name
 
     def guest_name(self, taken: Container[str] = ()) -> str:
-        """A name for who gave none."""
+        """A name for one who gave none."""
         number = 1
         while self.has_name(name := f"guest-{number}") or name in taken:
             number += 1
@@ -232,14 +115,11 @@ class Room:
             audience = self.audiences[types] = Audience(types)
         members = audience.members if participant.echo else audience.without_echo
         members[participant] = None
-        audience.newest = max(audience.newest, participant.since)
         participant.audience = audience
-        participant.live = True
 
     def unlisten(self, participant: Participant) -> None:
         """It hears nothing more, until it listens again."""
         audience, participant.audience = participant.audience, None
-        participant.live = False
         if audience is None:
             return
         audience.members.pop(participant, None)
@@ -251,17 +131,11 @@ class Room:
         self, records: list[Record]
     ) -> Iterator[tuple[Iterable[Participant], list[Record]]]:
         """Who receives which of these relay and pubsub events, in the order of the log."""
-        if not records:
-            return
         for audience in list(self.audiences.values()):
             wanted = [record for record in records if audience.wants(record)]
             if len(wanted) == len(records):
                 wanted = records  # the same list for every audience that wants all of it
             if not wanted:
-                continue
-            if records[0].position <= audience.newest:  # let go late: some joined after it
-                for member in (*audience.members, *audience.without_echo):
-                    yield (member,), [r for r in wanted if _may_hear(member, r)]
                 continue
             if audience.members:
                 yield audience.members, wanted
@@ -274,17 +148,6 @@ class Room:
                     if member.name in sources:
                         yield (member,), [r for r in wanted if r.source != member.name]
 
-    def credit(self, type: str, sources: Collection[str]) -> int:
-        """How many events of this type the participants here have room to take.
-
-        `sources` sent those that are ready: nobody takes an event of its own.
-        """
-        return sum(
-            member.credit
-            for member in self.takers(type)
-            if len(sources) > 1 or member.name not in sources
-        )
-
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""
         able = [
@@ -292,11 +155,7 @@ class Room:
             for audience in self.audiences.values()
             if audience.matches(type)
             for member in (*audience.members, *audience.without_echo)
-            if member.has_credit
+            if member.life is Life.LIVE and member.credit > 0
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able
-
-
-def _may_hear(member: Participant, record: Record) -> bool:
-    return record.position > member.since and (member.echo or record.source != member.name)

@@ -43,20 +43,19 @@ class Member:
 
     @property
     def seen_role(self) -> str:
-        return seen_role(self.role, self.types)
-
-
-def seen_role(role: str, types: frozenset[str]) -> str:
-    """The part somebody is seen to play: by what it sent, else by the only thing it listens to."""
-    return "confirmer" if role == "other" and types == {"order_placed"} else role
+        """The part it is seen to play: by what it sent, else by the only thing it listens to."""
+        if self.role == "other" and self.types == {"order_placed"}:
+            return "confirmer"
+        return self.role
 
 
 @dataclass(slots=True)
 class Summary:
     """The part of a room that a commit writes in the room's row.
 
-    `epoch` counts its beginnings from 1 on, `head` is its newest position, `cursor` how far its events may be delivered (behind `head` only
-    while paused), `events` how many it has, `last` the id of the newest.
+    `epoch` counts its beginnings from 1 on. `head` is its newest position, `cursor` how far its
+    events may be delivered (behind `head` only while paused), `events` how many it has, `last`
+    the id of the newest.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Summary:
     events: int = 0
     last: str | None = None
 
-    def apply(self, record: Record) -> None:
+    def advance(self, record: Record) -> None:
         """What a record changes of the room's row; a RESET ends the epoch, see `next_epoch`."""
         released = not self.paused
         self.head = record.position or self.head  # 0: it could not be stored yet
@@ -103,7 +102,7 @@ class RoomState(Summary):
 
         A RESET leaves the state as it was, but for its head: go on with `next_epoch`.
         """
-        Summary.apply(self, record)
+        self.advance(record)
         if record.kind is Kind.EVENT:
             sender = self.members.get(record.source)
             if sender is not None and sender.role == "other":

@@ -4,42 +4,33 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from orders.broker.leases import Leases
-from orders.broker.records import Kind, Record, RoomState
+from orders.broker.records import PRESENCE_KINDS, Kind, Record
+from orders.broker.room_state import RoomState
 from orders.domain.orders import Order
 from orders.errors import StorageFailed
 from orders.journal.base import (
     MOST_SCANNED,
-    Alone,
     Answer,
-    Claimed,
     Filter,
     Outcome,
     Page,
+    Unshared,
     take_bytes,
     take_page,
 )
 from orders.journal.projection import Projection
 
-PRESENCE = (Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED)
-
 
 @dataclass(eq=False)
 class _Room(Projection):
-    """One epoch of a room, and its log."""
-
     records: list[Record] = field(default_factory=list)
     positions: dict[bytes, int] = field(default_factory=dict)
 
 
-class MemoryEngine(Alone):
-    """An engine (see `base.Engine`) for trying things out, and for tests."""
-
+class MemoryEngine(Unshared):
     durable = False
 
-    def __init__(self, max_attempts: int = 5) -> None:
-        super().__init__()
-        self._max_attempts = max_attempts
+    def __init__(self) -> None:
         self._rooms: dict[str, _Room] = {}
 
     async def open(self) -> list[RoomState]:
@@ -51,7 +42,7 @@ class MemoryEngine(Alone):
     async def append(self, records: Sequence[Record]) -> list[Answer]:
         return [self._take(record) for record in records]
 
-    def _take(self, record: Record) -> Outcome:
+    def _take(self, record: Record) -> Answer:
         room = self._room(record.room)
         if record.kind is Kind.EVENT:
             known = room.positions.get(record.key)
@@ -60,37 +51,23 @@ class MemoryEngine(Alone):
                 same = record.parsed().says_the_same(there)
                 return Outcome.DUPLICATE if same else Outcome.CONFLICT
             room.positions[record.key] = len(room.records) + 1
-        record.position = len(room.records) + 1
-        room.records.append(copy(record))
-        self._arrived.append(record)
+        stored = copy(record)
+        stored.position = len(room.records) + 1
+        room.records.append(stored)
         if record.kind is Kind.RESET:
             del self._rooms[record.room]
         elif record.kind is Kind.EVENT:
-            room.event(record)
-        return Outcome.ACCEPTED
+            room.event(stored)
+        return stored.position
 
     def _room(self, name: str) -> _Room:
-        room = self._rooms.get(name)
-        if room is None:
-            room = self._rooms[name] = _Room(Leases(name, self._max_attempts))
-        return room
+        return self._rooms.setdefault(name, _Room())
 
     async def probe(self) -> StorageFailed | None:
         return None
 
     async def forget(self, room: str) -> None:
         self._rooms.pop(room, None)
-
-    def queue(self, room: str) -> Leases:
-        return self._room(room).queue
-
-    async def claim(
-        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
-    ) -> Claimed | None:
-        entry = self.queue(room).take(type, name, upto, holder, name, deadline)
-        if entry is None:
-            return None
-        return Claimed(entry.record or self._room(room).records[entry.position - 1], entry)
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
         return take_bytes(self._room(room).records[after : after + limit])
@@ -108,11 +85,11 @@ class MemoryEngine(Alone):
         position = there.positions.get(key)
         return there.records[position - 1] if position else None
 
-    async def story(self, room: str, about: int) -> list[Record]:
+    async def controls(self, room: str, about: int) -> list[Record]:
         return [
             record
             for record in self._room(room).records
-            if record.about == about or record.kind in PRESENCE
+            if record.about == about or record.kind in PRESENCE_KINDS
         ]
 
     async def orders(

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from orders.broker.leases import Leases
-from orders.broker.modes import Mode
 from orders.broker.records import Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
 
@@ -12,13 +10,10 @@ from orders.domain.orders import ORDER_TYPES, Order, fold
 class Projection:
     """One epoch of a room; it is the order book of the fold, too."""
 
-    queue: Leases
     orders: dict[tuple[str, str], Order] = field(default_factory=dict)
 
     def event(self, record: Record) -> None:
         """An event was stored."""
-        if record.mode == Mode.QUEUE:
-            self.queue.add(record)
         if record.type not in ORDER_TYPES:
             return
         event = record.parsed()

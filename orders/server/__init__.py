@@ -1,13 +1,19 @@
 """The imperative shell: clock, ids and the one loop, around the pure broker and an engine.
 
-node.py       rooms and participants, and what they ask
-pump.py       take all that waits → one append → dispatch → write
-queues.py     hand queued events to whoever's turn it is; leases, acks, dead letters
-replay.py     what somebody missed, in order, then live without a gap or a repeat
-replay_cache.py  read once what many catch up with
-host.py       pause, step, resume, reset, kick, mute
+Each knows only those before it:
+
+context.py       what all parts share: journal, rooms, options
+inbox.py         what waits for the next append, and the one way to wait for it
+queues.py        hand queued events to those whose turn it is; leases, acks, dead letters
+replay.py        what somebody missed, in order, then live (replay_cache.py: read once for many)
+delivery.py      make records true, and write them to those who hear them
+presence.py      who comes and goes: rooms, names, sessions
+host.py          modes, pause, step, resume, reset, kick, mute
+pump.py          take all that waits → one append → answers → delivery
+node.py          a node: all of them together, and what participants ask of it
 """
 
-from orders.server.node import Node, Options
+from orders.server.context import Options
+from orders.server.node import Node
 
 __all__ = ["Node", "Options"]

@@ -1,20 +1,24 @@
-"""Queue mode on this node: whose turn it is, what is held, and what becomes of it."""
+"""Queue mode on this node: who is next, what is held, and how it ended.
 
-import time
-from typing import TYPE_CHECKING
+Where every queued event stands is the fold of the room's records. On a journal of our own nobody
+else writes them, so such a record is true as soon as it is submitted. On a shared journal it is
+true once it has arrived: a claim is a record that the journal takes only from the first who asks.
+"""
+
+import asyncio
 
 from orders.broker import messages
-from orders.broker.broker import Item
-from orders.broker.leases import Entry, State
-from orders.broker.records import Kind
-from orders.broker.room import Participant, Room
-from orders.clock import now_ms
-from orders.errors import Refused
-from orders.journal.base import Claimed
-
-if TYPE_CHECKING:
-    from orders.server.node import Node
-
+from orders.broker.leases import Lease
+from orders.broker.participants import Participant
+from orders.broker.protocol import refusal
+from orders.broker.queue import Entry, State
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.clock import monotonic, now_ms
+from orders.errors import Refused, StorageFailed
+from orders.journal.base import Answer
+from orders.server.context import Context
+from orders.server.inbox import Inbox, Submission
 
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
 MOST_AT_ONCE = 32
@@ -22,27 +26,77 @@ LARGE = 4096
 
 
 class Queues:
-    """Hands queued events over, one to one participant, and hears what became of them."""
+    """Hands queued events over, one to one participant, and hears how it ended."""
 
-    def __init__(self, node: "Node") -> None:
-        self._node = node
-        self._touched: dict[Room, None] = {}
+    def __init__(self, context: Context, inbox: Inbox) -> None:
+        self._context, self._inbox = context, inbox
+        self._touched: dict[tuple[Room, str | None], None] = {}
         self._congested: dict[Participant, None] = {}
         self._frames: dict[Participant, list[bytes]] = {}  # handed over, to be written at once
 
-    def touch(self, room: Room) -> None:
-        """Something there may be handed over now."""
-        self._touched[room] = None
-        self._node.pump.wake()
+    def touch(self, room: Room, type: str | None = None) -> None:
+        """An event of this type, or of any, may be handed over in a room."""
+        self._touched[room, type] = None
+        self._inbox.wake()
+
+    # ── what the records say ────────────────────────────────────────────────────────────────
+
+    def offer(self, room: Room, entry: Entry) -> None:
+        """An event is ready: it may be taken here, on a shared journal perhaps a little later."""
+        delay = self._context.engine.claim_delay(room.state, entry)
+        if delay:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, self._offer, room, entry)
+        else:
+            self._offer(room, entry)
+
+    def _offer(self, room: Room, entry: Entry) -> None:
+        if entry.state is State.READY:
+            room.leases.offer(entry)
+            self.touch(room, entry.type)
+
+    def follow(self, room: Room, record: Record, entry: Entry | None) -> None:
+        """A record about a queued event arrived and was applied; it may be another node's."""
+        if entry is None:
+            return
+        lease = room.leases.held.get(entry.key)
+        if lease is not None and (record.node or record.kind is not Kind.HANDED):
+            room.leases.end(entry.key)  # another node knows better
+            self.touch(room)
+        if room.state.queue.entries.get(entry.key) is not entry:
+            return
+        if entry.state is State.READY:
+            self.offer(room, entry)
+            return
+        is_ours = record.kind is Kind.HANDED and not record.node
+        if is_ours and entry.key not in room.leases.claiming:
+            self._give_back(room, entry, "its server did not hear that it had it")
+
+    def _say(self, room: Room, entry: Entry, kind: Kind, **data: object) -> Submission:
+        """Submit a record about an event; with a journal of our own it is true at once."""
+        record = entry.say(room.name, kind, now_ms(), **data)
+        if not self._context.engine.shared:
+            moved = room.state.queue.apply(record)
+            if moved is not None and moved.state is State.READY and kind is not Kind.HANDED:
+                self._offer(room, moved)
+        return self._inbox.submit(record, urgent=self._context.engine.shared)
+
+    def _give_back(self, room: Room, entry: Entry, reason: str) -> None:
+        """Its holder is done with it, and it is not done: ready again, or a dead letter."""
+        if entry.attempt >= self._context.options.max_attempts:
+            self._say(room, entry, Kind.DEAD, attempts=entry.attempt, reason=reason)
+        else:
+            self._say(room, entry, Kind.RELEASED, name=entry.name, reason=reason)
+        self.touch(room, entry.type)
+
+    # ── handing over ────────────────────────────────────────────────────────────────────────
 
     async def hand_out(self) -> None:
-        """Give what is ready to who has room for it, oldest first, in turn."""
+        """Give what is ready to those who have room for it, oldest first, in turn."""
         while self._touched:
-            room = next(iter(self._touched))
-            del self._touched[room]
-            if not room.paused or self._node.engine.queue(room.name).is_waiting(room.cursor):
-                self._node.engine.demand(room.name, room.credit)
-            for type in self._node.engine.queue(room.name).types():
+            room, touched = next(iter(self._touched))
+            del self._touched[room, touched]
+            for type in room.leases.types() if touched is None else (touched,):
                 while await self._hand_out(room, type):
                     pass
         for participant in list(self._frames):
@@ -50,125 +104,180 @@ class Queues:
 
     async def _hand_out(self, room: Room, type: str) -> bool:
         """One round: an event for each who could take one. False when nothing more goes."""
-        handed, queue = False, self._node.engine.queue(room.name)
+        handed = False
         for participant in room.takers(type):
-            if not participant.has_credit:
-                continue  # gone, since whose turn it is was asked
-            lease = self._node.options.lease if participant.ack == "manual" else None
-            deadline = None if lease is None else time.monotonic() + lease
-            claimed = await self._node.engine.claim(
-                room.name, type, room.cursor, participant.name, participant.number, deadline
-            )
-            if claimed is None:
+            entry = room.leases.next(type, participant.name, room.cursor)
+            if entry is None:
                 continue
-            if lease is not None and not queue.holding(claimed.entry.key, participant.number):
-                participant.in_flight += 1  # it was let go, and counted, while its text was read
-                continue
-            self._hand(room, participant, claimed, lease)
+            record = entry.record or await self._read(room, entry)
+            if record is None or participant.credit <= 0 or entry.state is not State.READY:
+                continue  # the journal is away, or one of the two has gone meanwhile
+            room.turn = participant.number
             handed = True
+            if self._context.engine.shared:
+                self._claim(room, participant, entry, record)
+            else:
+                self._handed(room, participant, entry)
+                self._hold(room, participant, entry, record)
         return handed
 
-    def _hand(
-        self, room: Room, participant: Participant, claimed: Claimed, lease: float | None
-    ) -> None:
-        entry, text = claimed.entry, claimed.record.body
-        if lease is not None:
-            participant.in_flight += 1
-        if lease is not None or entry.attempt > 1:
-            text = text[:-1] + b',"attempt":%d}' % entry.attempt
-        room.turn = participant.number
-        participant.delivered += 1
-        self._node.stats.delivered += 1
-        self._tell(
-            room, entry, Kind.HANDED, name=participant.name, attempt=entry.attempt, lease=lease
+    async def _read(self, room: Room, entry: Entry) -> Record | None:
+        try:
+            return await self._context.engine.find(room.name, entry.key)
+        except StorageFailed:
+            return None
+
+    def _handed(self, room: Room, participant: Participant, entry: Entry) -> Submission:
+        lease = self._context.options.lease if participant.ack == "manual" else None
+        attempt = entry.attempt + 1
+        return self._say(
+            room, entry, Kind.HANDED, name=participant.name, attempt=attempt, lease=lease
         )
+
+    def _claim(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
+        """Ask the shared journal for an event; meanwhile its place is kept."""
+        room.leases.claiming[entry.key] = entry
+        participant.in_flight += 1
+        submission = self._handed(room, participant, entry)
+        self._context.spawn(self._claimed(room, participant, entry, record, submission))
+
+    async def _claimed(
+        self,
+        room: Room,
+        participant: Participant,
+        entry: Entry,
+        record: Record,
+        submission: Submission,
+    ) -> None:
+        answer: Answer = await submission
+        participant.in_flight -= 1
+        room.leases.claiming.pop(entry.key, None)
+        if isinstance(answer, int):
+            if participant.gone or entry.name != participant.name:
+                if room.state.queue.entries.get(entry.key) is entry:
+                    self._give_back(room, entry, f"{participant.name} left")
+            else:
+                self._hold(room, participant, entry, record)
+                self._write(participant)
+        elif entry.state is State.READY:
+            self._offer(room, entry)  # not stored; or another was faster, which will arrive
+        self.touch(room, entry.type)
+
+    def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
+        """Write an event to the one who has it now."""
+        text = record.body
+        if participant.ack == "manual" or entry.attempt > 1:
+            text = text[:-1] + b',"attempt":%d}' % entry.attempt
+        if participant.ack == "manual":
+            room.leases.hold(entry, participant, monotonic() + self._context.options.lease)
+        participant.delivered += 1
+        self._context.stats.delivered += 1
         frames = self._frames.setdefault(participant, [])
-        frames.append(self._node.frame(text))
+        frames.append(self._context.frame(text))
         if len(frames) == MOST_AT_ONCE or len(text) > LARGE:
             self._write(participant)
 
     def _write(self, participant: Participant) -> None:
         """Write what was handed to a participant; one that reads too slowly takes no more."""
-        waiting = participant.write(b"".join(self._frames.pop(participant)))
-        if waiting > self._node.options.max_unread // 4:
+        frames = self._frames.pop(participant, None)
+        if not frames:
+            return
+        waiting = participant.write(b"".join(frames))
+        if waiting > self._context.options.max_unread // 4:
             participant.congested = True
             self._congested[participant] = None
 
-    def command(self, item: Item) -> None:
-        """An ack or a nack: what the item comes to is left in it."""
-        room, participant, command = item.room, item.participant, item.command
-        if participant is None or not isinstance(command, messages.Ack | messages.Nack):
-            return
-        queue = self._node.engine.queue(room.name)
-        entry = queue.holding(bytes.fromhex(command.event.replace("-", "")), participant.number)
-        if entry is None:
-            refused = Refused(
-                "not_held",
-                f"You do not hold the event {command.event} (any more): it has been, or will be,"
-                " given to another. Ack each event once, before its lease ends.",
-            )
-            item.reply = self._node.broker.refusal(
-                room, participant, refused, command.event, now_ms()
-            ).reply
-            return
-        participant.in_flight -= 1
-        if isinstance(command, messages.Ack):
-            queue.settle(entry.key, participant.number)
-            self._tell(room, entry, Kind.SETTLED, name=participant.name)
-        else:
-            self._release(room, entry, command.reason or f"{participant.name} gave it back")
-        self.touch(room)
+    # ── acks ────────────────────────────────────────────────────────────────────────────────
 
-    def let_go(self, participant: Participant, reason: str) -> None:
+    def acked(self, room: Room, participant: Participant, event: str) -> None:
+        """A participant is done with an event."""
+        if lease := self._lease(room, participant, event):
+            submission = self._say(room, lease.entry, Kind.SETTLED, name=participant.name)
+            if self._context.engine.shared:
+                self._context.spawn(self._settled(participant, event, submission))
+            self.touch(room)
+
+    async def _settled(self, participant: Participant, event: str, submission: Submission) -> None:
+        answer = await submission
+        if not isinstance(answer, int | StorageFailed):
+            self._context.tell(participant, _not_held(event))
+
+    def nacked(self, room: Room, participant: Participant, event: str, reason: str) -> None:
+        """A participant gives an event back."""
+        if lease := self._lease(room, participant, event):
+            self._give_back(room, lease.entry, reason or f"{participant.name} gave it back")
+
+    def _lease(self, room: Room, participant: Participant, event: str) -> Lease | None:
+        """End the lease of a participant; who holds none hears so."""
+        key = bytes.fromhex(event.replace("-", ""))
+        lease = room.leases.holding(key, participant)
+        if lease is None:
+            reply = self._context.say(_not_held(event))
+            self._inbox.submit(None, participant, reply)
+            return None
+        room.leases.end(key)
+        return lease
+
+    def let_go(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
-        room = participant.room
-        for entry in self._node.engine.queue(room.name).held_by(participant.number):
-            participant.in_flight -= 1
-            self._release(room, entry, reason)
+        for lease in room.leases.held_by(participant):
+            room.leases.end(lease.entry.key)
+            self._give_back(room, lease.entry, reason)
         self._congested.pop(participant, None)
+        self._frames.pop(participant, None)
+
+    def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
+        """Give back what is held on nodes that are gone; None: on this one, before it started."""
+        if gone is None:
+            for entry in room.state.queue.in_state(State.READY):
+                self.offer(room, entry)
+        for entry in list(room.state.queue.held.values()):
+            if gone is None or entry.node in gone:
+                self._give_back(room, entry, reason)
+
+    def forget(self, room: Room) -> None:
+        """The room begins again: nothing of it is queued or held any more."""
+        for key in list(room.leases.held):
+            room.leases.end(key)
+
+    # ── the host's, and time's ──────────────────────────────────────────────────────────────
+
+    async def retry(self, room: Room, key: bytes) -> bool:
+        """The host gives a dead letter another chance; False when it is none."""
+        return await self._host_says(room, key, Kind.RETRIED)
+
+    async def discard(self, room: Room, key: bytes) -> bool:
+        """The host gives a dead letter up; False when it is none."""
+        return await self._host_says(room, key, Kind.DISCARDED)
+
+    async def _host_says(self, room: Room, key: bytes, kind: Kind) -> bool:
+        entry = room.state.queue.dead(key)
+        if entry is None:
+            return False
+        answer = await self._say(room, entry, kind)
+        if isinstance(answer, StorageFailed) and self._context.engine.shared:
+            raise answer
+        return not self._context.engine.shared or isinstance(answer, int)
 
     def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""
-        clock = time.monotonic()
-        for room in self._node.broker.rooms.values():
-            for entry in self._node.engine.queue(room.name).expired(clock):
-                self.lost(room, entry)
-                self._release(room, entry, f"the lease of {entry.name} ran out")
+        now = monotonic()
+        for room in list(self._context.rooms.values()):
+            for lease in list(room.leases.expired(now)):
+                room.leases.end(lease.entry.key)
+                self._give_back(room, lease.entry, f"the lease of {lease.entry.name} ran out")
         for participant in list(self._congested):
-            if participant.transport.unread() <= self._node.options.max_unread // 8:
+            if participant.transport.unread() <= self._context.options.max_unread // 8:
                 del self._congested[participant]
                 participant.congested = False
-                self.touch(participant.room)
+                if room_of := self._context.rooms.get(participant.room):
+                    self.touch(room_of)
 
-    @staticmethod
-    def lost(room: Room, entry: Entry) -> None:
-        """Whoever holds an event does so no longer."""
-        for participant in room.participants.values():
-            if participant.number == entry.holder:
-                participant.in_flight -= 1
 
-    def retry(self, room: Room, key: bytes) -> Entry | None:
-        """The host gives a dead letter another chance."""
-        entry = self._node.engine.queue(room.name).retry(key)
-        if entry:
-            self._tell(room, entry, Kind.RETRIED)
-            self.touch(room)
-        return entry
-
-    def discard(self, room: Room, key: bytes) -> Entry | None:
-        """The host gives a dead letter up."""
-        entry = self._node.engine.queue(room.name).discard(key)
-        if entry:
-            self._tell(room, entry, Kind.DISCARDED)
-        return entry
-
-    def _release(self, room: Room, entry: Entry, reason: str) -> None:
-        state = self._node.engine.queue(room.name).release(entry, reason)
-        if state is State.DEAD:
-            self._tell(room, entry, Kind.DEAD, attempts=entry.attempt, reason=reason)
-        else:
-            self._tell(room, entry, Kind.RELEASED, name=entry.name, reason=reason)
-        self.touch(room)
-
-    def _tell(self, room: Room, entry: Entry, kind: Kind, **data: object) -> None:
-        self._node.pump.gather(Item(room, None, entry.tell(kind, now_ms(), **data)), urgent=False)
+def _not_held(event: str) -> messages.Error:
+    refused = Refused(
+        "not_held",
+        f"You do not hold the event {event} (any more): it has been, or will be,"
+        " given to another. Ack each event once, before its lease ends.",
+    )
+    return refusal(refused, event)

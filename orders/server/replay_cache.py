@@ -1,8 +1,8 @@
 """Passages of a log, read once for all who catch up with it together.
 
 After a break a whole class comes back at once, and everybody reads the same. So what one of them
-read is kept for the others, as the one text that goes on the wire: however many transports it waits
-in, it is in memory once. All is dropped when nobody catches up any more.
+read is kept for the others, as the one text that goes on the wire: however many transports it
+waits in, it is in memory once. All is dropped when nobody catches up any more.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.errors import StorageFailed
 from orders.journal.base import Engine
 
 #: Passages that are kept; each is about as long as an engine reads at once (`MOST_BYTES`) at most.
@@ -71,10 +70,10 @@ class ReplayCache:
 
         It ends where a page does, so that those who began at different positions soon read the
         same; and earlier where events are large. Where nothing is left of this epoch, its `last`
-        is `after`.
+        is `after`. `StorageFailed` where the journal cannot be read.
         """
         end = min(upto, (after // page + 1) * page)
-        key = room, room.epoch, after, end, types
+        key = room, room.state.epoch, after, end, types
         reading = self._kept.get(key)
         if reading is None:
             reading = self._kept[key] = asyncio.ensure_future(self._read(*key))
@@ -84,7 +83,7 @@ class ReplayCache:
             self._kept.move_to_end(key)
         try:
             passage = await asyncio.shield(reading)  # others wait for it, too
-        except StorageFailed:
+        except Exception:  # whatever it was: the next to ask tries again
             self._kept.pop(key, None)
             raise
         if without in passage.sources:

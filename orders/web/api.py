@@ -4,6 +4,7 @@ Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers the
 """
 
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +12,9 @@ from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
-from orders.broker.leases import Leases
+from orders.broker.queue import State
 from orders.broker.records import Record
-from orders.broker.room import Participant, RemoteParticipant, Room
+from orders.broker.room import Room
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
@@ -69,56 +70,40 @@ async def record_named(node: Node, room: Room, id: str) -> Record:
 def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
     """A room as it stands."""
     node = app[NODE]
-    queue = node.engine.queue(room.name)
+    state = room.state
     return {
         "room": room.name,
-        "modes": room.modes,
-        "paused": room.paused,
-        "participants": participants(room, queue),
+        "modes": state.modes,
+        "paused": state.paused,
+        "participants": participants(room),
         "bots": [bot.told() for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
-        "queues": queue.depths(),
-        "events": room.events,
-        "last": room.last,
+        "queues": state.queue.depths(),
+        "events": state.events,
+        "last": state.last,
     }
 
 
-def participants(room: Room, queue: Leases) -> list[dict[str, Any]]:
+def participants(room: Room) -> list[dict[str, Any]]:
     """Who is in a room, on this node or another; who has been there longest comes first."""
-    here = [_here(participant) for participant in room.participants.values()]
-    if not room.elsewhere:
-        return here
-    held = queue.held_under_names()
-    others = [_elsewhere(one, held.get(one.name, 0)) for one in room.elsewhere.values()]
-    return sorted([*here, *others], key=lambda one: (one["since"], one["name"]))
-
-
-def _here(participant: Participant) -> dict[str, Any]:
-    return {
-        "name": participant.name,
-        "types": sorted(participant.types),
-        "ack": participant.ack,
-        "echo": participant.echo,
-        "in_flight": participant.in_flight,
-        "delivered": participant.delivered,
-        "role": participant.seen_role,
-        "since": participant.joined_at,
-        "muted": participant.muted,
-    }
-
-
-def _elsewhere(one: RemoteParticipant, held: int) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "types": sorted(one.types),
-        "ack": one.ack,
-        "echo": one.echo,
-        "in_flight": held,
-        "delivered": 0,
-        "role": one.seen_role,
-        "since": one.joined_at,
-        "muted": False,
-    }
+    held = Counter(entry.name for entry in room.state.queue.held.values())
+    people = []
+    for one in room.state.members.values():
+        here = None if one.node else room.participants.get(one.name)
+        people.append(
+            {
+                "name": one.name,
+                "types": sorted(one.types),
+                "ack": one.ack,
+                "echo": one.echo,
+                "in_flight": held[one.name],
+                "delivered": here.delivered if here else 0,
+                "role": one.seen_role,
+                "since": one.at,
+                "muted": here.muted if here else False,
+            }
+        )
+    return sorted(people, key=lambda one: (one["since"], one["name"]))
 
 
 async def get_room(request: web.Request) -> web.Response:
@@ -141,7 +126,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     limit = _limit(query.get("limit", "100"))
     before = query.get("before")
     if before is not None:
-        end = room.head + 1
+        end = room.state.head + 1
         if before != "end":
             end = (await record_named(node, room, before)).position
         page = await node.engine.page(room.name, wanted, limit, before=end)
@@ -176,12 +161,12 @@ async def get_event(request: web.Request) -> web.Response:
     """One event: who received it, who did not, and why."""
     node, room = await room_named(request)
     record = await record_named(node, room, request.match_info["event"])
-    story = await node.engine.story(room.name, record.position)
+    controls = await node.engine.controls(room.name, record.position)
     return answer(
         {
             "event": from_json(record.body),
             "mode": record.mode,
-            "recipients": [asdict(recipient) for recipient in explain(record, story)],
+            "recipients": [asdict(recipient) for recipient in explain(record, controls)],
         }
     )
 
@@ -203,7 +188,7 @@ async def get_dead_letters(request: web.Request) -> web.Response:
     """What was set aside after the last attempt, oldest first."""
     node, room = await room_named(request)
     letters, left = [], MOST_BYTES
-    for entry in node.engine.queue(room.name).dead()[:MOST_EVENTS]:
+    for entry in room.state.queue.oldest(MOST_EVENTS, (State.DEAD,)):
         if left <= 0:
             break  # the others follow once these are retried or discarded
         record = await node.engine.find(room.name, entry.key)

@@ -45,7 +45,7 @@ class _NodeCollector(Collector):
         self._node = node
 
     def collect(self) -> Iterable[Metric]:
-        stats, rooms = self._node.stats, self._node.broker.rooms.values()
+        stats, rooms = self._node.stats, self._node.rooms.values()
         for name, value, help in (
             ("accepted", stats.accepted, "Events the journal took"),
             ("duplicates", stats.duplicates, "Events that were in their room already"),
@@ -66,7 +66,7 @@ class _NodeCollector(Collector):
             "orders_queued", "Events in queues", labels=("room", "type", "state")
         )
         for room in rooms:
-            for type, states in self._node.engine.queue(room.name).depths().items():
+            for type, states in room.state.queue.depths().items():
                 for state, count in states.items():
                     depth.add_metric((room.name, type, state), count)
         yield depth

@@ -53,7 +53,7 @@ async def put_modes(request: web.Request) -> web.Response:
     """Set the modes of the types named; null removes one."""
     node, room = await _hosted(request)
     await node.host.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
-    return answer({"modes": room.modes})
+    return answer({"modes": room.state.modes})
 
 
 async def act(request: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     node, room = await _hosted(request)
     id, action = request.match_info["event"], request.match_info["action"]
     act = node.queues.retry if action == "retry" else node.queues.discard
-    if not is_uuid(id) or act(room, bytes.fromhex(id.replace("-", ""))) is None:
+    if not is_uuid(id) or not await act(room, bytes.fromhex(id.replace("-", ""))):
         raise NotFound("unknown_event", f"{id[:64]} is no dead letter of room {room.name}.")
     return answer({"event": id, "done": action})
 

@@ -74,7 +74,7 @@ def _feed_ended(connection: Connection, feed: "asyncio.Task[None]") -> None:
 
 async def _position(node: Node, room: Room, after: str | None) -> int:
     if after is None:
-        return room.head
+        return room.state.head
     if after == "start":
         return 0
     if not is_uuid(after):
@@ -82,29 +82,29 @@ async def _position(node: Node, room: Room, after: str | None) -> int:
             "wrong_parameter", f"`after` is {after[:64]!r}; it must be an event's id, or start."
         )
     found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
-    return found.position if found else room.head
+    return found.position if found else room.state.head
 
 
 async def _feed(app: web.Application, room: Room, position: int, connection: Connection) -> None:
     node = app[NODE]
     connection.write(frame(to_json({"snapshot": snapshot(app, room)})))
-    begun, aside = (room, room.epoch), _Aside(app)
+    begun, aside = (room, room.state.epoch), _Aside(app)
     while True:
-        room = node.broker.rooms.get(room.name, room)  # it may have been forgotten, and begun again
+        room = node.rooms.get(room.name, room)  # it may have been forgotten, and begun again
         room.used = time.monotonic()
-        if (room, room.epoch) != begun:
-            position, begun = 0, (room, room.epoch)
+        if (room, room.state.epoch) != begun:
+            position, begun = 0, (room, room.state.epoch)
             _send(connection, [{"kind": "reset"}])
-        if room.head > position and connection.unread() == 0:
+        if room.state.head > position and connection.unread() == 0:
             skipped = 0
-            if room.head - position > FAR_BEHIND:
-                skipped = room.head - position - MOST_IN_A_BATCH
+            if room.state.head - position > FAR_BEHIND:
+                skipped = room.state.head - position - MOST_IN_A_BATCH
                 position += skipped
             try:
                 records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
             except StorageFailed:
                 records = []  # the journal is away, and comes back
-            if records and (room, room.epoch) == begun:
+            if records and (room, room.state.epoch) == begun:
                 position = records[-1].position
                 _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)
         if changes := aside.changes(room):
@@ -148,6 +148,6 @@ def told(record: Record) -> dict[str, Any]:
         return {"kind": "event", "at": record.at, "mode": record.mode, "event": data}
     if record.kind is Kind.JOINED:
         data["after"] = data["after"] is not None
-    for inside in ("last", "changes", "of"):
+    for inside in ("last", "changes", "of", "to"):
         data.pop(inside, None)
     return {"kind": record.kind, "at": record.at, **data}

@@ -3,15 +3,14 @@
 The numbers of a room's queues are in its snapshot; here are the events behind them.
 """
 
-import time
 from typing import Any
 
 from aiohttp import web
 from pydantic_core import from_json
 
-from orders.broker.leases import State
+from orders.broker.queue import State
 from orders.broker.records import Kind
-from orders.clock import now_ms
+from orders.clock import monotonic, now_ms
 from orders.web.api import answer, room_named
 
 MOST_QUEUED = 100  # of each state, oldest first
@@ -29,9 +28,10 @@ async def get_queue(request: web.Request) -> web.Response:
     broker's clock in epoch milliseconds.
     """
     node, room = await room_named(request)
-    queue, clock = node.engine.queue(room.name), time.monotonic()
+    now = monotonic()
     told: list[dict[str, Any]] = []
-    for entry in queue.oldest(MOST_QUEUED):
+    for entry in room.state.queue.oldest(MOST_QUEUED):
+        lease = room.leases.held.get(entry.key)
         record = entry.record or await node.engine.find(room.name, entry.key)
         if record is None:
             continue
@@ -44,12 +44,12 @@ async def get_queue(request: web.Request) -> web.Response:
                 "attempt": entry.attempt,
                 "reason": entry.reason or None,
                 "lease": node.options.lease if is_held else None,
-                "left": round(max(0.0, entry.deadline - clock), 1) if is_held else None,
+                "left": round(max(0.0, lease.deadline - now), 1) if lease else None,
             }
         )
     held_back = []
-    if room.paused and room.cursor < room.head:
-        held_back = await node.engine.read(room.name, room.cursor, MOST_PARKED)
+    if room.state.paused and room.state.cursor < room.state.head:
+        held_back = await node.engine.read(room.name, room.state.cursor, MOST_PARKED)
     parked = [
         {"event": from_json(record.body), "mode": record.mode}
         for record in held_back

@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from orders.broker.presence import standing
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
+from orders.broker.room_state import presence, state_at
 from orders.domain.envelope import id_text
 from orders.errors import NotFound, Refused
 from orders.server import Node
@@ -38,11 +38,11 @@ async def get_records(request: web.Request) -> web.Response:
     limit = _number(query, "limit", 500, MOST)
     more: dict[str, Any] = {}
     if "latest" in query:
-        base, begins = START, max(0, room.head - _number(query, "latest", MOST, MOST_LATEST))
+        base, begins = START, max(0, room.state.head - _number(query, "latest", MOST, MOST_LATEST))
         position = begins
         more["earlier"] = position > 0
-        story = await node.engine.story(room.name, -1) if position else []
-        more["standing"] = standing(story, position)
+        controls = await node.engine.controls(room.name, -1) if position else []
+        more["standing"] = presence(state_at(room.name, controls, position))
     else:
         base, begins, position = await _place(node, room, query.get("after", START))
     records = await node.engine.read(room.name, position, limit)
@@ -54,7 +54,7 @@ async def get_records(request: web.Request) -> web.Response:
         {
             "records": [told(record) for record in records if record.kind is not Kind.RESET],
             "next": _written(base, begins, position),
-            "more": bool(records) and position < room.head,
+            "more": bool(records) and position < room.state.head,
             **more,
         }
     )
@@ -73,7 +73,7 @@ async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
     if base != START:
         found: Record = await record_named(node, room, base)
         begins = found.position
-    if begins + count > room.head:
+    if begins + count > room.state.head:
         raise NotFound(
             "unknown_position",
             f"{place[:64]!r} is no place in room {room.name} (any more): begin with after=start.",

@@ -10,9 +10,9 @@ from typing import TypeVar
 from aiohttp import HttpVersion11, WSMsgType, web
 
 from orders.broker import messages
-from orders.broker.broker import check_name
 from orders.broker.modes import check_patterns
-from orders.broker.room import Participant, Room
+from orders.broker.participants import Participant
+from orders.broker.protocol import check_name
 from orders.clock import new_id, now_ms
 from orders.domain.envelope import is_name, is_room, is_uuid
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed, WrongParameter
@@ -77,14 +77,14 @@ class ConnectOptions:
             ),
         )
 
-    def participant(self, room: Room, connection: Connection) -> Participant:
+    def participant(self, connection: Connection) -> Participant:
         types = frozenset("*") if self.types is None else self.types
         return Participant(
-            room,
+            self.room,
             self.name or "",
             connection,
             types=types,
-            wanted=types,
+            subscription=types,
             chose_types=self.types is not None,
             ack=self.ack,
             prefetch=self.prefetch,
@@ -147,8 +147,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     participant = None
     try:
         wishes = ConnectOptions.read(request.query)
-        room = await node.enter(wishes.room, begin=True)
-        participant = wishes.participant(room, connection)
+        participant = wishes.participant(connection)
         await node.join(participant, wishes.name, wishes.after)
         await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)
     except OrdersError as error:
@@ -181,8 +180,8 @@ async def _listen(
                 await ws.pong(message.data)
             case _:
                 return
-        if node.pump.is_full:
-            await node.pump.until_taken()
+        if node.inbox.is_full:
+            await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
         if participant.over_since is not None and node.is_abusive(participant):

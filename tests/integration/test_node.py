@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from orders.broker import leases
+from orders.broker import queue
 from orders.broker.limits import Limits
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
@@ -660,7 +660,7 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
 async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
     node: Node, main: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "AT_HAND", 0)
+    monkeypatch.setattr(queue, "AT_HAND", 0)
     await node.host.set_modes(main, {"tick": "queue"})
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     carol = await join(node, "carol", ack="manual", prefetch=10)

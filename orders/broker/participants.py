@@ -1,0 +1,172 @@
+"""A participant, from the handshake to the end of its connection, and who hears the same.
+
+Participants with the same subscription share an *audience*, so that a batch of events is
+matched and written once per audience, never once per participant and event.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from orders.broker.modes import Mode, matches
+from orders.broker.records import Kind, Record, control
+from orders.errors import Close
+
+#: How many queued events are fetched at once for a participant with ack=auto.
+AT_ONCE = 20
+
+
+class Transport(Protocol):
+    """The connection of a participant, as far as the broker needs to know it."""
+
+    def write(self, buffer: bytes) -> int:
+        """Hand over frames; returns how many bytes are waiting, unread."""
+
+    def unread(self) -> int:
+        """How many bytes are waiting."""
+
+    def close(self, code: Close, message: str) -> None:
+        """End the connection."""
+
+
+class Life(Enum):
+    """Where a participant stands between its joining and its leaving."""
+
+    ARRIVING = auto()  # its joining is not stored yet: it hears nothing
+    WELCOMED = auto()  # it hears notices, but no events yet
+    REPLAYING = auto()  # it reads what it missed from the journal
+    MEETING = auto()  # the last of it is read, and what comes live is kept until then
+    LIVE = auto()
+    GONE = auto()  # nothing more is written to it
+
+
+#: What may happen to a participant, and where it stands then. It may leave at any time.
+LIFE: dict[tuple[Life, str], Life] = {
+    (Life.ARRIVING, "is stored"): Life.WELCOMED,
+    (Life.WELCOMED, "listens"): Life.LIVE,
+    (Life.WELCOMED, "reads on"): Life.REPLAYING,
+    (Life.REPLAYING, "is near"): Life.MEETING,
+    (Life.MEETING, "listens"): Life.LIVE,
+    (Life.MEETING, "lags"): Life.REPLAYING,
+    (Life.LIVE, "lags"): Life.REPLAYING,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Participant:
+    """A connected party. `since`: it hears what is released after this position.
+
+    `subscription` is what it asked for, `types` what the journal has made of it; `changes` are
+    those of its types, with their positions, since what it reads now was stored.
+    """
+
+    room: str
+    name: str
+    transport: Transport
+    named: bool = True
+    types: frozenset[str] = frozenset("*")
+    subscription: frozenset[str] = frozenset("*")
+    chose_types: bool = False
+    ack: str = "auto"
+    prefetch: int = 1
+    echo: bool = True
+    quiet: bool = False
+    session: str | None = None
+    after: int | None = None  # the position it reads on from
+    number: int = 0  # tells two connections of one name apart
+    joined_at: int = 0
+    since: int = 0
+    written: int = 0  # the last position written to it, while it reads on
+    life: Life = Life.ARRIVING
+    congested: bool = False  # so much waits unread that it takes nothing from queues
+    muted: bool = False
+    in_flight: int = 0
+    delivered: int = 0
+    audience: "Audience | None" = None
+    kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
+    changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    tokens: float = 0.0
+    command_tokens: float = 0.0
+    refilled: float = 0.0
+    over_since: float | None = None  # since when it sends more than it may
+
+    def move(self, what: str) -> None:
+        """It `listens`, `lags`, …: see `LIFE`."""
+        self.life = LIFE[self.life, what]
+
+    @property
+    def gone(self) -> bool:
+        return self.life is Life.GONE
+
+    @property
+    def hears_notices(self) -> bool:
+        return self.life not in (Life.ARRIVING, Life.GONE)
+
+    @property
+    def credit(self) -> int:
+        """How many events it has room to take from queues."""
+        if self.life is not Life.LIVE or self.congested:
+            return 0
+        return (AT_ONCE if self.ack == "auto" else self.prefetch) - self.in_flight
+
+    def write(self, buffer: bytes) -> int:
+        """Write frames to its connection; returns how many bytes wait there, unread."""
+        if self.life is not Life.MEETING:
+            return self.transport.write(buffer)
+        self.kept.append(buffer)
+        return sum(map(len, self.kept))
+
+    def types_after(self, position: int) -> tuple[frozenset[str], int | None]:
+        """The types that it hears right after a position, and up to where they hold.
+
+        None: up to where the journal is. What was stored before it joined, it hears by the types
+        with which it came.
+        """
+        types = self.changes[0][1] if self.changes else self.types
+        for changed_at, then in self.changes[1:]:
+            if changed_at > position:
+                return types, changed_at
+            types = then
+        return types, None
+
+
+def joined(participant: Participant, now: int, was: str | None = None) -> Record:
+    """The record that somebody is in the room; `was`: its name if it was here before."""
+    return control(
+        participant.room,
+        Kind.JOINED,
+        now,
+        name=participant.name,
+        types=sorted(participant.types),
+        ack=participant.ack,
+        echo=participant.echo,
+        after=participant.after,
+        was=was,
+    )
+
+
+class Audience:
+    """The participants of a room that receive the same events."""
+
+    MAX_KNOWN_TYPES = 1000
+
+    def __init__(self, types: frozenset[str]) -> None:
+        self.types = types
+        self.members: dict[Participant, None] = {}
+        self.without_echo: dict[Participant, None] = {}
+        self._known: dict[str, bool] = {}
+
+    def matches(self, type: str) -> bool:
+        """Whether its subscription wants this type; remembered, for types are few."""
+        known = self._known.get(type)
+        if known is None:
+            if len(self._known) >= self.MAX_KNOWN_TYPES:
+                self._known.clear()
+            known = self._known[type] = matches(self.types, type)
+        return known
+
+    def wants(self, record: Record) -> bool:
+        """Whether this event is for all of this audience."""
+        return record.mode == Mode.RELAY or (
+            record.mode == Mode.PUBSUB and self.matches(record.type)
+        )

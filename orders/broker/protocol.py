@@ -1,0 +1,154 @@
+"""What one message of a participant means. It decides, and changes nothing but the rate's buckets.
+
+`receive` returns one of five frozen kinds:
+
+    Publish        an event for the journal
+    Subscription   what the participant wants to hear from now on
+    Ack, Nack      what it did with an event from a queue
+    Error          an explained refusal, for the sender alone
+
+`now` is epoch milliseconds, `clock` a steady clock's seconds, ids come from `new_id`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+
+from orders.broker import messages
+from orders.broker.limits import Limits, spend
+from orders.broker.messages import Ack, Error, Nack, read_command
+from orders.broker.modes import bounded
+from orders.broker.participants import Participant
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.domain.envelope import Event, is_uuid
+from orders.errors import OrdersError, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """An event for the journal. `name` is the one that its sender gave, None if it gave none."""
+
+    record: Record
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """All that the participant wants to hear from now on."""
+
+    types: frozenset[str]
+
+
+Received = Publish | Subscription | Ack | Nack | Error
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The rules of the conversation, the same for all participants."""
+
+    limits: Limits
+    new_id: Callable[[], str]
+
+    def receive(
+        self, room: Room, participant: Participant, text: str | None, now: int, clock: float
+    ) -> Received:
+        """What a text message means; None stands for a binary one."""
+        event = None
+        try:
+            try:
+                event = _read(text)
+            finally:  # nonsense costs as much as sense
+                is_command = event is not None and event.type.startswith(messages.PREFIX)
+                spend(participant, self.limits, is_command, clock)
+            if is_command:
+                return _command(participant, event)
+            name = _speaks_as(room, participant, event)
+            return Publish(self.record(room, event, name or participant.name, now), name)
+        except Refused as refused:
+            return refusal(refused, event.id if event else _id_in(text))
+
+    def record(self, room: Room, event: Event, name: str, now: int) -> Record:
+        """The record of an event, stamped, under the mode that its type has now."""
+        if not event.is_stamped:
+            event = event.stamped(id=self.new_id(), created=str(now), source=name)
+        return Record(
+            room=room.name,
+            kind=Kind.EVENT,
+            at=now,
+            body=event.to_json(),
+            key=event.key,
+            type=event.type,
+            source=event.source,
+            mode=room.mode_of(event.type),
+            event=event,
+        )
+
+
+def refusal(error: OrdersError, event: str = "") -> Error:
+    """A refusal as its sender hears it; `event` is the id of the event that it is about."""
+    return Error(code=error.code, message=error.message, event=event or None)
+
+
+def _read(text: str | None) -> Event:
+    if text is None:
+        raise Refused(
+            "binary_frame", "This is a binary frame: send the JSON of one event as a text frame."
+        )
+    return Event.parse(text)
+
+
+def _id_in(text: str | None) -> str:
+    """The id in a refused message, so that its sender knows which one it was."""
+    try:
+        sent = from_json(text or "")
+    except ValueError:
+        return ""
+    id = sent.get("id") if isinstance(sent, dict) else None
+    return id if isinstance(id, str) and is_uuid(id) else ""
+
+
+def _command(participant: Participant, event: Event) -> Subscription | Ack | Nack:
+    command = read_command(event)
+    if isinstance(command, Ack | Nack):
+        return command
+    types = participant.subscription
+    if isinstance(command, messages.Unsubscribe):
+        return Subscription(types - frozenset(command.types))
+    if not isinstance(command, messages.Subscribe):
+        raise TypeError(f"{type(command).__name__} is a command that nothing here handles")
+    asked = frozenset(command.types)
+    return Subscription(bounded(types | asked) if participant.chose_types else asked)
+
+
+def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None:
+    """The name under which it speaks: its own, or its first `source` if it had none yet."""
+    if participant.muted:
+        raise Refused(
+            "muted", "The host muted you: your events are not taken until you are unmuted."
+        )
+    name = event.source
+    if not name or name == participant.name:
+        return name or None
+    if participant.named:
+        raise Refused(
+            "wrong_source",
+            f"`source` is {name!r}, but you are {participant.name!r}: a participant"
+            " speaks only for itself. Leave `source` out, or connect with that name.",
+        )
+    check_name(name)
+    if room.has_name(name):
+        raise Refused(
+            "name_taken",
+            f"{name} is in use in this room: use another `source`, or leave it out.",
+        )
+    return name
+
+
+def check_name(name: str) -> None:
+    """`broker` is the broker's own name: nobody else may speak under it."""
+    if name == messages.BROKER:
+        raise Refused(
+            "wrong_source", "`broker` is the broker's own name: choose another, such as `bob`."
+        )

@@ -1,0 +1,96 @@
+"""What all parts of a node share: its journal, its rooms, its options, and how things are said."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders.broker import messages
+from orders.broker.limits import Limits
+from orders.broker.participants import Participant
+from orders.broker.protocol import Protocol
+from orders.broker.room import Room
+from orders.clock import new_id, now_ms
+from orders.journal.base import Engine
+
+AWAY = 0.3  # seconds until a journal that does not answer is asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the node is given. Times are seconds, sizes bytes."""
+
+    limits: Limits = field(default_factory=Limits)
+    lease: float = 30.0
+    max_attempts: int = 5
+    max_unread: int = 1024 * 1024
+    slow_grace: float = 2.0
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counted since the start; `slow`: cut off as too slow; `stall`: the longest, in seconds."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    delivered: int = 0
+    batches: int = 0
+    slow: int = 0
+    stall: float = 0.0
+
+
+class Context:
+    """One process' share of the broker. `frame` makes of a text what goes on the wire."""
+
+    def __init__(self, engine: Engine, options: Options, frame: Callable[[bytes], bytes]) -> None:
+        self.engine = engine
+        self.options = options
+        self.frame = frame
+        self.protocol = Protocol(options.limits, new_id)
+        self.stats = Stats()
+        self.rooms: dict[str, Room] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def say(self, data: messages.Data) -> bytes:
+        """A broker event as it goes on the wire."""
+        return self.frame(messages.say(data, now_ms(), new_id()))
+
+    def tell(self, participant: Participant, data: messages.Data) -> None:
+        """Say something to one, beside the log."""
+        if participant.hears_notices:
+            participant.transport.write(self.say(data))
+
+    def tell_all(self, room: Room, data: messages.Data) -> None:
+        """Say something to all in a room, beside the log."""
+        text = self.say(data)
+        for participant in list(room.participants.values()):
+            if participant.hears_notices:
+                participant.transport.write(text)
+
+    # ── what runs beside ────────────────────────────────────────────────────────────────────
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """A task whose failure ends the process loudly: no failure is swallowed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            self.on_failure(error)
+
+    def on_failure(self, error: BaseException) -> None:
+        """What nobody handles; the composition root decides how the process ends."""
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the broker failed", "exception": error}
+        )
+
+    async def cancel_tasks(self) -> None:
+        """End all that runs beside, and wait until it has."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,223 @@
+"""Who comes and who goes: names, sessions, and the records that say so."""
+
+from orders.broker import limits
+from orders.broker.participants import Life, Participant, joined
+from orders.broker.protocol import refusal
+from orders.broker.records import Kind, control
+from orders.broker.room import Room
+from orders.broker.room_state import Member, RoomState
+from orders.clock import monotonic, now_ms
+from orders.domain.envelope import is_room
+from orders.errors import Close, Full, NotFound, Refused
+from orders.server.context import Context
+from orders.server.inbox import Inbox, Submission
+from orders.server.queues import Queues
+from orders.server.replay import Replay
+
+#: Seconds that a shared room stays where nobody is in it and nobody looks at it.
+ROOM_IDLE_TIMEOUT = 60.0
+
+
+class Presence:
+    """The rooms of this node, and the doors to them."""
+
+    def __init__(self, context: Context, inbox: Inbox, queues: Queues, replay: Replay) -> None:
+        self._context, self._inbox = context, inbox
+        self._queues, self._replay = queues, replay
+        self._reported: dict[Member, None] = {}  # of nodes that are gone: that they left
+
+    # ── rooms ───────────────────────────────────────────────────────────────────────────────
+
+    def room(self, name: str) -> Room:
+        """The room, or `NotFound`."""
+        room = self._context.rooms.get(name)
+        if room is None:
+            raise NotFound(
+                "unknown_room",
+                f"There is no room `{name}` yet: it begins when somebody joins it, such as"
+                f" /ws?room={name}.",
+            )
+        return room
+
+    async def enter(self, name: str, *, begin: bool = False) -> Room:
+        """The room, on whichever node it began: `NotFound`, or made if it is to `begin`.
+
+        `Full` when the server has no more rooms to give.
+        """
+        rooms, engine = self._context.rooms, self._context.engine
+        if name not in rooms and engine.shared and is_room(name):
+            self._check_rooms()
+            state = await engine.enter(name, begin)
+            if state is not None and name not in rooms:
+                room = rooms[name] = Room.at(state)
+                for entry in state.queue.entries.values():
+                    self._queues.offer(room, entry)
+        if name not in rooms and begin:
+            self._check_rooms()
+            rooms[name] = Room.at(RoomState(name))
+        room = self.room(name)
+        room.used = monotonic()
+        return room
+
+    def _check_rooms(self) -> None:
+        most = self._context.options.limits.max_rooms
+        if len(self._context.rooms) >= most:
+            raise Full(
+                "server_full",
+                f"All {most} rooms are taken: join one that exists, such as `main`.",
+            )
+
+    async def forget_empty(self, left: dict[Room, None]) -> None:
+        """Drop rooms that were left empty, but for those into which something is on its way."""
+        expected = self._inbox.rooms()
+        for room in [room for room in left if room.name not in expected]:
+            del left[room]
+            is_there = self._context.rooms.get(room.name) is room
+            if room.name != "main" and room.is_forgettable and is_there:
+                del self._context.rooms[room.name]
+                await self._context.engine.forget(room.name)
+
+    async def leave_unused(self) -> None:
+        """Leave shared rooms in which nobody here is any more: other nodes may have them."""
+        for name, room in list(self._context.rooms.items()):
+            idle = monotonic() > room.used + ROOM_IDLE_TIMEOUT
+            if name != "main" and not room.participants and idle:
+                del self._context.rooms[name]
+                await self._context.engine.leave(room.state)
+
+    # ── joining ─────────────────────────────────────────────────────────────────────────────
+
+    async def join(self, participant: Participant, wanted: str | None, after: str | None) -> None:
+        """Let a participant in; it hears of it when the journal has it. `Full` when it may not.
+
+        Its name is `wanted`, or the next free one like it, or that of its session; `after` is an
+        event's id, or `start`.
+        """
+        room = await self.enter(participant.room, begin=True)
+        unknown = await self._read_on_from(room, participant, after)
+        elsewhere = None
+        if participant.session:
+            elsewhere = await self._context.engine.take_over(room.name, participant.session)
+            wanted = elsewhere or wanted
+        name = elsewhere or await self._take_name(participant, wanted)
+        room = await self.enter(participant.room, begin=True)  # it may have been forgotten
+        old = room.sessions.get(participant.session or "")
+        if old is not None:
+            wanted = old.name if old.named else None
+            self.put_out(old)
+        if room.size >= self._context.options.limits.max_participants:
+            raise Full(
+                "room_full",
+                f"The room `{room.name}` has {room.size} participants,"
+                " which is all it takes: try again later, or join another room.",
+            )
+        participant.name, participant.named = name, wanted is not None
+        participant.joined_at = now_ms()
+        limits.fill(participant, self._context.options.limits)
+        room.add(participant)
+        self._inbox.submit(joined(participant, participant.joined_at), participant)
+        if unknown:
+            reply = self._context.say(refusal(unknown))
+            self._inbox.submit(None, participant, reply)
+
+    async def _read_on_from(
+        self, room: Room, participant: Participant, after: str | None
+    ) -> Refused | None:
+        """Find the place from which it reads on; what to say where there is none."""
+        epoch, found = room.state.epoch, None
+        if after == "start":
+            participant.after = 0
+        elif after is not None:
+            found = await self._context.engine.find(
+                room.name, bytes.fromhex(after.replace("-", ""))
+            )
+            if found is None or room.state.epoch != epoch:
+                return Refused(
+                    "unknown_position",
+                    f"`after` names {after}, which is not in this room (any more): you hear what"
+                    " comes from now on. Use after=start for all there is.",
+                )
+            participant.after = found.position
+        if participant.after is not None:
+            participant.written = participant.after
+            participant.changes = [(0, participant.types)]
+        return None
+
+    async def _take_name(self, participant: Participant, wanted: str | None) -> str:
+        """A name that nobody else has, on this node or another, and that is kept for it."""
+        own: dict[str, None] = {}
+        taken: dict[str, None] = {}
+        while True:
+            room = await self.enter(participant.room, begin=True)  # it may have been forgotten
+            old = room.sessions.get(participant.session or "")
+            if old is not None:
+                name = old.name
+            else:
+                name = room.free_name(wanted, taken) if wanted else room.guest_name(taken)
+            if name in own:
+                return name
+            if await self._context.engine.take_name(room.name, name, participant.session):
+                own[name] = None  # for this node; unless somebody else here has it by now
+            else:
+                taken[name] = None
+
+    # ── leaving, and changing names ─────────────────────────────────────────────────────────
+
+    def leave(
+        self, participant: Participant, reason: str = "its connection was lost"
+    ) -> Submission | None:
+        """Its connection ended; None where it was not in a room any more."""
+        self._replay.forget(participant)
+        room = self._context.rooms.get(participant.room)
+        if participant.gone or not participant.number or room is None:
+            participant.life = Life.GONE
+            return None
+        self._queues.let_go(room, participant, reason)
+        last = room.remove(participant)
+        record = control(room.name, Kind.LEFT, now_ms(), name=participant.name, last=last)
+        return self._inbox.submit(record, urgent=False)
+
+    def put_out(self, old: Participant) -> Submission | None:
+        """Another connection has its session now."""
+        submission = self.leave(old, "its session was taken over")
+        old.transport.close(Close.TAKEN_OVER, "another connection took over your session")
+        return submission
+
+    async def take_over(self, name: str, session: str) -> str | None:
+        """Put a participant out for another node; returns its name, None if it had none."""
+        room = self._context.rooms.get(name)
+        old = room.sessions.get(session) if room else None
+        if room is None or old is None:
+            return None
+        submission = self.put_out(old)
+        if submission is not None:
+            await submission  # its leaving must not come behind the other's joining
+        return old.name if old.named else None
+
+    def rename(self, room: Room, participant: Participant, name: str) -> None:
+        """An unnamed participant takes the name of the first source that it sends."""
+        was = participant.name
+        left = control(room.name, Kind.LEFT, now_ms(), name=was, last=room.cursor, to=name)
+        room.rename(participant, name)
+        participant.named = True
+        self._inbox.submit(left)
+        self._inbox.submit(joined(participant, now_ms(), was=was))
+
+    def reap(self) -> None:
+        """Participants of nodes that have ended without a word have left."""
+        reported: dict[Member, None] = {}
+        for room in self._context.rooms.values():
+            remote = room.remote()
+            held = room.state.queue.held.values()
+            nodes = ({one.node for one in remote} | {entry.node for entry in held}) - {""}
+            gone = self._context.engine.gone(nodes) if nodes else nodes
+            if not gone:
+                continue
+            for one in remote:
+                if one.node in gone:
+                    reported[one] = None
+                    if one not in self._reported:
+                        data = {"name": one.name, "last": None, "of": one.node}
+                        self._inbox.submit(control(room.name, Kind.LEFT, now_ms(), **data))
+            self._queues.recover(room, "its server is gone", frozenset(gone))
+        self._reported = reported
