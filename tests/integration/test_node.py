@@ -13,6 +13,7 @@ import pytest
 
 from orders.broker import queue
 from orders.broker.limits import Limits
+from orders.broker.participants import Life
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.errors import Close, Full, StorageFailed
@@ -177,7 +178,7 @@ async def test_a_step_and_a_resume_at_once_let_nothing_go_twice(
     assert bob.numbers == list(range(1, 51))
 
 
-async def test_who_joins_while_paused_does_not_hear_what_was_held_and_who_comes_back_does(
+async def test_those_who_join_while_paused_hear_what_is_released_after_that(
     node: Node, main: Room
 ) -> None:
     alice = await join(node, "alice")
@@ -192,7 +193,7 @@ async def test_who_joins_while_paused_does_not_hear_what_was_held_and_who_comes_
     await back.hears(1, "broker.caught_up")
     await node.host.resume(main)
     assert alice.numbers == [1, 2, 3, 4]
-    assert late.numbers == [4]
+    assert late.numbers == [2, 3, 4]
     assert back.numbers == [2, 3, 4]
 
 
@@ -226,7 +227,7 @@ async def test_what_the_disk_refuses_the_host_is_not_true_and_he_hears_of_it(act
         alice.tick(1)
         await alice.fence()
         assert alice.transport.codes().count("storage_full") == 1
-        assert room.paused is (act == "resume")
+        assert room.state.paused is (act == "resume")
         engine.failing = False
         await node.host.resume(room)
         alice.tick(1)
@@ -244,7 +245,7 @@ async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_r
         bob = await join(node, "bob")
         with pytest.raises(StorageFailed):
             await node.host.set_modes(node.room("main"), {"*": "pubsub"})
-        assert node.room("main").modes == {"*": "relay"}, "what was not stored is not true"
+        assert node.room("main").state.modes == {"*": "relay"}, "what was not stored is not true"
         alice.tick(1)
         await alice.fence()
         alice.leave()
@@ -283,7 +284,7 @@ async def test_events_in_the_batch_of_a_reset_belong_to_the_beginning_they_came_
     assert await log(node, "class") == [3, 4, 5]
     assert alice.numbers == [1, 2, 3, 4, 5]
     last = alice.transport.of_type("tick")[-1]["id"]
-    assert (room.events, room.last) == (3, last)
+    assert (room.state.events, room.state.last) == (3, last)
     alice.leave()
     await settled(node, room)
     assert node.room("class") is room, "it has events: nobody forgets it"
@@ -333,7 +334,7 @@ async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_onc
         alice, slow = await join(node, "alice"), await join(node, "slow", reads=False)
         alice.tick(100)
         await alice.fence()
-        assert not slow.participant.live
+        assert slow.participant.life is not Life.LIVE
         await node.host.reset(main)
         alice.tick(3)
         await alice.fence()
@@ -342,7 +343,7 @@ async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_onc
         alice.tick(2)
 
         async def caught_up() -> bool:
-            return slow.participant.live and slow.participant.held is None
+            return slow.participant.life is Life.LIVE
 
         await until(caught_up, "slow is live again")
         await alice.fence()
@@ -384,7 +385,7 @@ async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) ->
         party.leave()
 
     async def forgotten() -> bool:
-        return known(node) <= {"main"} and set(node.broker.rooms) == {"main"}
+        return known(node) <= {"main"} and set(node.rooms) == {"main"}
 
     await until(forgotten, "the empty rooms are forgotten")
 
@@ -395,7 +396,7 @@ async def test_the_modes_that_the_host_gives_a_room_await_the_first_who_joins(no
     await settled(node, node.room("main"))
     alice = await join(node, "alice", room="class")
     await alice.fence()
-    assert node.room("class").modes == {"*": "relay", "order_placed": "queue"}
+    assert node.room("class").state.modes == {"*": "relay", "order_placed": "queue"}
     assert "class" in known(node)
 
 
@@ -416,7 +417,7 @@ async def test_an_event_on_its_way_into_a_room_that_is_left_keeps_the_room(node:
             return await log(node, "class") == [1]
 
         await until(stored, "the event is stored")
-        assert node.room("class").events == 1
+        assert node.room("class").state.events == 1
 
 
 async def test_who_joins_while_the_last_one_leaves_is_in_the_room_that_all_others_find(
@@ -430,7 +431,7 @@ async def test_who_joins_while_the_last_one_leaves_is_in_the_room_that_all_other
         last.leave()
 
         async def forgotten() -> bool:
-            return "class" not in node.broker.rooms
+            return "class" not in node.rooms
 
         await until(forgotten, "the room is forgotten")
         gate.open()
@@ -474,8 +475,8 @@ async def test_participants_queues_and_audiences_are_gone_when_all_have_left(
             party.leave()
         await settled(node, main)
     assert (main.participants, main.audiences, main.sessions) == ({}, {}, {})
-    assert node.engine.queue("main").depths()["tick"] == {"ready": 9, "in_flight": 0, "dead": 0}
-    assert [(p.name, p.gone, p.live, p.held, p.transport.unread()) for p in node._lagging] == []
+    assert node.room("main").state.queue.depths()["tick"] == {"ready": 9, "in_flight": 0, "dead": 0}
+    assert [p.name for p in node._replay._lagging] == []
 
 
 async def test_who_is_refused_is_not_told_of_as_leaving(tmp_path: Path) -> None:
@@ -587,7 +588,7 @@ async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are
     assert neighbour.numbers == list(range(1, 101))
     assert (alice.transport.closed, neighbour.transport.closed) == (None, None)
     assert node.stats.slow == 1
-    assert [(p.name, p.gone, p.live, p.held, p.transport.unread()) for p in node._lagging] == []
+    assert [p.name for p in node._replay._lagging] == []
 
 
 async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothing(
@@ -600,19 +601,19 @@ async def test_who_leaves_while_it_is_behind_hears_nothing_more_and_takes_nothin
         slow = await join(node, "slow", reads=False)
         alice.tick(100)
         await alice.fence()
-        assert not slow.participant.live
+        assert slow.participant.life is not Life.LIVE
         slow.leave()
         await node.host.set_modes(main, {"tick": "queue"})
 
         async def ended() -> bool:
-            return len(node._tasks) == 2  # the pump and the clock
+            return len(node.context._tasks) == 2  # the pump and the clock
 
         await until(ended, "nobody replays anything to it")
         alice.tick(1)
         await alice.fence()
-        assert not slow.participant.live
+        assert slow.participant.life is not Life.LIVE
         assert list(main.audiences) == [frozenset({"none"})]
-        assert node.engine.queue("main").depths()["tick"]["ready"] == 1
+        assert node.room("main").state.queue.depths()["tick"]["ready"] == 1
 
 
 async def test_what_comes_while_the_last_page_is_read_is_heard_after_it_and_once(
@@ -644,7 +645,7 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
         await gate.until_reached()
         alice.tick(2)
         await alice.fence()
-        assert node.engine.queue("main").depths()["tick"]["ready"] == 2
+        assert node.room("main").state.queue.depths()["tick"]["ready"] == 2
         gate.open()
         await back.hears(7)
         assert back.numbers == [1, 2, 3, 4, 5, 6, 7]
@@ -665,7 +666,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     carol = await join(node, "carol", ack="manual", prefetch=10)
     await carol.fence()
-    with Gate(node.engine, "claim", after=True) as gate:
+    with Gate(node.engine, "find", after=True) as gate:
         alice.tick(3)
         await gate.until_reached()
         bob.leave()
@@ -676,7 +677,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
         for event in carol.transport.of_type("tick"):
             carol.ack(event["id"])
         await carol.fence()
-        assert node.engine.queue("main").entries == {}
+        assert node.room("main").state.queue.entries == {}
         assert carol.participant.in_flight == 0
 
 
@@ -706,7 +707,7 @@ async def test_an_ack_may_spell_the_id_as_it_likes(node: Node, main: Room) -> No
     bob.ack(ID.lower())
     await bob.fence()
     assert bob.transport.codes() == ["malformed_json"]
-    assert node.engine.queue("main").entries == {}
+    assert node.room("main").state.queue.entries == {}
 
 
 # ── nothing that can be sent makes the pump fail ────────────────────────────────────────────────
@@ -755,7 +756,7 @@ async def test_modes_that_make_no_sense_change_nothing_for_anyone(node: Node, ma
             await node.host.set_modes(main, modes)
     alice.tick(1)
     await alice.hears(1)
-    assert main.modes == {"*": "relay"}
+    assert main.state.modes == {"*": "relay"}
 
 
 async def test_a_batch_of_which_a_part_is_refused_is_stored_for_the_rest(node: Node) -> None:

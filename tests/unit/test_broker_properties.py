@@ -314,7 +314,7 @@ class Machine(RuleBasedStateMachine):
         self._check_answers()
         self._check_credit()
         self._check_fates()
-        if not self.room.paused:
+        if not self.room.state.paused:
             self._check_what_was_heard()
             self._check_that_nothing_waits_for_nothing()
 
