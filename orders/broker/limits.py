@@ -1,61 +1,102 @@
-"""How much a participant may send: two buckets of tokens, one for events and one for commands."""
+"""How much one may send: buckets of tokens, charged before anything is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from orders.broker.participants import Participant
 from orders.errors import Refused
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
 
 
+@dataclass(slots=True)
+class Bucket:
+    """Tokens that come back at a rate (a second), up to so many; `clock` is in seconds."""
+
+    rate: float
+    most: float
+    tokens: float = 0.0
+    filled: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.tokens = self.most
+
+    def level(self, clock: float) -> float:
+        """How many tokens there are now."""
+        passed, self.filled = clock - self.filled, clock
+        self.tokens = min(self.tokens + passed * self.rate, self.most)
+        return self.tokens
+
+    def take(self, count: float, clock: float) -> bool:
+        """Take tokens, if there are so many."""
+        if self.level(clock) < count:
+            return False
+        self.tokens -= count
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one participant, one room and the server may use. Rates are messages a second."""
+    """What one participant, one room and the server may use.
+
+    `rate` and `burst` count events, a second and at once; `bytes` and `burst_bytes` the bytes of
+    all that is sent. A rate of 0 lifts both.
+    """
 
     rate: float = 50.0
     burst: int = 100
+    bytes: int = 256 * 1024
+    burst_bytes: int = 1024 * 1024
     abusive_grace: float = 5.0
     max_participants: int = 1000
     max_rooms: int = 100
 
 
-def fill(participant: Participant, limits: Limits) -> None:
-    """Full buckets, for one who has just come."""
-    participant.tokens = float(limits.burst)
-    participant.command_tokens = float(limits.burst * COMMAND_RATE)
+@dataclass(slots=True)
+class Allowance:
+    """What one participant may still send. `over_since`: since when it sends more than that."""
 
+    limits: Limits
+    events: Bucket = field(init=False)
+    commands: Bucket = field(init=False)
+    bytes: Bucket = field(init=False)
+    over_since: float | None = None
 
-def spend(participant: Participant, limits: Limits, is_command: bool, clock: float) -> None:
-    """Take one token, or refuse; `over_since` remembers since when there was none."""
-    if not limits.rate:
-        return
-    _refill(participant, limits, clock)
-    if is_command and participant.command_tokens >= 1:
-        participant.command_tokens -= 1
-    elif not is_command and participant.tokens >= 1:
-        participant.tokens -= 1
-    else:
-        if participant.over_since is None:
-            participant.over_since = clock
-        raise Refused(
+    def __post_init__(self) -> None:
+        rate, burst = self.limits.rate, self.limits.burst
+        self.events = Bucket(rate, burst)
+        self.commands = Bucket(rate * COMMAND_RATE, burst * COMMAND_RATE)
+        self.bytes = Bucket(self.limits.bytes, self.limits.burst_bytes)
+
+    def spend_bytes(self, count: int, clock: float) -> None:
+        """Charge the size of a message, or refuse it unread."""
+        if self.over_since is not None and self._paused(clock):
+            self.over_since = None
+        if self.limits.rate and not self.bytes.take(count, clock):
+            raise self._over(clock, f"{self.limits.bytes // 1024} KiB")
+
+    def spend_command(self, clock: float) -> None:
+        """Charge a command, or a ping."""
+        if self.limits.rate and not self.commands.take(1, clock):
+            raise self._over(clock, f"{self.limits.rate * COMMAND_RATE:g} commands")
+
+    def spend_event(self, clock: float) -> None:
+        """Charge an event, or what was to be one."""
+        if self.limits.rate and not self.events.take(1, clock):
+            raise self._over(clock, f"{self.limits.rate:g} events")
+
+    def _paused(self, clock: float) -> bool:
+        buckets = self.events, self.commands, self.bytes
+        return all(bucket.level(clock) >= bucket.most / 2 for bucket in buckets)
+
+    def _over(self, clock: float, allowed: str) -> Refused:
+        if self.over_since is None:
+            self.over_since = clock
+        return Refused(
             "rate_limited",
-            f"You send more than {limits.rate:g} events a second: this one was not taken."
+            f"You send more than {allowed} a second: this one was not taken."
             " Wait a moment, and send it again.",
         )
 
-
-def is_abusive(participant: Participant, limits: Limits, clock: float) -> bool:
-    """Whether it has sent too much for too long, without a pause."""
-    over = participant.over_since
-    return over is not None and clock - over >= limits.abusive_grace
-
-
-def _refill(participant: Participant, limits: Limits, clock: float) -> None:
-    rate, burst = limits.rate, float(limits.burst)
-    passed, participant.refilled = clock - participant.refilled, clock
-    participant.tokens = min(participant.tokens + passed * rate, burst)
-    participant.command_tokens = min(
-        participant.command_tokens + passed * rate * COMMAND_RATE, burst * COMMAND_RATE
-    )
-    if min(participant.tokens, participant.command_tokens / COMMAND_RATE) >= burst / 2:
-        participant.over_since = None  # it paused
+    def is_abused(self, clock: float) -> bool:
+        """Whether it has sent too much for too long, without a pause."""
+        over = self.over_since
+        return over is not None and clock - over >= self.limits.abusive_grace

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
+from orders.broker.limits import Allowance, Limits
 from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
@@ -85,10 +86,7 @@ class Participant:
     audience: "Audience | None" = None
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
-    tokens: float = 0.0
-    command_tokens: float = 0.0
-    refilled: float = 0.0
-    over_since: float | None = None  # since when it sends more than it may
+    allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
 
     def move(self, what: str) -> None:
         """It `listens`, `lags`, …: see `LIFE`."""

@@ -1,4 +1,4 @@
-"""What one message of a participant means. It decides, and changes nothing but the rate's buckets.
+"""What one message of a participant means. It decides; all that it changes is the allowance.
 
 `receive` returns one of five frozen kinds:
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pydantic_core import from_json
 
 from orders.broker import messages
-from orders.broker.limits import Limits, spend
 from orders.broker.messages import Ack, Error, Nack, read_command
 from orders.broker.modes import bounded
 from orders.broker.participants import Participant
@@ -48,7 +47,6 @@ Received = Publish | Subscription | Ack | Nack | Error
 class Protocol:
     """The rules of the conversation, the same for all participants."""
 
-    limits: Limits
     new_id: Callable[[], str]
 
     def receive(
@@ -57,13 +55,19 @@ class Protocol:
         """What a text message means; None stands for a binary one."""
         event = None
         try:
+            participant.allowance.spend_bytes(len(text or ""), clock)
+        except Refused as refused:
+            return refusal(refused)  # unread
+        try:
             try:
                 event = _read(text)
-            finally:  # nonsense costs as much as sense
-                is_command = event is not None and event.type.startswith(messages.PREFIX)
-                spend(participant, self.limits, is_command, clock)
-            if is_command:
+            except Refused:  # nonsense costs as much as sense
+                participant.allowance.spend_event(clock)
+                raise
+            if event.type.startswith(messages.PREFIX):
+                participant.allowance.spend_command(clock)
                 return _command(participant, event)
+            participant.allowance.spend_event(clock)
             name = _speaks_as(room, participant, event)
             return Publish(self.record(room, event, name or participant.name, now), name)
         except Refused as refused:

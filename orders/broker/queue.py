@@ -38,8 +38,8 @@ AFTER: dict[str, State] = {
     Kind.DISCARDED: State.SETTLED,
 }
 
-#: Ready events whose records stay at hand; those further back are read when their turn comes.
-AT_HAND = 1000
+#: Bytes of queued events that a room keeps at hand; the others are read when their turn comes.
+AT_HAND = 1024 * 1024
 #: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
 MOST_TYPES = 1000
 
@@ -76,13 +76,15 @@ class Queue:
 
     entries: dict[bytes, Entry] = field(default_factory=dict)
     held: dict[bytes, Entry] = field(default_factory=dict)  # those in this state
+    at_hand: int = 0  # bytes
     _counts: dict[str, dict[State, int]] = field(default_factory=dict)
 
     def add(self, record: Record) -> Entry:
         """An event was accepted in queue mode."""
         entry = Entry(record.position, record.key, record.type, record.source)
-        if self.count(record.type, State.READY) < AT_HAND:
+        if self.at_hand + len(record.body) <= AT_HAND:
             entry.record = record
+            self.at_hand += len(record.body)
         self.restore(entry)
         return entry
 
@@ -114,7 +116,8 @@ class Queue:
             self.held[entry.key] = entry
         elif state is State.SETTLED:
             del self.entries[entry.key]
-        elif state is State.DEAD:
+        if state in (State.SETTLED, State.DEAD) and entry.record is not None:
+            self.at_hand -= len(entry.record.body)
             entry.record = None
         return entry
 

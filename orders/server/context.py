@@ -47,7 +47,7 @@ class Context:
         self.engine = engine
         self.options = options
         self.frame = frame
-        self.protocol = Protocol(options.limits, new_id)
+        self.protocol = Protocol(new_id)
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}

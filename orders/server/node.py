@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from orders.broker import limits, messages
+from orders.broker import messages
 from orders.broker.participants import Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
@@ -13,7 +13,7 @@ from orders.broker.room import Room
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import Event, id_text
-from orders.errors import Close, OrdersError, StorageFailed
+from orders.errors import Close, OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
 from orders.server.context import Context, Options
 from orders.server.delivery import Delivery
@@ -117,9 +117,14 @@ class Node:
             case messages.Error():
                 self.inbox.submit(None, participant, self.context.say(received))
 
-    def is_abusive(self, participant: Participant) -> bool:
-        """Whether it has sent too much for too long."""
-        return limits.is_abusive(participant, self.options.limits, monotonic())
+    @staticmethod
+    def heard_ping(participant: Participant) -> bool:
+        """Whether a ping is answered: it costs as much as a command."""
+        try:
+            participant.allowance.spend_command(monotonic())
+        except Refused:
+            return False
+        return True
 
     async def publish(self, room: Room, event: Event, name: str) -> tuple[str, bool]:
         """Accept one event from a sender that is no participant: its id, and whether it was a

@@ -1,6 +1,6 @@
 """Who comes and who goes: names, sessions, and the records that say so."""
 
-from orders.broker import limits
+from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
 from orders.broker.protocol import refusal
 from orders.broker.records import Kind, control
@@ -113,7 +113,7 @@ class Presence:
             )
         participant.name, participant.named = name, wanted is not None
         participant.joined_at = now_ms()
-        limits.fill(participant, self._context.options.limits)
+        participant.allowance = Allowance(self._context.options.limits)
         room.add(participant)
         self._inbox.submit(joined(participant, participant.joined_at), participant)
         if unknown:

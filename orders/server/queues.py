@@ -17,7 +17,7 @@ from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Answer
-from orders.server.context import Context
+from orders.server.context import AWAY, Context
 from orders.server.inbox import Inbox, Submission
 
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
@@ -38,6 +38,14 @@ class Queues:
         """An event of this type, or of any, may be handed over in a room."""
         self._touched[room, type] = None
         self._inbox.wake()
+
+    def touch_for(self, room: Room, participant: Participant) -> None:
+        """A participant has room for another event of those that it takes."""
+        exact = [type for type in participant.types if not type.endswith("*")]
+        if len(exact) < len(participant.types):
+            self.touch(room)
+        for type in exact:
+            self.touch(room, type)
 
     # ── what the records say ────────────────────────────────────────────────────────────────
 
@@ -111,7 +119,7 @@ class Queues:
                 continue
             record = entry.record or await self._read(room, entry)
             if record is None or participant.credit <= 0 or entry.state is not State.READY:
-                continue  # the journal is away, or one of the two has gone meanwhile
+                continue  # it could not be read, or one of the two has gone meanwhile
             room.turn = participant.number
             handed = True
             if self._context.engine.shared:
@@ -124,7 +132,8 @@ class Queues:
     async def _read(self, room: Room, entry: Entry) -> Record | None:
         try:
             return await self._context.engine.find(room.name, entry.key)
-        except StorageFailed:
+        except StorageFailed:  # the journal is away, and comes back
+            asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
             return None
 
     def _handed(self, room: Room, participant: Participant, entry: Entry) -> Submission:
@@ -195,7 +204,7 @@ class Queues:
             submission = self._say(room, lease.entry, Kind.SETTLED, name=participant.name)
             if self._context.engine.shared:
                 self._context.spawn(self._settled(participant, event, submission))
-            self.touch(room)
+            self.touch_for(room, participant)
 
     async def _settled(self, participant: Participant, event: str, submission: Submission) -> None:
         answer = await submission

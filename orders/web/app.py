@@ -33,7 +33,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     """The application around a node; the node runs as long as it does."""
     app = web.Application(client_max_size=settings.max_message)
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
-    app[socket.CONNECTIONS] = set()
+    app[socket.CONNECTIONS] = {}
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
     app[bots.BOTS] = bots.Bots()
     app[health.REGISTRY] = health.registry(node)

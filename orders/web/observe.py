@@ -60,7 +60,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
     finally:
         if feed is not None:
             feed.cancel()
-        request.app[CONNECTIONS].discard(connection)
+        request.app[CONNECTIONS].pop(connection, None)
         await connection.closed()
     return ws
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +12,7 @@ from orders.broker import messages
 from orders.broker.modes import check_patterns
 from orders.broker.participants import Participant
 from orders.broker.protocol import check_name
-from orders.clock import new_id, now_ms
+from orders.clock import monotonic, new_id, now_ms
 from orders.domain.envelope import is_name, is_room, is_uuid
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed, WrongParameter
 from orders.server import Node
@@ -24,7 +23,9 @@ from orders.web.security import check_stranger
 D = TypeVar("D")
 
 SUBPROTOCOL = "orders.v1"
-CONNECTIONS = web.AppKey("connections", set[Connection])
+CONNECTIONS = web.AppKey("connections", dict[Connection, None])
+#: Messages of one connection that are handled before others have their turn.
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     finally:
         if participant is not None:
             node.leave(participant)
-        request.app[CONNECTIONS].discard(connection)
+        request.app[CONNECTIONS].pop(connection, None)
         await connection.closed()
     return ws
 
@@ -167,6 +168,7 @@ async def _listen(
     connection: Connection,
     max_unread: int,
 ) -> None:
+    handled = 0
     while True:
         message = await ws.receive()
         match message.type:
@@ -175,16 +177,20 @@ async def _listen(
             case WSMsgType.BINARY:
                 node.receive(participant, None)
             case WSMsgType.PONG:
-                connection.answered_at = time.monotonic()
+                connection.answered_at = monotonic()
             case WSMsgType.PING:
-                await ws.pong(message.data)
+                if node.heard_ping(participant):
+                    await ws.pong(message.data)
             case _:
                 return
+        handled += 1
+        if handled % AT_ONCE == 0:
+            await asyncio.sleep(0)  # others have their turn, however much is buffered here
         if node.inbox.is_full:
             await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
-        if participant.over_since is not None and node.is_abusive(participant):
+        if participant.allowance.is_abused(monotonic()):
             connection.close(Close.TOO_MANY, "too many messages for too long")
 
 
@@ -220,7 +226,7 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
     if transport is None:
         raise ConnectionResetError("the client went away during the handshake")
     connection = Connection(ws, transport)
-    request.app[CONNECTIONS].add(connection)
+    request.app[CONNECTIONS][connection] = None
     return ws, connection
 
 
@@ -258,7 +264,7 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(app_settings.heartbeat)
-            now = time.monotonic()
+            now = monotonic()
             for connection in list(connections):
                 connection.beat(now, app_settings.heartbeat_timeout)
 
