@@ -80,7 +80,8 @@ class Participant:
     written: int = 0  # the last position written to it, while it reads on
     life: Life = Life.ARRIVING
     congested: bool = False  # so much waits unread that it takes nothing from queues
-    muted: bool = False
+    marks: list[str] = field(default_factory=list)  # see `broker.rules`
+    is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
     audience: "Audience | None" = None
@@ -139,6 +140,7 @@ def joined(participant: Participant, now: int, was: str | None = None) -> Record
         ack=participant.ack,
         echo=participant.echo,
         after=participant.after,
+        marks=participant.marks,
         was=was,
     )
 

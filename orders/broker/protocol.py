@@ -128,11 +128,8 @@ def _command(participant: Participant, event: Event) -> Subscription | Ack | Nac
 
 def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None:
     """The name under which it speaks: its own, or its first `source` if it had none yet."""
-    if participant.muted:
-        raise Refused(
-            "muted", "The host muted you: your events are not taken until you are unmuted."
-        )
     name = event.source
+    check_unmuted(room, name or participant.name, participant.marks)
     if not name or name == participant.name:
         return name or None
     if participant.named:
@@ -143,11 +140,25 @@ def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None
         )
     check_name(name)
     if room.has_name(name):
-        raise Refused(
-            "name_taken",
-            f"{name} is in use in this room: use another `source`, or leave it out.",
-        )
+        raise name_taken(name)
     return name
+
+
+def name_taken(name: str) -> Refused:
+    """Another live connection has this name."""
+    return Refused(
+        "name_taken",
+        f"{name} is in use in this room: use another `source`, or leave it out.",
+        status=409,
+    )
+
+
+def check_unmuted(room: Room, name: str, marks: list[str]) -> None:
+    """Refuse the events of somebody whom the host muted."""
+    if room.state.rules.mutes(name, marks):
+        raise Refused(
+            "muted", "The host muted you: your events are not taken until you are unmuted."
+        )
 
 
 def check_name(name: str) -> None:

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     """
 
     EVENT = "event"  # an event was accepted
-    JOINED = "joined"  # [name, types, ack, echo, after, was: its name if it was here before]
+    JOINED = "joined"  # [name, types, ack, echo, after, marks, was: its name if it was here before]
     LEFT = "left"  # [name, last: position written to it, of: its node, to: its new name]
     SUBSCRIBED = "subscribed"  # [name, types]
     MODES = "modes"  # [modes, changes: what was set; null removes a type]
@@ -33,6 +33,9 @@ class Kind(StrEnum):
     RETRIED = "retried"  # [event]
     DISCARDED = "discarded"  # [event]
     RESET = "reset"  # []: the last of its epoch
+    MUTED = "muted"  # [name, marks, lifted]: see `broker.rules`
+    KICKED = "kicked"  # [name, marks, lifted]
+    LOCKED = "locked"  # [locked, admitted: marks]
 
 
 #: Records about one queued event, see `broker.queue`.

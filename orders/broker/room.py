@@ -7,6 +7,8 @@ from orders.broker.leases import Leases
 from orders.broker.participants import Audience, Life, Participant
 from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
+from orders.broker.rules import Rules
+from orders.domain.envelope import folded
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +22,8 @@ class Room:
     name: str
     state: RoomState
     participants: dict[str, Participant] = field(default_factory=dict)
+    names: dict[str, Participant] = field(default_factory=dict)  # the same, by folded name
+    posters: dict[str, str] = field(default_factory=dict)  # who posts under which folded name
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
@@ -37,7 +41,8 @@ class Room:
     @property
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
-        return not self.participants and not self.remote() and not self.state.events
+        is_empty = not self.participants and not self.remote()
+        return is_empty and not self.state.events and self.state.rules == Rules()
 
     def mode_of(self, type: str) -> str:
         """The mode in which events of this type are accepted now."""
@@ -58,6 +63,7 @@ class Room:
         self.numbers += 1
         participant.number = self.numbers
         self.participants[participant.name] = participant
+        self.names[folded(participant.name)] = participant
         if participant.session:
             self.sessions[participant.session] = participant
 
@@ -69,6 +75,7 @@ class Room:
         participant.life = Life.GONE
         if self.participants.get(participant.name) is participant:
             del self.participants[participant.name]
+            del self.names[folded(participant.name)]
         if participant.session and self.sessions.get(participant.session) is participant:
             del self.sessions[participant.session]
         return last
@@ -76,20 +83,20 @@ class Room:
     def rename(self, participant: Participant, name: str) -> None:
         """It goes on under another name."""
         del self.participants[participant.name]
-        self.participants[name] = participant
+        del self.names[folded(participant.name)]
         participant.name = name
+        self.participants[name] = self.names[folded(name)] = participant
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 
     def has_name(self, name: str) -> bool:
-        """Whether a live connection has this name."""
-        if name in self.participants:
-            return True
-        member = self.state.members.get(name)
-        return member is not None and member.node != ""
+        """Whether a live connection has this name, in whatever case."""
+        wanted = folded(name)
+        return wanted in self.names or any(folded(one.name) == wanted for one in self.remote())
 
     def free_name(self, wanted: str, taken: Container[str] = ()) -> str:
         """`wanted`, or `bob-2`, `bob-3`, … where a live connection has it, or it is `taken`."""
+        wanted = self.state.spellings.get(folded(wanted), wanted)
         name, number = wanted, 1
         while self.has_name(name) or name in taken:
             number += 1

@@ -11,8 +11,10 @@ from typing import Any, Self
 from orders.broker.modes import Mode, changed
 from orders.broker.queue import Entry, Queue
 from orders.broker.records import QUEUE_KINDS, Kind, Record
-from orders.domain.envelope import id_text
+from orders.broker.rules import Rules
+from orders.domain.envelope import folded, id_text
 
+MOST_SPELLINGS = 10_000
 #: The part that a participant is seen to play, by what it sends.
 ROLES = {
     "order_placed": "customer",
@@ -38,6 +40,7 @@ class Member:
     after: int | None
     since: int
     at: int
+    marks: list[str] = field(default_factory=list)
     role: str = "other"
     last: int | None = None
 
@@ -66,6 +69,7 @@ class Summary:
     head: int = 0
     events: int = 0
     last: str | None = None
+    rules: Rules = field(default_factory=Rules)
 
     def advance(self, record: Record) -> None:
         """What a record changes of the room's row; a RESET ends the epoch, see `next_epoch`."""
@@ -80,22 +84,29 @@ class Summary:
             case Kind.PAUSED:
                 self.paused = record.data["paused"]
                 released = released or not self.paused
+            case Kind.MUTED | Kind.KICKED | Kind.LOCKED:
+                self.rules.apply(record)
             case Kind.STEPPED:
                 self.cursor = max(self.cursor, record.about)
         if released:
             self.cursor = self.head
 
     def next_epoch(self) -> Self:
-        """The room as it begins again: only its modes go on."""
-        return type(self)(self.name, self.epoch + 1, self.modes)
+        """The room as it begins again: only its modes and rules go on."""
+        return type(self)(self.name, self.epoch + 1, self.modes, rules=self.rules)
 
 
 @dataclass(slots=True)
 class RoomState(Summary):
-    """The whole fold: the row, who is in the room, and what waits in its queues."""
+    """The whole fold: the row, who is in the room, and what waits in its queues.
+
+    `spellings` has the names that participants have had here, by their folded form: the spelling
+    that came first counts.
+    """
 
     members: dict[str, Member] = field(default_factory=dict)
     queue: Queue = field(default_factory=Queue)
+    spellings: dict[str, str] = field(default_factory=dict)
 
     def apply(self, record: Record) -> Entry | None:
         """Make a record true; returns the queued event that it moved, if any.
@@ -113,15 +124,18 @@ class RoomState(Summary):
         follow = _PRESENCE.get(record.kind)
         if follow is not None:
             follow(self.members, record)
+        if record.kind is Kind.JOINED and len(self.spellings) < MOST_SPELLINGS:
+            self.spellings.setdefault(folded(record.data["name"]), record.data["name"])
         return None
 
     def next_epoch(self) -> Self:
         """The same people are in the room when it begins again, and have been from its start."""
         state = Summary.next_epoch(self)
+        state.spellings = self.spellings
         for name, one in self.members.items():
             after = None if one.after is None else 0
             state.members[name] = Member(
-                name, one.node, one.types, one.ack, one.echo, after, 0, one.at, one.role
+                name, one.node, one.types, one.ack, one.echo, after, 0, one.at, one.marks, one.role
             )
         return state
 
@@ -147,6 +161,7 @@ def _joined(members: dict[str, Member], record: Record) -> None:
         data["after"],
         since,
         record.at,
+        data.get("marks", []),
     )
 
 

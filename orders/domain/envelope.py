@@ -238,3 +238,8 @@ def _malformed(reason: str, text: str | bytes) -> Refused:
         f"This is not JSON ({reason or 'it cannot be read'}): an event is one object,"
         f" such as {EXAMPLE}.",
     )
+
+
+def folded(name: str) -> str:
+    """A name without regard to case: two participants whose names fold alike are one."""
+    return name.casefold()

@@ -13,6 +13,7 @@ from orders.broker.participants import Life, Participant, joined
 from orders.broker.records import QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import now_ms
+from orders.domain.envelope import folded
 from orders.errors import Close, StorageFailed
 from orders.server.context import AWAY, Context
 from orders.server.inbox import Inbox, Submission
@@ -25,6 +26,8 @@ Stored = tuple[Record, Submission | None]
 NOTICES = {
     "paused": "The host paused the room: events are stored and held.",
     "resumed": "The host resumed the room: events go on their way.",
+    "muted": "The host muted you: your events are not taken until you are unmuted.",
+    "unmuted": "The host lets you speak again.",
     "reset": "The host cleared the room: a new beginning.",
 }
 
@@ -145,6 +148,8 @@ class Delivery:
                 self._context.tell_all(room, messages.Modes(modes=room.state.modes))
             case Kind.PAUSED:
                 self._notify(room, "paused" if room.state.paused else "resumed")
+            case Kind.MUTED | Kind.KICKED:
+                self._barred(room, record)
             case Kind.RESET:
                 self._begin_again(room)
                 self._notify(room, "reset")
@@ -181,6 +186,18 @@ class Delivery:
             participant.changes.append((record.position, participant.types))
         if participant.life in (Life.LIVE, Life.MEETING):
             room.listen(participant)
+
+    def _barred(self, room: Room, record: Record) -> None:
+        """The host muted or removed somebody, or lifted that: those whom it concerns hear so."""
+        name, marks, lifted = (record.data[key] for key in ("name", "marks", "lifted"))
+        for one in list(room.participants.values()):
+            if folded(one.name) != folded(name) and not set(one.marks) & set(marks):
+                continue
+            if record.kind is Kind.KICKED and not lifted:
+                one.transport.close(Close.REMOVED, "the host removed you")
+            elif record.kind is Kind.MUTED:
+                code = "unmuted" if lifted else "muted"
+                self._context.tell(one, messages.Notice(code=code, message=NOTICES[code]))
 
     def _begin_again(self, room: Room) -> None:
         """The epoch is over; those who are here go on in the next."""

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from orders.broker import messages
 from orders.broker.modes import changed
-from orders.broker.participants import Participant, joined
+from orders.broker.participants import joined
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.clock import now_ms
-from orders.domain.envelope import id_text
-from orders.errors import Close, NotFound, StorageFailed
+from orders.domain.envelope import folded, id_text
+from orders.errors import NotFound, StorageFailed
 from orders.server.context import Context
 from orders.server.inbox import Inbox
 
@@ -17,7 +16,7 @@ PAGE = 500
 
 
 class Host:
-    """Modes, pause, step, resume, reset; kick and mute."""
+    """Modes, pause, step, resume, reset; mute, kick and lock."""
 
     def __init__(self, context: Context, inbox: Inbox) -> None:
         self._context, self._inbox = context, inbox
@@ -86,27 +85,39 @@ class Host:
 
     # ── one participant ─────────────────────────────────────────────────────────────────────
 
-    async def act_on(self, room: Room, name: str, action: str) -> None:
-        """Kick, mute or unmute a participant, on whichever node it is connected."""
-        member = room.state.members.get(name)
-        if name not in room.participants and member is not None and member.node:
-            await self._context.engine.ask(member.node, action=action, room=room.name, name=name)
-        else:
-            self.act_here(room, name, action)
+    async def mute(self, room: Room, name: str) -> None:
+        """Refuse somebody's events, until that is lifted; it hears everything."""
+        await self._bar(room, Kind.MUTED, name)
 
-    def act_here(self, room: Room, name: str, action: str) -> None:
-        """The same, to one that is connected here."""
-        participant = self._participant(room, name)
-        if action == "kick":
-            participant.transport.close(Close.REMOVED, "the host removed you")
-            return
-        participant.muted = action == "mute"
-        code = "muted" if participant.muted else "unmuted"
-        done = "muted you" if participant.muted else "lets you speak again"
-        self._context.tell(participant, messages.Notice(code=code, message=f"The host {done}."))
+    async def kick(self, room: Room, name: str) -> None:
+        """Remove somebody, who does not come back until that is lifted."""
+        await self._bar(room, Kind.KICKED, name)
 
-    def _participant(self, room: Room, name: str) -> Participant:
-        participant = room.participants.get(name)
-        if participant is None:
+    async def unmute(self, room: Room, name: str) -> None:
+        """Take somebody's events again; `NotFound` if nobody muted it."""
+        await self._lift(room, Kind.MUTED, name, room.state.rules.muted)
+
+    async def readmit(self, room: Room, name: str) -> None:
+        """Let somebody in again who was removed; `NotFound` if nobody was."""
+        await self._lift(room, Kind.KICKED, name, room.state.rules.kicked)
+
+    async def lock(self, room: Room, locked: bool) -> None:
+        """Let nobody new in, or everyone again; who is in may come back by its session."""
+        admitted = sorted({mark for one in room.state.members.values() for mark in one.marks})
+        data = {"locked": locked, "admitted": admitted if locked else []}
+        await self._store(control(room.name, Kind.LOCKED, now_ms(), **data))
+
+    async def _bar(self, room: Room, kind: Kind, name: str) -> None:
+        """Mute or kick one who is in the room, or was."""
+        name = room.state.spellings.get(folded(name), name)
+        if not room.has_name(name) and folded(name) not in room.state.spellings:
             raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
-        return participant
+        member = room.state.members.get(name)
+        data = {"name": name, "marks": member.marks if member else [], "lifted": False}
+        await self._store(control(room.name, kind, now_ms(), **data))
+
+    async def _lift(self, room: Room, kind: Kind, name: str, among: Mapping[str, object]) -> None:
+        if folded(name) not in among:
+            raise NotFound("unknown_participant", f"{name} is not {kind} in room {room.name}.")
+        data = {"name": name, "marks": [], "lifted": True}
+        await self._store(control(room.name, kind, now_ms(), **data))

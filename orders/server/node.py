@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from orders.broker import messages
@@ -92,14 +92,19 @@ class Node:
 
     # ── what participants send ──────────────────────────────────────────────────────────────
 
-    def receive(self, participant: Participant, text: str | None) -> None:
-        """One message of a participant; None for a binary one."""
+    def receive(self, participant: Participant, text: str | None) -> Awaitable[None] | None:
+        """One message of a participant; None for a binary one.
+
+        Where something is returned, wait for it before the next message of this participant.
+        """
         room = self.rooms.get(participant.room)
         if participant.gone or room is None:
-            return  # its session was taken over: another speaks under its name
+            return None  # its session was taken over: another speaks under its name
         received = self.context.protocol.receive(room, participant, text, now_ms(), monotonic())
         match received:
             case Publish(record, name):
+                if name not in (None, participant.name) and self.engine.shared:
+                    return self.presence.take_first_name(room, participant, record, str(name))
                 if name is not None and name != participant.name:
                     self.presence.rename(room, participant, name)
                 participant.named = participant.named or name is not None
@@ -116,6 +121,7 @@ class Node:
                 self.queues.nacked(room, participant, received.event, received.reason)
             case messages.Error():
                 self.inbox.submit(None, participant, self.context.say(received))
+        return None
 
     @staticmethod
     def heard_ping(participant: Participant) -> bool:
@@ -154,13 +160,8 @@ class Node:
         return here is not None and name in here.participants
 
     async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Another node asks us to do something to a participant that is connected here."""
-        name, action = request["room"], request["action"]
-        if action == "take_over":
-            return {"name": await self.presence.take_over(name, request["session"])}
-        if room := self.rooms.get(name):
-            self.host.act_here(room, request["name"], action)
-        return {}
+        """Another node takes over the session of a participant that is connected here."""
+        return {"name": await self.presence.take_over(request["room"], request["session"])}
 
     # ── what depends on time alone ──────────────────────────────────────────────────────────
 

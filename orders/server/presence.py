@@ -2,13 +2,13 @@
 
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.protocol import refusal
-from orders.broker.records import Kind, control
+from orders.broker.protocol import name_taken, refusal
+from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import is_room
-from orders.errors import Close, Full, NotFound, Refused
+from orders.domain.envelope import id_text, is_room
+from orders.errors import Close, Forbidden, Full, NotFound, Refused
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -16,6 +16,25 @@ from orders.server.replay import Replay
 
 #: Seconds that a shared room stays where nobody is in it and nobody looks at it.
 ROOM_IDLE_TIMEOUT = 60.0
+#: Places of a room that are kept for the host and its bots.
+KEPT = 10
+
+
+def check_admitted(room: Room, participant: Participant, name: str) -> None:
+    """Refuse one whom the host removed, or who is new to a locked room."""
+    if participant.is_host:
+        return
+    rules, marks = room.state.rules, participant.marks
+    if rules.keeps_out(name, marks):
+        raise Forbidden(
+            "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
+        )
+    if not rules.admits(marks):
+        raise Full(
+            "room_locked",
+            f"The host locked the room `{room.name}`: those who were in may come back with their"
+            " `session`, and nobody new.",
+        )
 
 
 class Presence:
@@ -99,13 +118,15 @@ class Presence:
         if participant.session:
             elsewhere = await self._context.engine.take_over(room.name, participant.session)
             wanted = elsewhere or wanted
+        check_admitted(room, participant, wanted or "")
         name = elsewhere or await self._take_name(participant, wanted)
         room = await self.enter(participant.room, begin=True)  # it may have been forgotten
         old = room.sessions.get(participant.session or "")
         if old is not None:
             wanted = old.name if old.named else None
             self.put_out(old)
-        if room.size >= self._context.options.limits.max_participants:
+        most = self._context.options.limits.max_participants
+        if room.size >= (most if participant.is_host else most - min(KEPT, most // 10)):
             raise Full(
                 "room_full",
                 f"The room `{room.name}` has {room.size} participants,"
@@ -193,6 +214,20 @@ class Presence:
         if submission is not None:
             await submission  # its leaving must not come behind the other's joining
         return old.name if old.named else None
+
+    async def take_first_name(
+        self, room: Room, participant: Participant, record: Record, name: str
+    ) -> None:
+        """Ask the other nodes for a name before an unnamed participant speaks under it."""
+        taken = await self._context.engine.take_name(room.name, name, participant.session)
+        if participant.gone:
+            return
+        if taken and not room.has_name(name):
+            self.rename(room, participant, name)
+            self._inbox.submit(record, participant)
+        else:
+            error = refusal(name_taken(name), id_text(record.key))
+            self._inbox.submit(None, participant, self._context.say(error))
 
     def rename(self, room: Room, participant: Participant, name: str) -> None:
         """An unnamed participant takes the name of the first source that it sends."""

@@ -22,7 +22,9 @@ from orders.server.queues import Queues
 from orders.server.replay import Replay
 
 #: What the host waits for, and is refused while the journal takes no writes.
-BY_HOST = frozenset((Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED))
+BY_HOST = frozenset(
+    (Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED, Kind.MUTED, Kind.KICKED, Kind.LOCKED)
+)
 
 
 class Pump:

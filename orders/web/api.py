@@ -80,6 +80,9 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
         "durable": node.engine.durable,
         "queues": state.queue.depths(),
         "events": state.events,
+        "locked": state.rules.locked,
+        "muted": sorted(state.rules.muted),
+        "kicked": sorted(state.rules.kicked),
         "last": state.last,
     }
 
@@ -87,7 +90,7 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
 def participants(room: Room) -> list[dict[str, Any]]:
     """Who is in a room, on this node or another; who has been there longest comes first."""
     held = Counter(entry.name for entry in room.state.queue.held.values())
-    people = []
+    people, rules = [], room.state.rules
     for one in room.state.members.values():
         here = None if one.node else room.participants.get(one.name)
         people.append(
@@ -100,7 +103,7 @@ def participants(room: Room) -> list[dict[str, Any]]:
                 "delivered": here.delivered if here else 0,
                 "role": one.seen_role,
                 "since": one.at,
-                "muted": here.muted if here else False,
+                "muted": rules.mutes(one.name, one.marks),
             }
         )
     return sorted(people, key=lambda one: (one["since"], one["name"]))

@@ -22,6 +22,8 @@ def routes() -> list[web.RouteDef]:
         web.put(f"{room}/modes", put_modes),
         web.post(f"{room}/{{action:pause|step|resume|reset}}", act),
         web.post(f"{room}/participants/{{name}}/{{action:kick|mute|unmute}}", act_on_participant),
+        web.delete(f"{room}/kicked/{{name}}", readmit),
+        web.post(f"{room}/{{action:lock|unlock}}", lock),
         web.post(f"{room}/dead-letters/{{event}}/{{action:retry|discard}}", act_on_dead_letter),
         web.post(f"{room}/bots", send_bot),
         web.delete(f"{room}/bots/{{name}}", kill_bot),
@@ -72,8 +74,25 @@ async def act_on_participant(request: web.Request) -> web.Response:
     """Kick, mute, unmute."""
     node, room = await _hosted(request)
     name, action = request.match_info["name"], request.match_info["action"]
-    await node.host.act_on(room, name, action)
+    act = {"kick": node.host.kick, "mute": node.host.mute, "unmute": node.host.unmute}[action]
+    await act(room, name)
     return answer({"name": name, "done": action})
+
+
+async def readmit(request: web.Request) -> web.Response:
+    """Let somebody in again who was removed."""
+    node, room = await _hosted(request)
+    name = request.match_info["name"]
+    await node.host.readmit(room, name)
+    return answer({"name": name, "done": "readmit"})
+
+
+async def lock(request: web.Request) -> web.Response:
+    """Lock a room, or unlock it."""
+    node, room = await _hosted(request)
+    locked = request.match_info["action"] == "lock"
+    await node.host.lock(room, locked)
+    return answer({"room": room.name, "locked": locked})
 
 
 async def act_on_dead_letter(request: web.Request) -> web.Response:

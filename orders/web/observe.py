@@ -148,6 +148,6 @@ def told(record: Record) -> dict[str, Any]:
         return {"kind": "event", "at": record.at, "mode": record.mode, "event": data}
     if record.kind is Kind.JOINED:
         data["after"] = data["after"] is not None
-    for inside in ("last", "changes", "of", "to"):
+    for inside in ("last", "changes", "of", "to", "marks", "admitted"):
         data.pop(inside, None)
     return {"kind": record.kind, "at": record.at, **data}

@@ -173,7 +173,9 @@ async def _listen(
         message = await ws.receive()
         match message.type:
             case WSMsgType.TEXT:
-                node.receive(participant, message.data)
+                busy = node.receive(participant, message.data)
+                if busy is not None:
+                    await busy
             case WSMsgType.BINARY:
                 node.receive(participant, None)
             case WSMsgType.PONG:
@@ -200,6 +202,8 @@ def refuse_and_close(connection: Connection, error: OrdersError) -> None:
     connection.write(frame(messages.say(said, now_ms(), new_id())))
     if isinstance(error, Full):
         code = Close.FULL
+    elif error.code in ("kicked", "room_ended"):
+        code = Close.REMOVED
     elif isinstance(error, StorageFailed):
         code = Close.GOING_AWAY  # it may come back soon
     else:
