@@ -16,7 +16,6 @@ from orders import logs
 from orders.broker.limits import Limits
 from orders.errors import CannotStart
 from orders.journal.base import Engine
-from orders.journal.memory import MemoryEngine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node, Options
 from orders.settings import DEFAULT_PORT, Settings
@@ -33,10 +32,7 @@ def make_engine(settings: Settings) -> Engine:
     """The engine that the settings name."""
     if settings.engine != "sqlite":
         return _nats_engine(settings)
-    path = settings.journal_path
-    if path is None:
-        return MemoryEngine()
-    return SqliteEngine(path, settings.max_attempts)
+    return SqliteEngine(settings.journal_path)
 
 
 def _nats_engine(settings: Settings) -> Engine:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import secrets
 import time
 
 #: Seconds of a steady clock: deadlines, rates and measurements.
@@ -11,6 +12,11 @@ rng = random.Random()  # noqa: S311 - nothing that must not be guessed
 
 _count = itertools.count(rng.getrandbits(46))
 _prefix, _prefix_of = "", 0
+
+
+def token(size: int = 16) -> str:
+    """A secret of so many random bytes, in characters that a URL may hold."""
+    return secrets.token_urlsafe(size)
 
 
 def now_ms() -> int:

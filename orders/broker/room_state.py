@@ -71,10 +71,10 @@ class Summary:
     last: str | None = None
     rules: Rules = field(default_factory=Rules)
 
-    def advance(self, record: Record) -> None:
+    def advance(self, record: Record, position: int) -> None:
         """What a record changes of the room's row; a RESET ends the epoch, see `next_epoch`."""
         released = not self.paused
-        self.head = record.position or self.head  # 0: it could not be stored yet
+        self.head = position or self.head  # 0: it could not be stored yet
         match record.kind:
             case Kind.EVENT:
                 self.events += 1
@@ -85,7 +85,7 @@ class Summary:
                 self.paused = record.data["paused"]
                 released = released or not self.paused
             case Kind.MUTED | Kind.KICKED | Kind.LOCKED:
-                self.rules.apply(record)
+                self.rules = self.rules.after(record)
             case Kind.STEPPED:
                 self.cursor = max(self.cursor, record.about)
         if released:
@@ -113,7 +113,7 @@ class RoomState(Summary):
 
         A RESET leaves the state as it was, but for its head: go on with `next_epoch`.
         """
-        self.advance(record)
+        self.advance(record, record.position)
         if record.kind is Kind.EVENT:
             sender = self.members.get(record.source)
             if sender is not None and sender.role == "other":
@@ -121,12 +121,16 @@ class RoomState(Summary):
             return self.queue.add(record) if record.mode == Mode.QUEUE else None
         if record.kind in QUEUE_KINDS:
             return self.queue.apply(record)
+        self.follow(record)
+        return None
+
+    def follow(self, record: Record) -> None:
+        """The part of `apply` that says who is in the room, and what they want."""
         follow = _PRESENCE.get(record.kind)
         if follow is not None:
             follow(self.members, record)
         if record.kind is Kind.JOINED and len(self.spellings) < MOST_SPELLINGS:
             self.spellings.setdefault(folded(record.data["name"]), record.data["name"])
-        return None
 
     def next_epoch(self) -> Self:
         """The same people are in the room when it begins again, and have been from its start."""

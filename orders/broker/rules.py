@@ -6,13 +6,13 @@ the address, which a whole class shares.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orders.broker.records import Kind, Record
 from orders.domain.envelope import folded
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rules:
     """`muted` and `kicked`: folded names with their marks. `admitted`: marks of those who were in
     when the room was locked."""
@@ -22,18 +22,17 @@ class Rules:
     muted: dict[str, list[str]] = field(default_factory=dict)
     kicked: dict[str, list[str]] = field(default_factory=dict)
 
-    def apply(self, record: Record) -> None:
-        """What a record of the host changes."""
+    def after(self, record: Record) -> "Rules":
+        """The rules after a record of the host."""
         data = record.data
-        match record.kind:
-            case Kind.LOCKED:
-                self.locked, self.admitted = data["locked"], data["admitted"]
-            case Kind.MUTED | Kind.KICKED:
-                people = self.muted if record.kind is Kind.MUTED else self.kicked
-                if data["lifted"]:
-                    people.pop(folded(data["name"]), None)
-                else:
-                    people[folded(data["name"])] = data["marks"]
+        if record.kind is Kind.LOCKED:
+            return replace(self, locked=data["locked"], admitted=data["admitted"])
+        is_mute = record.kind is Kind.MUTED
+        people = dict(self.muted if is_mute else self.kicked)
+        people.pop(folded(data["name"]), None)
+        if not data["lifted"]:
+            people[folded(data["name"])] = data["marks"]
+        return replace(self, muted=people) if is_mute else replace(self, kicked=people)
 
     def mutes(self, name: str, marks: Iterable[str]) -> bool:
         """Whether the events of somebody are refused."""

@@ -223,7 +223,7 @@ class Bot:
 
     async def _orders(self, **query: str) -> list[Order]:
         answer = await self.participant.get("orders", **query)
-        return [Order.model_validate({"at": 0, **entry}) for entry in answer["orders"]]
+        return [Order.from_dict(entry) for entry in answer["orders"]]
 
     async def _find(self, event_id: str) -> dict[str, Any] | None:
         """An event of the room as `GET /events/{id}` shows it; None if there is none."""

@@ -15,9 +15,11 @@ what is in `data` is whatever was sent, and no shape of it makes the fold fail.
 """
 
 import json
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict
+from pydantic_core import from_json, to_json
 
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
@@ -78,21 +80,25 @@ class OrderRejected(OrderConfirmed):
     message: str | None = Field(default=None, description="one sentence in plain words")
 
 
-class Placing(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
     """What one `order_placed` said, as it was sent. `at` is the journal's time in milliseconds."""
-
-    model_config = ConfigDict(frozen=True)
 
     event: str
     at: int
-    id: JsonValue = None
-    item: JsonValue = None
-    quantity: JsonValue = 1
-    note: JsonValue = None
+    id: Any = None
+    item: Any = None
+    quantity: Any = 1
+    note: Any = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Placing):
-    """Where one order stands. `event` is the id of the `order_placed` that it stands for now."""
+    """Where one order stands. `event` is the id of the `order_placed` that it stands for now.
+
+    `also` says who answered after that, `behind` holds further placings, while this one is
+    pending.
+    """
 
     customer: str
     state: State = "placed"
@@ -101,13 +107,38 @@ class Order(Placing):
     answered_at: int | None = None
     reason: str | None = None
     message: str | None = None
-    also: tuple[str, ...] = ()  # who answered after that
-    behind: tuple[Placing, ...] = ()  # further placings, while this one is pending
+    also: tuple[str, ...] = ()
+    behind: tuple[Placing, ...] = ()
 
     @property
     def number(self) -> str:
         """The key text of the order's id, unique among its customer's orders."""
         return order_number(self.id, self.event)
+
+    def to_json(self) -> bytes:
+        """The order as a JSON object."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Order":
+        """An order that `to_json` wrote."""
+        return cls.from_dict(from_json(text))
+
+    @classmethod
+    def from_dict(cls, said: dict[str, Any]) -> "Order":
+        """An order as the API gives it."""
+        behind = tuple(Placing(**placing) for placing in said.get("behind", ()))
+        known = {field.name: said[field.name] for field in fields(cls) if field.name in said}
+        return cls(**{"at": 0, **known, "also": tuple(said.get("also", ())), "behind": behind})
+
+    @classmethod
+    def of(cls, placing: Placing, customer: str, behind: tuple[Placing, ...] = ()) -> "Order":
+        """An order as it was placed."""
+        said = {name: getattr(placing, name) for name in PLACING}
+        return cls(customer=customer, behind=behind, **said)
+
+
+PLACING = tuple(field.name for field in fields(Placing))
 
 
 class OrderBook(Protocol):
@@ -158,9 +189,9 @@ def _place(event: Event, at: int, book: OrderBook) -> Order | None:
     if order and event.id in (order.event, *(other.event for other in order.behind)):
         return None  # heard before
     if (order.state if order else None, event.type) in TRANSITIONS:
-        return Order(customer=event.source, **dict(placing))
+        return Order.of(placing, event.source)
     if order and order.state == "placed" and len(order.behind) < MOST_REMEMBERED:
-        return order.model_copy(update={"behind": (*order.behind, placing)})
+        return replace(order, behind=(*order.behind, placing))
     return None
 
 
@@ -192,17 +223,17 @@ def _settle(order: Order, event: Event, at: int) -> Order | None:
         return _answered_again(order, event.source)
     if state == "rejected" and order.behind:
         following, *behind = order.behind
-        return Order(customer=order.customer, **dict(following), behind=tuple(behind))
-    return order.model_copy(
-        update={
-            "state": state,
-            "confirmer": event.source,
-            "answer": event.id,
-            "answered_at": at,
-            "reason": _text(event.data.get("reason")) if state == "rejected" else None,
-            "message": _text(event.data.get("message")) if state == "rejected" else None,
-            "behind": (),
-        }
+        return Order.of(following, order.customer, tuple(behind))
+    is_rejected = state == "rejected"
+    return replace(
+        order,
+        state=state,
+        confirmer=event.source,
+        answer=event.id,
+        answered_at=at,
+        reason=_text(event.data.get("reason")) if is_rejected else None,
+        message=_text(event.data.get("message")) if is_rejected else None,
+        behind=(),
     )
 
 
@@ -212,15 +243,15 @@ def _settle_behind(order: Order, names: str, event: Event, at: int) -> Order | N
     if placing is None:
         return None
     if event.type == "order_confirmed":
-        return _settle(Order(customer=order.customer, **dict(placing)), event, at)
+        return _settle(Order.of(placing, order.customer), event, at)
     behind = tuple(other for other in order.behind if other is not placing)
-    return order.model_copy(update={"behind": behind})
+    return replace(order, behind=behind)
 
 
 def _answered_again(order: Order, name: str) -> Order | None:
     if name == order.confirmer or name in order.also or len(order.also) >= MOST_REMEMBERED:
         return None
-    return order.model_copy(update={"also": (*order.also, name)})
+    return replace(order, also=(*order.also, name))
 
 
 def _text(value: object) -> str | None:

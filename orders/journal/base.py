@@ -141,7 +141,7 @@ class Engine(Protocol):
         """Finish what was begun, and let go."""
 
     async def append(self, records: Sequence[Record]) -> list[Answer]:
-        """Store records; one answer each, in order: its position, or why it has none.
+        """Store records; one answer each, in order: the position that it has now, or why none.
 
         Control records are always accepted unless storage fails, or (shared) a record about a
         queued event comes too late: CONFLICT.
@@ -154,6 +154,9 @@ class Engine(Protocol):
 
     async def probe(self) -> StorageFailed | None:
         """Write something that changes nothing: why that fails, or None."""
+
+    def lost(self) -> StorageFailed | None:
+        """A quick look at the journal: why what is written now would be lost, or None."""
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
         """Records of every kind after a position, in order; none only at the end.

@@ -128,7 +128,8 @@ class Delivery:
         state = room.state
         is_level, is_held = room.cursor == state.cursor, state.cursor < state.head
         if record.kind in QUEUE_KINDS and not self._context.engine.shared:
-            state.advance(record)  # the queues have known it since it was submitted
+            # The queues have known it since it was submitted.
+            state.advance(record, record.position)
         else:
             entry = state.apply(record)
             if record.kind in QUEUE_KINDS:

@@ -26,7 +26,7 @@ from orders.server.replay import Replay
 
 TICK = 0.1
 RETRY_DELAY = 1.0  # seconds until what could not be stored is tried again
-KEEP = 2.0  # seconds between two looks at what a shared journal wants kept
+LOOK = 2.0  # seconds between two looks at the journal
 
 
 class Node:
@@ -86,7 +86,7 @@ class Node:
 
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
-        if self._pump.failure or self.engine.shared:
+        if self._pump.failure or self.engine.shared or self.engine.lost():
             self._pump.failure = await self.engine.probe()
         return self._pump.failure
 
@@ -167,7 +167,7 @@ class Node:
 
     async def _tick(self) -> None:
         """Leases, readers that stopped, and how late this runs."""
-        kept = tried = monotonic()
+        looked = tried = monotonic()
         while True:
             before = monotonic()
             await asyncio.sleep(TICK)
@@ -178,12 +178,15 @@ class Node:
             if self._pump.failure and now > tried + RETRY_DELAY:
                 tried = now
                 self._pump.try_again()
-            if self.engine.shared and now > kept + KEEP:
-                kept = now
-                await self._keep_shared()
+            if now > looked + LOOK:
+                looked = now
+                await self._look_around()
 
-    async def _keep_shared(self) -> None:
-        """Snapshots, nodes that are gone, and rooms that nobody here uses."""
+    async def _look_around(self) -> None:
+        """Whether the journal is still there; what a shared one wants kept, and who is gone."""
+        self._pump.failure = self.engine.lost() or self._pump.failure
+        if not self.engine.shared:
+            return
         self.presence.reap()
         for room in list(self.rooms.values()):
             await self.engine.keep(room.state)

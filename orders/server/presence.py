@@ -2,12 +2,12 @@
 
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.protocol import name_taken, refusal
+from orders.broker.protocol import check_unmuted, name_taken, refusal
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import id_text, is_room
+from orders.domain.envelope import folded, id_text, is_room
 from orders.errors import Close, Forbidden, Full, NotFound, Refused
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
@@ -16,20 +16,20 @@ from orders.server.replay import Replay
 
 #: Seconds that a shared room stays where nobody is in it and nobody looks at it.
 ROOM_IDLE_TIMEOUT = 60.0
+#: Names that are remembered of those who post without joining.
+MOST_POSTERS = 10_000
 #: Places of a room that are kept for the host and its bots.
 KEPT = 10
 
 
 def check_admitted(room: Room, participant: Participant, name: str) -> None:
     """Refuse one whom the host removed, or who is new to a locked room."""
-    if participant.is_host:
-        return
     rules, marks = room.state.rules, participant.marks
     if rules.keeps_out(name, marks):
         raise Forbidden(
             "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
         )
-    if not rules.admits(marks):
+    if not participant.is_host and not rules.admits(marks):
         raise Full(
             "room_locked",
             f"The host locked the room `{room.name}`: those who were in may come back with their"
@@ -181,6 +181,34 @@ class Presence:
                 own[name] = None  # for this node; unless somebody else here has it by now
             else:
                 taken[name] = None
+
+    def poster(self, room: Room, wanted: str | None, marks: list[str], is_host: bool) -> str:
+        """The name of one who publishes without joining; `Refused` where it may not have it.
+
+        The host has any name. Others have the one under which their session joined, or that it
+        was the first to post under, or one that only such posts have used.
+        """
+        if is_host:
+            return wanted or "host"
+        own = next(
+            (one for one in room.state.members.values() if set(one.marks) & set(marks)), None
+        )
+        if own is not None and folded(own.name) == folded(wanted or own.name):
+            name = own.name
+        else:
+            name = wanted or room.guest_name()
+            mark = marks[0] if marks else ""
+            is_known = room.posters.get(folded(name), mark) != mark
+            joined_once = folded(name) in room.state.spellings
+            if is_known or joined_once or room.has_name(name):
+                raise name_taken(name)
+            if len(room.posters) < MOST_POSTERS:
+                room.posters[folded(name)] = mark
+        rules = room.state.rules
+        if rules.keeps_out(name, marks):
+            raise Forbidden("kicked", "The host removed you: your events are not taken.")
+        check_unmuted(room, name, marks)
+        return name
 
     # ── leaving, and changing names ─────────────────────────────────────────────────────────
 

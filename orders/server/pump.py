@@ -95,7 +95,6 @@ class Pump:
         if record is None:
             return
         if isinstance(answer, int):
-            record.position = answer
             if self._context.engine.shared:
                 self._arriving[record] = submission
             elif room := self._context.rooms.get(record.room):

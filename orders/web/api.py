@@ -3,7 +3,6 @@
 Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers them.
 """
 
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,9 +11,11 @@ from aiohttp import web
 from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
+from orders.broker.limits import Bucket
 from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
+from orders.clock import monotonic
 from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
@@ -22,6 +23,7 @@ from orders.server import Node
 from orders.web.bots import BOTS
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
+from orders.web.marks import marks_of
 from orders.web.proxy import visitor
 from orders.web.security import is_host
 
@@ -184,7 +186,7 @@ async def get_orders(request: web.Request) -> web.Response:
         orders = [order] if order else []
     else:
         orders = await node.engine.orders(room.name, customer, MOST_ORDERS, query.get("state"))
-    return answer({"orders": [order.model_dump() for order in orders]})
+    return answer({"orders": orders})
 
 
 async def get_dead_letters(request: web.Request) -> web.Response:
@@ -216,10 +218,10 @@ async def post_event(request: web.Request) -> web.Response:
     room_name = request.match_info["room"]
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
-    request.app[PUBLISHERS].spend(visitor(request), time.monotonic())
+    request.app[PUBLISHERS].spend(visitor(request), monotonic())
     event = Event.parse(await request.read())
-    name = request.query.get("name", event.source) or "http"
-    if not is_name(name) or name == "broker":
+    name = request.query.get("name", event.source)
+    if name and (not is_name(name) or name == "broker"):
         raise Refused(
             "wrong_parameter", f"`name` is {name[:64]!r}; it must be a name such as alice."
         )
@@ -236,10 +238,7 @@ async def post_event(request: web.Request) -> web.Response:
         )
     host = is_host(request)
     room = await node.enter(room_name, begin=host)
-    if room.has_name(name) and not host:
-        raise Refused(
-            "name_taken", f"{name} is in use in this room: use another `name`.", status=409
-        )
+    name = node.presence.poster(room, name, marks_of(request), host)
     id, duplicate = await node.publish(room, event, name)
     return answer({"event": id, "duplicate": duplicate}, 200 if duplicate else 201)
 
@@ -250,19 +249,18 @@ class Publishers:
 
     rate: float
     burst: int
-    buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+    buckets: dict[str, Bucket] = field(default_factory=dict)
     most: int = 10_000
 
     def spend(self, address: str, clock: float) -> None:
         """Take one token of this address, or refuse."""
         if not self.rate:
             return
-        tokens, filled = self.buckets.pop(address, (float(self.burst), clock))
-        tokens = min(tokens + (clock - filled) * self.rate, float(self.burst))
+        bucket = self.buckets.pop(address, None) or Bucket(self.rate, self.burst, filled=clock)
         if len(self.buckets) >= self.most:
             del self.buckets[next(iter(self.buckets))]  # the one that was quiet for longest
-        self.buckets[address] = (max(tokens - 1, 0.0), clock)
-        if tokens < 1:
+        self.buckets[address] = bucket
+        if not bucket.take(1, clock):
             raise Refused(
                 "rate_limited",
                 f"This address publishes more than {self.rate:g} events a second: wait a moment.",

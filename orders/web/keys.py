@@ -18,6 +18,7 @@ class Server:
     urls: list[str] = field(default_factory=list)
     token: str = ""
     is_loopback: bool = True
+    guesses: int = 0  # wrong tokens that wait for their answer
 
 
 NODE = web.AppKey("node", Node)

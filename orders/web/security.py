@@ -5,6 +5,7 @@ points here (DNS rebinding) would make his page ours. `Origin` tells whose page 
 may do all, those of local development may join rooms, any other nothing.
 """
 
+import asyncio
 import hmac
 import ipaddress
 import socket
@@ -13,14 +14,21 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import ifaddr
+import structlog
 from aiohttp import web
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from orders.errors import Forbidden
-from orders.web.keys import SERVER, SETTINGS
+from orders.web.keys import SERVER, SETTINGS, Server
+from orders.web.marks import name_device
 from orders.web.proxy import scheme
 
+log = structlog.get_logger()
+
 COOKIE = "orders_host"
+COOKIE_AGE = 30 * 24 * 3600  # seconds
+SLOWED = 1.0  # seconds until a wrong token is answered
+MOST_SLOWED = 20  # wrong tokens that wait for their answer; more are refused at once
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -121,6 +129,12 @@ def is_host(request: web.Request) -> bool:
     server, settings = request.app[SERVER], request.app[SETTINGS]
     if server.is_loopback and not settings.proxy_headers and not settings.allow_host:
         return is_loopback(host_name(request.headers.get("Host", "")))
+    return holds_token(request)
+
+
+def holds_token(request: web.Request) -> bool:
+    """Whether this visitor brings the host's token, or the cookie that was given for it."""
+    server = request.app[SERVER]
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer" and _is_token(token, server.token):
         return True
@@ -154,6 +168,7 @@ async def become_host(request: web.Request) -> web.StreamResponse:
     server = request.app[SERVER]
     token = request.query.get("token", "")
     if not _is_token(token, server.token):
+        await _slow_down(server)
         raise Forbidden(
             "not_host", "This is not the host's token: copy the whole URL printed at the start."
         )
@@ -164,8 +179,21 @@ async def become_host(request: web.Request) -> web.StreamResponse:
         httponly=True,
         samesite="Strict",
         secure=scheme(request) == "https",
+        max_age=COOKIE_AGE,
     )
     raise response
+
+
+async def _slow_down(server: Server) -> None:
+    """Let nobody guess tokens quickly; a right one is never kept waiting."""
+    log.warning("a wrong host token")
+    if server.guesses >= MOST_SLOWED:
+        return
+    server.guesses += 1
+    try:
+        await asyncio.sleep(SLOWED)
+    finally:
+        server.guesses -= 1
 
 
 # ── headers of every answer ─────────────────────────────────────────────────────────────────────
@@ -184,6 +212,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         f" img-src 'self' data: blob:; connect-src 'self' {own}; base-uri 'none';"
         " form-action 'self'; frame-ancestors 'none'"
     )
+    if response.content_type == "text/html":
+        name_device(request, response)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     if scheme(request) == "https" or is_loopback(host_name(request.host)):

@@ -18,7 +18,8 @@ from orders.errors import Close, Full, OrdersError, Refused, StorageFailed, Wron
 from orders.server import Node
 from orders.web.connection import CLOSE_GRACE, Connection, frame
 from orders.web.keys import NODE, SETTINGS
-from orders.web.security import check_stranger
+from orders.web.marks import marks_of
+from orders.web.security import check_stranger, holds_token
 
 D = TypeVar("D")
 
@@ -149,6 +150,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
     try:
         wishes = ConnectOptions.read(request.query)
         participant = wishes.participant(connection)
+        participant.marks, participant.is_host = marks_of(request), holds_token(request)
         await node.join(participant, wishes.name, wishes.after)
         await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)
     except OrdersError as error:

@@ -18,7 +18,6 @@ from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.errors import Close, Full, StorageFailed
 from orders.journal.base import Answer, Engine
-from orders.journal.memory import MemoryEngine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
 from tests.transports import Party, join, running, settled
@@ -30,7 +29,7 @@ ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def node(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Node]:
-    engine = MemoryEngine() if request.param == "memory" else SqliteEngine(tmp_path / "orders.db")
+    engine = SqliteEngine() if request.param == "memory" else SqliteEngine(tmp_path / "orders.db")
     async with running(engine, limits=NO_LIMITS) as node:
         yield node
 
@@ -77,7 +76,7 @@ class Gate:
         self.open()  # else a test that failed would wait for ever
 
 
-class Broken(MemoryEngine):
+class Broken(SqliteEngine):
     """A journal in memory whose disk can fail."""
 
     failing = False
@@ -375,7 +374,7 @@ async def test_an_after_that_was_looked_up_before_a_reset_holds_no_longer(
 def known(node: Node) -> set[str]:
     """The rooms that the journal has."""
     engine = node.engine
-    return set(engine._store.rooms if isinstance(engine, SqliteEngine) else engine._rooms)  # type: ignore[attr-defined]
+    return set(engine._log.rooms)  # type: ignore[attr-defined]
 
 
 async def test_an_empty_room_without_events_leaves_nothing_behind(node: Node) -> None:

@@ -34,7 +34,6 @@ from orders.broker.modes import matches
 from orders.broker.records import Kind, Record
 from orders.domain.envelope import id_text
 from orders.journal.base import Answer, Claimed
-from orders.journal.memory import MemoryEngine
 from orders.server import Node, Options
 from tests.transports import Party, Transport, join, line
 
@@ -63,7 +62,7 @@ LETTERS = {
 }
 
 
-class Slow(MemoryEngine):
+class Slow(SqliteEngine):
     """A journal that takes its time, so that other things happen meanwhile."""
 
     async def append(self, records: Sequence[Record]) -> list[Answer]:

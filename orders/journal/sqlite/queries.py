@@ -4,7 +4,10 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 
-SCHEMA = (_FOLDER / "schema.sql").read_text(encoding="utf-8")
+#: The step from each version of a journal to the next; the first makes an empty file one.
+MIGRATIONS = tuple(
+    (_FOLDER / name).read_text(encoding="utf-8") for name in ("schema.sql", "version2.sql")
+)
 QUERIES = {
     name.strip(): statement.strip()
     for name, _, statement in (

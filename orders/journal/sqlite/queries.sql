@@ -3,7 +3,7 @@
 -- name: newest_rooms
 -- The rooms as participants know them. An epoch has ended when its last record is a reset, be
 -- there a newer one or not: a room that was reset, and then left empty, does not come back.
-SELECT key, name, modes, paused, cursor, head, events, last, indexed
+SELECT key, name, epoch, modes, rules, paused, cursor, head, events, last, indexed, ordered, queued
 FROM rooms
 WHERE NOT EXISTS (
     SELECT * FROM records WHERE place = (rooms.key << 40) + rooms.head AND kind = 'reset'
@@ -11,20 +11,29 @@ WHERE NOT EXISTS (
 ORDER BY key;
 
 -- name: begin_room
--- A room begins, or begins anew.
+-- A room begins, or its next epoch.
 INSERT INTO rooms (name, epoch, modes)
-VALUES (:name, (SELECT coalesce(max(epoch), 0) + 1 FROM rooms WHERE name = :name), :modes);
+VALUES (:name, (SELECT coalesce(max(epoch), 0) + 1 FROM rooms WHERE name = :name), :modes)
+RETURNING key, epoch;
 
 -- name: save_room
 -- What a batch changed of a room, in the transaction of the batch.
 UPDATE rooms
-SET modes = :modes, paused = :paused, cursor = :cursor, head = :head, events = :events,
+SET modes = :modes, rules = :rules, paused = :paused, cursor = :cursor, head = :head, events = :events,
     last = :last
 WHERE key = :key;
 
 -- name: save_indexed
 -- The ids of this room are found by `ids` up to here.
 UPDATE rooms SET indexed = ? WHERE key = ?;
+
+-- name: save_ordered
+-- The orders of this room are folded up to here.
+UPDATE rooms SET ordered = ? WHERE key = ?;
+
+-- name: save_queued
+-- The queues of this room are folded up to here.
+UPDATE rooms SET queued = ? WHERE key = ?;
 
 -- name: forget_room
 -- A room that is empty and had no events leaves nothing behind.
@@ -34,8 +43,8 @@ DELETE FROM rooms WHERE key = ?;
 DELETE FROM records WHERE place BETWEEN ? AND ?;
 
 -- name: append_record
-INSERT INTO records (place, kind, at, key, about, type, source, mode, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO records (place, kind, at, key, about, type, source, mode, body, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: append_id
 -- Again after a crash in the middle of a slice: the same row.
@@ -45,58 +54,51 @@ INSERT OR IGNORE INTO ids (room, key, position) VALUES (?, ?, ?);
 -- Where the event with this id stands, once its id is in the table.
 SELECT position FROM ids WHERE room = ? AND key = ?;
 
--- name: unindexed_ids
--- The events whose ids are not in `ids` yet: kept in memory, at most a slice and what is new.
-SELECT key, place FROM records
-WHERE place BETWEEN ? AND ? AND kind = 'event'
-ORDER BY place;
-
 -- name: read_records
 -- A room's records of every kind, in order.
-SELECT place, kind, at, key, about, type, source, mode, body FROM records
+SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records
 WHERE place > :after AND place <= :end
 ORDER BY place LIMIT :limit;
 
 -- name: events_after
 -- A page of the log; the filter looks at no more than :scan records, so that it ends.
-SELECT place, kind, at, key, about, type, source, mode, body FROM records
+SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records
 WHERE place > :after AND place <= :end AND kind = 'event'
 ORDER BY place LIMIT :scan;
 
 -- name: events_before
 -- The same, backwards from a place.
-SELECT place, kind, at, key, about, type, source, mode, body FROM records
+SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records
 WHERE place < :before AND place > :start AND kind = 'event'
 ORDER BY place DESC LIMIT :scan;
 
 -- name: controls
 -- Who was present and what became of one event, without reading the events between.
-SELECT place, kind, at, key, about, type, source, mode, body FROM records INDEXED BY controls
+SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records INDEXED BY controls
 WHERE place > :start AND place <= :end AND kind <> 'event'
   AND (about = :about OR kind IN ('joined', 'left', 'subscribed', 'paused', 'stepped'))
 ORDER BY place;
 
--- name: enqueue
--- An event was accepted in queue mode.
-INSERT INTO queue (room, position, state) VALUES (?, ?, 'ready');
-
--- name: move
--- Held, ready again, or a dead letter; what is null stays as it is. The key tells the event from
--- one that has its position in a newer epoch.
-UPDATE queue
-SET state = :state, attempt = coalesce(:attempt, attempt), reason = coalesce(:reason, reason)
-WHERE room = :room AND position = :position
-  AND EXISTS (SELECT * FROM records WHERE place = (:room << 40) + :position AND key = :key);
+-- name: save_entry
+-- Where a queued event stands after a slice.
+INSERT INTO queue (room, position, state, attempt, reason, name) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (room, position) DO UPDATE
+SET state = excluded.state, attempt = excluded.attempt, reason = excluded.reason,
+    name = excluded.name;
 
 -- name: settle
--- Done, or discarded: the journal alone remembers it.
-DELETE FROM queue
-WHERE room = :room AND position = :position
-  AND EXISTS (SELECT * FROM records WHERE place = (:room << 40) + :position AND key = :key);
+-- Done, or discarded: the log alone remembers it.
+DELETE FROM queue WHERE room = ? AND position = ?;
 
--- name: queued
+-- name: entry
+-- One queued event, with what its record says.
+SELECT q.position, q.state, q.attempt, q.reason, q.name, r.key, r.type, r.source
+FROM queue AS q JOIN records AS r ON r.place = :place
+WHERE q.room = :room AND q.position = :position;
+
+-- name: entries
 -- All that waits in a room, at start.
-SELECT q.position, q.state, q.attempt, q.reason, r.key, r.type, r.source
+SELECT q.position, q.state, q.attempt, q.reason, q.name, r.key, r.type, r.source
 FROM queue AS q JOIN records AS r ON r.place = (q.room << 40) + q.position
 WHERE q.room = ? ORDER BY q.position;
 
@@ -115,19 +117,32 @@ ORDER BY position LIMIT 1;
 
 -- name: save_order
 -- Where an order stands after a batch; a position of 0 keeps that of its placing.
-INSERT INTO orders (room, customer, number, position, pending, body)
-VALUES (:room, :customer, :number, :position, :pending, :body)
+INSERT INTO orders (room, customer, number, position, pending, state, body)
+VALUES (:room, :customer, :number, :position, :pending, :state, :body)
 ON CONFLICT (room, customer, number) DO UPDATE
 SET position = coalesce(nullif(:position, 0), position),
     pending = :pending,
+    state = :state,
     body = :body;
 
 -- name: newest_orders
--- What is null admits every order.
 SELECT body FROM (
     SELECT body, position FROM orders
     WHERE room = :room
-      AND (:customer IS NULL OR customer = :customer)
-      AND (:state IS NULL OR json_extract(body, '$.state') = :state)
+    ORDER BY position DESC LIMIT :limit
+) ORDER BY position;
+
+-- name: orders_of_customer
+-- Few enough to look at the state of each; a null state admits all.
+SELECT body FROM (
+    SELECT body, position FROM orders INDEXED BY customer_orders
+    WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
+    ORDER BY position DESC LIMIT :limit
+) ORDER BY position;
+
+-- name: orders_in_state
+SELECT body FROM (
+    SELECT body, position FROM orders INDEXED BY state_orders
+    WHERE room = :room AND state = :state
     ORDER BY position DESC LIMIT :limit
 ) ORDER BY position;

@@ -37,7 +37,7 @@ CREATE TABLE records (
 CREATE INDEX controls ON records (place) WHERE kind <> 'event';
 
 -- Where an event's id is found. It trails behind the records, filled in sorted slices, since a
--- unique index on random ids, kept at each commit, would be the dearest part of it.
+-- unique index on random ids, kept at each commit, would dominate the cost of a commit.
 CREATE TABLE ids (
     room     INTEGER NOT NULL,
     key      BLOB    NOT NULL,

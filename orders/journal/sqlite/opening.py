@@ -1,0 +1,123 @@
+"""Opening a journal: every way in which a file can be wrong, in one sentence."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from orders.errors import CannotStart, StorageFailed
+from orders.journal.sqlite.queries import MIGRATIONS
+from orders.journal.sqlite.rows import checksum
+
+APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
+VERSION = len(MIGRATIONS)
+QUICK = 64 * 1024 * 1024  # journals up to this size are checked through at start
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """A connection to the journal; None is one in memory."""
+    db = sqlite3.connect(
+        path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5
+    )
+    db.execute("PRAGMA mmap_size = 1073741824")
+    return db
+
+
+def lock(path: Path) -> sqlite3.Connection:
+    """Held as long as the process lives: one server a journal."""
+    beside = path.with_name(path.name + ".lock")
+    in_use = CannotStart(
+        "journal_in_use",
+        f"The journal {path} is in use by another Orders server: stop that one, or choose"
+        " another file, such as --journal class-b.db.",
+    )
+    try:
+        held = sqlite3.connect(beside, isolation_level=None, check_same_thread=False, timeout=0)
+        held.execute("PRAGMA journal_mode = memory")
+        held.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise in_use from None
+        raise unusable(path, error) from None
+    if not os.access(beside, os.W_OK):  # SQLite would open it read-only, and lock nothing
+        held.close()
+        raise unusable(beside, "it is readonly")
+    return held
+
+
+def open_journal(path: Path | None) -> sqlite3.Connection:
+    """A journal of this version, ready to be written."""
+    db = connect(path)
+    db.create_function("record_checksum", 9, checksum, deterministic=True)
+    is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    if not is_ours and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise CannotStart(
+            "foreign_journal",
+            f"{path} is somebody else's database, not a journal of Orders: choose another file,"
+            " such as --journal orders.db.",
+        )
+    _migrate(db, path)
+    db.execute("PRAGMA journal_mode = wal")
+    db.execute("PRAGMA synchronous = full")
+    db.execute("PRAGMA fullfsync = on")  # macOS: through the drive's cache, too
+    if path is not None and path.stat().st_size < QUICK:
+        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(f"it is damaged: {problem}")
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
+    """Bring a journal to this version's schema, each step in one transaction."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise CannotStart(
+            "newer_journal",
+            f"{path} was written by a newer Orders (schema {version}, this one knows {VERSION}):"
+            " upgrade Orders, or choose another file.",
+        )
+    for step in MIGRATIONS[version:]:
+        db.executescript(f"BEGIN IMMEDIATE; {step}; PRAGMA application_id = {APPLICATION_ID};")
+        version += 1
+        db.execute(f"PRAGMA user_version = {version}")
+        db.execute("COMMIT")
+    db.execute("BEGIN IMMEDIATE")  # a file that cannot be written is found out now, not later
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+class Files:
+    """The files of a journal that is open: whether they are still those that were opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        beside = (path, path.with_name(path.name + "-wal"), path.with_name(path.name + ".lock"))
+        self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
+
+    def problem(self) -> StorageFailed | None:
+        """Why what is written now would be lost; None while it would not."""
+        for file, inode in self._opened.items():
+            try:
+                is_same = file.stat().st_ino == inode
+            except OSError:
+                is_same = False
+            if not is_same:
+                return StorageFailed(
+                    "journal_lost",
+                    f"The file {file} of the journal was removed or replaced while it was in use:"
+                    " nothing more is accepted. Put it back, or start the server again.",
+                )
+        return None
+
+
+def unusable(path: Path, error: object) -> CannotStart:
+    """Why a journal cannot be used, and what to do."""
+    reason = str(error)
+    if "unable to open" in reason:
+        hint = "the folder must exist, and you must be allowed to write in it"
+    elif "readonly" in reason:
+        hint = "make the file and its folder writable, or choose another with --journal"
+    elif "not a database" in reason or "malformed" in reason or "damaged" in reason:
+        hint = "restore it from a copy, or choose another file with --journal"
+    else:
+        hint = "choose another file with --journal, or `--journal memory`"
+    return CannotStart("bad_journal", f"The journal {path} cannot be used ({reason}): {hint}.")

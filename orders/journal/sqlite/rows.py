@@ -1,0 +1,127 @@
+"""Records and rooms as rows: how they are written, read again, and found to be damaged."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from orders.broker.records import Record, kind_of
+from orders.broker.room_state import Summary
+from orders.broker.rules import Rules
+from orders.domain.envelope import id_text
+from orders.errors import StorageFailed
+
+SHIFT = 40  # a record's place = (room key << SHIFT) + position
+MOST = (1 << SHIFT) - 1
+
+
+@dataclass(eq=False)
+class RoomRow:
+    """One epoch of a room in the journal. `folded` has up to where each view knows it.
+
+    `recent` are the ids that are not in the table yet, with their positions.
+    """
+
+    key: int
+    summary: Summary
+    folded: dict[str, int] = field(default_factory=dict)
+    recent: dict[bytes, int] = field(default_factory=dict)
+
+    def place(self, position: int) -> int:
+        """The row of a record."""
+        return (self.key << SHIFT) + position
+
+    def values(self) -> dict[str, Any]:
+        """What a commit writes of it."""
+        summary = self.summary
+        return {
+            "key": self.key,
+            "modes": json.dumps(summary.modes),
+            "rules": json.dumps(asdict(summary.rules)),
+            "paused": summary.paused,
+            "cursor": summary.cursor,
+            "head": summary.head,
+            "events": summary.events,
+            "last": bytes.fromhex(summary.last.replace("-", "")) if summary.last else None,
+        }
+
+
+def read_room(row: tuple[Any, ...]) -> RoomRow:
+    """A row of `newest_rooms`."""
+    key, name, epoch, modes, rules, paused, cursor, head, events, last, *markers = row
+    summary = Summary(
+        name,
+        epoch,
+        json.loads(modes) or {"*": "relay"},
+        bool(paused),
+        cursor if paused else head,
+        head,
+        events,
+        id_text(last) if last else None,
+        Rules(**json.loads(rules)),
+    )
+    return RoomRow(key, summary, dict(zip(("indexed", "ordered", "queued"), markers, strict=True)))
+
+
+def checksum(*columns: Any) -> int:
+    """The CRC-32 of a record's columns, in the order of the table."""
+    place, kind, at, key, about, type, source, mode, body = columns
+    head = f"{place} {kind} {at} {(key or b'').hex()} {about} {type} {source} {mode} "
+    return zlib.crc32(body, zlib.crc32(head.encode()))
+
+
+def record_values(row: RoomRow, record: Record, position: int) -> tuple[Any, ...]:
+    """The row of a record at its position."""
+    columns = (
+        row.place(position),
+        str(record.kind.value) if hasattr(record.kind, "value") else record.kind,
+        record.at,
+        record.key or None,
+        record.about,
+        record.type,
+        record.source,
+        record.mode,
+        record.body,
+    )
+    return (*columns, checksum(*columns))
+
+
+def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
+    """Rows as records; `StorageFailed` at the first that is not as it was written."""
+    for *columns, expected in rows:
+        place, kind, at, key, about, type, source, mode, body = columns
+        if checksum(*columns) != expected:
+            raise StorageFailed(
+                "journal_damaged",
+                f"The record at position {place & MOST} of room {room} is damaged: restore the"
+                " journal from a copy. What lies before it can be read.",
+            )
+        yield Record(
+            room=room,
+            kind=kind_of(kind),
+            at=at,
+            body=body,
+            key=key or b"",
+            type=type,
+            source=source,
+            mode=mode,
+            about=about,
+            position=place & MOST,
+        )
+
+
+def failure(error: sqlite3.Error) -> StorageFailed:
+    """Why nothing was accepted, in words that say what to do."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return StorageFailed(
+            "storage_full",
+            "The journal's disk is full: this event was not accepted. Make room, then send it"
+            " again.",
+        )
+    return StorageFailed(
+        "storage_failed",
+        f"The journal could not be written ({error}): this event may be stored all the same."
+        " Send it again later, under the same `id`.",
+    )

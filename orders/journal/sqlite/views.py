@@ -1,0 +1,320 @@
+"""Views of the log that trail behind it: where ids are found, how orders and queues stand.
+
+A commit appends records and the room's row, no more. Views are folded when there is nothing else
+to do, when somebody asks, and when too much waits. Each room has a marker for each view, which
+moves in the transaction that folds; what lies after it is read again at start. Used in the
+writer's thread alone.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from orders.broker.modes import Mode
+from orders.broker.queue import Entry, Queue, State
+from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.domain.orders import ORDER_TYPES, Order, fold
+from orders.journal.sqlite.queries import QUERIES
+from orders.journal.sqlite.rows import RoomRow
+
+#: A room, a position in it, and what the view needs of the record there.
+Item = tuple[RoomRow, int, Any]
+
+
+@dataclass(eq=False)
+class _Round:
+    """What is on its way into the table; `done` of it is there."""
+
+    items: Sequence[Item]
+    done: int = 0
+
+
+class View:
+    """What waits to be folded, and how it is folded; see `IdIndex`, `OrderTable`, `QueueTable`.
+
+    `round` is how many records are folded before the marker moves, None for all that wait;
+    `slice` how many in one transaction. Where those differ, folding a record twice must do no
+    harm: a crash in the middle of a round begins it again.
+    """
+
+    marker: str
+    round: int | None = 500
+    slice = 500
+    waiting_when_idle = 0  # records that may wait while there is nothing else to do
+    waiting_at_most = 5_000
+    share = 2  # records that are folded for each new one, while the writer is busy
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.waiting: list[Item] = []
+        self._round: _Round | None = None
+        self._added = 0  # since the last slice
+
+    def pick(self, record: Record) -> object | None:
+        """What is needed of a record; None if it changes nothing here."""
+        raise NotImplementedError
+
+    def write(self, items: Sequence[Item]) -> None:
+        """Fold these, in order, within a transaction."""
+        raise NotImplementedError
+
+    def undo(self) -> None:
+        """The transaction failed."""
+
+    def written(self, items: Sequence[Item]) -> None:
+        """The marker has moved past these."""
+
+    def add(self, row: RoomRow, record: Record) -> bool:
+        """This is in the log now; whether it is waited for here."""
+        picked = self.pick(record)
+        if picked is not None:
+            self.waiting.append((row, record.position, picked))
+            self._added += 1
+        return picked is not None
+
+    def forget(self, row: RoomRow) -> None:
+        """The room is gone."""
+        self.waiting = [item for item in self.waiting if item[0] is not row]
+        self._round = None
+
+    def tidy(self, idle: bool) -> None:
+        """Fold one slice, if there is time for it or it is due."""
+        limit = self.waiting_when_idle if idle else self.waiting_at_most
+        if self._round is None and len(self.waiting) > limit:
+            self._begin()
+        due = self.share * self._added
+        if self._round is not None and (idle or due >= self.slice):
+            self._added = 0
+            self._step(max(self.slice, due))
+
+    def catch_up(self) -> None:
+        """Fold all that waits; what could not be written waits on."""
+        while self.waiting:
+            if self._round is None:
+                self._begin()
+            if not self._step(self.slice):
+                return
+
+    def _begin(self) -> None:
+        self._round = _Round(self.order(list(islice(self.waiting, self.round))))
+
+    def order(self, items: list[Item]) -> list[Item]:
+        """In which order a round is folded."""
+        return items
+
+    def _step(self, count: int) -> bool:
+        """Fold the next of a round, at most so many; False if the disk does not take it."""
+        current = self._round
+        if current is None:
+            return True
+        if self.round is not None:
+            count = self.round  # the marker must move with it
+        items = current.items[current.done : current.done + count]
+        is_last = current.done + len(items) == len(current.items)
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self.write(items)
+            if is_last:
+                self._save_markers(current.items)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:  # no room, say: it is tried again
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self.undo()
+            return False
+        current.done += len(items)
+        if is_last:
+            del self.waiting[: len(current.items)]
+            self._round = None
+            self.written(current.items)
+        return True
+
+    def _save_markers(self, items: Sequence[Item]) -> None:
+        positions: dict[RoomRow, int] = {}
+        for row, position, _ in items:
+            positions[row] = max(position, positions.get(row, 0))
+        for row, position in positions.items():
+            self._db.execute(QUERIES[f"save_{self.marker}"], (position, row.key))
+            row.folded[self.marker] = position
+
+
+class IdIndex(View):
+    """Where the event with an id stands, without paying for it at each commit.
+
+    New ids stay in memory; they move to the table sorted, slice by slice.
+    """
+
+    marker = "indexed"
+    round = None
+    slice = 1_000
+    waiting_when_idle = 20_000
+    waiting_at_most = 200_000
+
+    def pick(self, record: Record) -> bytes | None:
+        return record.key if record.kind is Kind.EVENT else None
+
+    def position(self, row: RoomRow, key: bytes) -> int | None:
+        """Where the event with this id stands in the room; None if there is none."""
+        position = row.recent.get(key)
+        if position is None and row.folded.get(self.marker):
+            found = self._db.execute(QUERIES["find_id"], (row.key, key)).fetchone()
+            position = found[0] if found else None
+        return position
+
+    def order(self, items: list[Item]) -> list[Item]:
+        return sorted(items, key=lambda item: (item[0].key, item[2]))
+
+    def write(self, items: Sequence[Item]) -> None:
+        values = [(row.key, key, position) for row, position, key in items]
+        self._db.executemany(QUERIES["append_id"], values)
+
+    def written(self, items: Sequence[Item]) -> None:
+        for row, _, key in items:
+            row.recent.pop(key, None)
+
+
+class QueueTable(View):
+    """Where each queued event stands that is not settled; what came and went is never written."""
+
+    marker = "queued"
+
+    def pick(self, record: Record) -> Record | None:
+        return record if record.mode == Mode.QUEUE or record.kind in QUEUE_KINDS else None
+
+    def write(self, items: Sequence[Item]) -> None:
+        queues: dict[RoomRow, Queue] = {}
+        changed: dict[tuple[RoomRow, int], Entry] = {}
+        for row, _, record in items:
+            queue = queues.setdefault(row, Queue())
+            if record.kind is Kind.EVENT:
+                entry: Entry | None = queue.add(record)
+            else:
+                if record.key not in queue.entries:
+                    self._load(row, record, queue)
+                entry = queue.apply(record)
+            if entry is not None:
+                changed[row, entry.position] = entry
+        settled = [(row.key, p) for (row, p), e in changed.items() if e.state is State.SETTLED]
+        kept = [
+            (row.key, position, str(e.state), e.attempt, e.reason, e.name)
+            for (row, position), e in changed.items()
+            if e.state is not State.SETTLED
+        ]
+        self._db.executemany(QUERIES["settle"], settled)
+        self._db.executemany(QUERIES["save_entry"], kept)
+
+    def _load(self, row: RoomRow, record: Record, queue: Queue) -> None:
+        """Take up the entry that a record is about, as it was left."""
+        found = self._db.execute(
+            QUERIES["entry"],
+            {"room": row.key, "position": record.about, "place": row.place(record.about)},
+        ).fetchone()
+        if found is not None:
+            entry = read_entry(found)
+            if entry.key == record.key:  # else it is of an epoch that is over
+                queue.restore(entry)
+
+    def entries(self, row: RoomRow) -> list[Entry]:
+        """All that waits in a room, oldest first."""
+        return [read_entry(found) for found in self._db.execute(QUERIES["entries"], (row.key,))]
+
+
+def read_entry(found: tuple[Any, ...]) -> Entry:
+    """A row of `entries`."""
+    position, state, attempt, reason, name, key, type, source = found
+    return Entry(
+        position, key, type, source, State(state), attempt=attempt, name=name, reason=reason
+    )
+
+
+#: An order: its room, its customer, its number.
+OrderKey = tuple[int, str, str]
+
+
+class OrderTable(View):
+    """Where the orders of all rooms stand; what a slice changes is written at its end."""
+
+    marker = "ordered"
+    AT_HAND = 4096  # orders that stay in memory: most are answered soon after they were placed
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__(db)
+        self._orders: dict[OrderKey, Order] = {}
+        self._changed: dict[OrderKey, int] = {}  # and the place of a new placing, or 0
+
+    def pick(self, record: Record) -> Record | None:
+        return record if record.type in ORDER_TYPES else None
+
+    def write(self, items: Sequence[Item]) -> None:
+        for row, _, record in items:
+            event = record.parsed()
+            order = fold(event, record.at, OrdersOfRoom(self._db, row.key, self))
+            if order is not None:
+                key = row.key, order.customer, order.number
+                self._orders[key] = order
+                placed = record.position if order.event == event.id else 0
+                self._changed[key] = placed or self._changed.get(key, 0)
+        self.save()
+        while len(self._orders) > self.AT_HAND:
+            del self._orders[next(iter(self._orders))]
+
+    def get(self, key: OrderKey) -> Order | None:
+        """An order that is at hand."""
+        return self._orders.get(key)
+
+    def save(self) -> None:
+        """Write what changed, each order once."""
+        self._db.executemany(
+            QUERIES["save_order"],
+            [
+                {
+                    "room": key[0],
+                    "customer": key[1],
+                    "number": key[2],
+                    "position": position,
+                    "pending": self._orders[key].state == "placed",
+                    "state": self._orders[key].state,
+                    "body": self._orders[key].to_json(),
+                }
+                for key, position in self._changed.items()
+            ],
+        )
+        self._changed.clear()
+
+    def undo(self) -> None:
+        self._orders.clear()
+        self._changed.clear()
+
+
+class OrdersOfRoom:
+    """The orders of one room, for the fold and for readers: an `OrderBook`."""
+
+    def __init__(self, db: sqlite3.Connection, room: int, table: OrderTable | None = None) -> None:
+        self._db, self._room, self._table = db, room, table
+
+    def get(self, customer: str, number: str) -> Order | None:
+        """The order, or None."""
+        at_hand = self._table.get((self._room, customer, number)) if self._table else None
+        return at_hand or self._one("get_order", customer=customer, number=number)
+
+    def oldest_pending(self, number: str, customer: str | None) -> Order | None:
+        """The `placed` order with this number that was placed first; None: of any customer."""
+        if self._table:
+            self._table.save()  # so that the table knows all
+        return self._one("oldest_pending", number=number, customer=customer)
+
+    def newest(self, customer: str | None, state: str | None, limit: int) -> list[Order]:
+        """The newest orders, oldest first; of one customer, or in one state."""
+        query = "newest_orders"
+        if customer is not None:
+            query = "orders_of_customer"
+        elif state is not None:
+            query = "orders_in_state"
+        values = {"room": self._room, "customer": customer, "state": state, "limit": limit}
+        return [Order.from_json(body) for (body,) in self._db.execute(QUERIES[query], values)]
+
+    def _one(self, query: str, **values: str | None) -> Order | None:
+        found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
+        return Order.from_json(found[0]) if found else None

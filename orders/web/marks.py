@@ -1,0 +1,40 @@
+"""By what a visitor is known again: hashes of its session, and of the device that our pages name.
+
+What the host set for somebody follows these marks, see `broker.rules`. The address is none of
+them: a whole class may share it.
+"""
+
+import re
+from hashlib import blake2s
+
+from aiohttp import web
+
+from orders.clock import token
+
+DEVICE = "orders_device"
+SESSION_HEADER = "Orders-Session"
+YEAR = 365 * 24 * 3600
+_is_device = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
+
+
+def session_of(request: web.Request) -> str | None:
+    """The secret of a visitor's own: `session` of an upgrade, `Orders-Session` of a request."""
+    session = request.query.get("session") or request.headers.get(SESSION_HEADER)
+    return session if session and 16 <= len(session) <= 64 else None
+
+
+def marks_of(request: web.Request) -> list[str]:
+    """The marks of a visitor; none for one that brings neither session nor device."""
+    session, device = session_of(request), request.cookies.get(DEVICE, "")
+    marks = [_mark("session", session)] if session else []
+    return [*marks, _mark("device", device)] if _is_device(device) else marks
+
+
+def name_device(request: web.Request, response: web.StreamResponse) -> None:
+    """Give a browser that opens a page a name of its own, unless it has one."""
+    if not _is_device(request.cookies.get(DEVICE, "")):
+        response.set_cookie(DEVICE, token(), httponly=True, samesite="Lax", max_age=YEAR)
+
+
+def _mark(kind: str, secret: str) -> str:
+    return blake2s(f"{kind}:{secret}".encode(), digest_size=12).hexdigest()
