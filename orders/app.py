@@ -45,7 +45,6 @@ def _nats_engine(settings: Settings) -> Engine:
         ) from None
     return NatsEngine(
         [address.strip() for address in settings.engine.split(",")],
-        max_attempts=settings.max_attempts,
         replicas=settings.engine_replicas,
         synced=settings.engine_synced,
         creds=settings.engine_creds,

@@ -152,7 +152,7 @@ class Delivery:
             case Kind.MUTED | Kind.KICKED:
                 self._barred(room, record)
             case Kind.RESET:
-                self._begin_again(room)
+                self._begin_again(room, record)
                 self._notify(room, "reset")
 
     def _notify(self, room: Room, code: str) -> None:
@@ -200,7 +200,7 @@ class Delivery:
                 code = "unmuted" if lifted else "muted"
                 self._context.tell(one, messages.Notice(code=code, message=NOTICES[code]))
 
-    def _begin_again(self, room: Room) -> None:
+    def _begin_again(self, room: Room, reset: Record) -> None:
         """The epoch is over; those who are here go on in the next."""
         self._queues.forget(room)
         room.state = room.state.next_epoch()
@@ -210,5 +210,7 @@ class Delivery:
             participant.changes = participant.changes and [(0, participant.types)]
             if participant.after is not None:
                 participant.after = 0
+            if reset.node:  # ours are said to be here by their own node
+                self._inbox.submit(joined(participant, now_ms(), was=participant.name))
         room.leases = type(room.leases)()
         self.left[room] = None

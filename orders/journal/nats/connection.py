@@ -23,11 +23,11 @@ from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.nats.failures import Rejected, unavailable
+from orders.journal.nats.failures import FULL, Rejected, unavailable
 
 log = structlog.get_logger()
 
-Heard = Callable[[Msg], None]
+OnMessage = Callable[[Msg], None]
 #: Subject, text, headers.
 Message = tuple[str, bytes, dict[str, str]]
 
@@ -48,11 +48,10 @@ class NatsConnection:
         self.addresses = addresses
         self.patience = patience
         self._creds, self._ca = creds, ca
-        self._routes: dict[str, Heard] = {}
+        self._routes: dict[str, OnMessage] = {}
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox = f"_INBOX.orders.{uuid.uuid4().hex}"
-        self.on_return: Callable[[], None] = lambda: None
         self.nc = Client()
         self._said = ""
 
@@ -81,7 +80,8 @@ class NatsConnection:
         except (OSError, NatsError, TimeoutError, ValueError) as error:
             raise CannotStart(
                 "engine_unreachable",
-                f"No NATS server answers at {shown} ({error or 'no answer'}): start one with"
+                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}):"
+                " start one with"
                 " `nats-server -js`, or name another, such as --engine nats://localhost:4222.",
             ) from None
         version = self.nc.connected_server_version
@@ -119,7 +119,6 @@ class NatsConnection:
     async def _returned(self) -> None:
         self._said = ""
         log.warning("NATS is back", server=self.nc.connected_url and self.nc.connected_url.netloc)
-        self.on_return()
 
     # ── saying and hearing ──────────────────────────────────────────────────────────────────
 
@@ -129,18 +128,18 @@ class NatsConnection:
             with loud():
                 heard(message)
 
-    def _route(self, heard: Heard) -> str:
+    def _route(self, on_message: OnMessage) -> str:
         """Where an answer to something published is sent, to be given to `heard`."""
         token = str(next(self._tokens))
-        self._routes[token] = heard
+        self._routes[token] = on_message
         return f"{self._inbox}.{token}"
 
-    async def listen(self, heard: Heard) -> Subscription:
+    async def listen(self, on_message: OnMessage) -> Subscription:
         """A subject of our own for what consumers deliver; it bears other subjects than that."""
 
         async def take(message: Msg) -> None:
             with loud():
-                heard(message)
+                on_message(message)
 
         inbox = f"{self._inbox}-{next(self._tokens)}"
         try:
@@ -350,7 +349,7 @@ def _stored(message: Msg) -> int | Rejected | None:
         return None  # nobody keeps this stream just now
     answer = from_json(message.data)
     if error := answer.get("error"):
-        if error.get("code") == 503:
+        if error.get("code") == 503 and error.get("err_code") not in FULL:
             return None
         return Rejected(error.get("err_code", error["code"]), error["description"])
     return int(answer["seq"])
@@ -359,11 +358,6 @@ def _stored(message: Msg) -> int | Rejected | None:
 def place(message: Msg) -> int:
     """The sequence of a message that a consumer delivered."""
     return int(_tokens(message)[-4])
-
-
-def attempt(message: Msg) -> int:
-    """For the how-manyth time a consumer delivers it."""
-    return int(_tokens(message)[-5])
 
 
 def _tokens(message: Msg) -> list[str]:

@@ -3,48 +3,52 @@
 import asyncio
 import contextlib
 import itertools
-import time
-import uuid
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from nats.errors import Error as NatsError
 
-from orders.broker.leases import Leases
-from orders.broker.modes import Mode
-from orders.broker.records import Kind, Record, RoomState, control
+from orders.broker.modes import matches
+from orders.broker.queue import Entry
+from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.room_state import RoomState
+from orders.clock import monotonic, token
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.base import (
-    Answer,
-    Claimed,
-    Credit,
-    NodeCallbacks,
-    Outcome,
-)
+from orders.journal.base import Answer, NodeCallbacks, Outcome
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import Message, NatsConnection
-from orders.journal.nats.failures import SEALED, TAKEN, Rejected, failure, unavailable, why
+from orders.journal.nats.failures import (
+    SEALED,
+    TAKEN,
+    Rejected,
+    failure,
+    stream_lost,
+    too_large,
+    unavailable,
+    why,
+)
 from orders.journal.nats.membership import Membership
 from orders.journal.nats.reading import Reading
 from orders.journal.nats.room import FollowedRoom
-from orders.journal.nats.rooms import AGAIN, POLL, Rooms
-from orders.journal.nats.work import Work
+from orders.journal.nats.rooms import POLL, RETRY_DELAY, Rooms
 
 log = structlog.get_logger()
 
 TICK = 0.5
-TIDY = 2.0
 MOST_OWN = 50_000  # records of ours that may arrive yet
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
-ACCEPTED = Outcome.ACCEPTED
+STEAL_AFTER = 0.02  # seconds after which a node takes from the share of another
+SHARES_HOLD = 0.5  # seconds for which it is remembered which nodes have workers
+HEADERS = 1024  # bytes that a record's headers may take
 
 
 class NatsEngine(Reading):
     """An engine (see `base.Engine`) whose journal any number of nodes share.
 
     `synced`: whether the servers sync every write to disk (`sync_interval: always`), which they
-    do not tell; only then does accepted mean that an event survives a power failure of one of
+    do not say; only then does accepted mean that an event survives a power failure of one of
     them. `patience`: the seconds after which a server that says nothing has failed.
     """
 
@@ -55,7 +59,6 @@ class NatsEngine(Reading):
         self,
         addresses: Sequence[str],
         *,
-        max_attempts: int = 5,
         replicas: int = 1,
         synced: bool = False,
         creds: str | None = None,
@@ -63,39 +66,31 @@ class NatsEngine(Reading):
         patience: float = 4.0,
     ) -> None:
         self.durable = synced
-        self.node = uuid.uuid4().hex[:12]
-        self._max_attempts, self._replicas = max_attempts, replicas
-        self._link = NatsConnection(addresses, creds, ca, patience)
-        self._rooms = Rooms(self._link, self.node, max_attempts, replicas)
+        self.node = token(9).replace("_", "a").replace("-", "b").lower()
+        self._replicas = replicas
+        self._connection = NatsConnection(addresses, creds, ca, patience)
+        self._rooms = Rooms(self._connection, self.node, replicas, self._mine, self._has_arrived)
         self._arrived: list[Record] = []
         self._numbers = itertools.count(1)
         self._own: dict[int, Record] = {}  # appended here, and not arrived yet
-        self._reaped: set[tuple[str, int, int]] = set()
-        self._going_on: list[asyncio.Task[None]] = []
-        self._following_up = asyncio.Lock()
+        self._shares: dict[tuple[str, str], tuple[float, list[str]]] = {}
+        self._beating: asyncio.Task[None] | None = None
         self._closing = False
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────
 
     async def open(self) -> list[RoomState]:
-        await self._link.open()
+        await self._connection.open()
         try:
             async with asyncio.timeout(START):
                 state = await self._make_streams()
         except (TimeoutError, StorageFailed, Rejected) as error:
-            await self._link.close()
+            await self._connection.close()
             raise CannotStart("engine_unusable", why(error)) from None
         except CannotStart:
-            await self._link.close()
+            await self._connection.close()
             raise
-        self._link.on_return = self._work.lost_touch
-        # Apart from one another: that we are at work must be said in time, whatever else is slow.
-        for seconds, do in (
-            (TICK, self._work.stay),
-            (TICK, self._look_around),
-            (TIDY, self._tidy),
-        ):
-            self._going_on.append(self._link.keep(self._every(seconds, do)))
+        self._beating = self._connection.keep(self._every(TICK, self._membership.beat))
         if not self.durable:
             log.warning(
                 "accepted means that NATS has the event, not that it is synced to disk: what was"
@@ -103,47 +98,49 @@ class NatsEngine(Reading):
                 " killed; see docs/running.md",
                 replicas=self._replicas,
             )
-        return [state] if state and state != RoomState("main") else []
+        return [state] if state else []
 
     async def close(self) -> None:
-        if self._going_on:
+        if self._beating is not None:
             self._closing = True
-            for task in self._going_on:
-                task.cancel()
-            await asyncio.wait(self._going_on, timeout=TICK)
-            await self._link.finish()
-            await self._work.close()
+            self._beating.cancel()
+            await asyncio.wait([self._beating], timeout=TICK)
+            await self._connection.finish()
             await self._rooms.close()
-        await self._link.close()
+        await self._connection.close()
 
     async def _make_streams(self) -> RoomState | None:
         """Have all that there must be; servers that have just begun are asked again."""
-        self._work = Work(self._link, self._replicas, self.callbacks, _now, self.find)
-        self._people = Membership(self._link, self.node, self.callbacks, self._replicas)
-        self._rooms.mine, self._rooms.arrived = self._mine, self._has_arrived
-        self._rooms.ended, self._rooms.lost = self._work.forget, self.callbacks.lost
+        self._membership = Membership(self._connection, self.node, self.callbacks, self._replicas)
         while True:
             try:
-                make = self._rooms.make_stream
-                await make(subjects.WORK, "orders.work.>", retention="workqueue")
-                await make(subjects.DEAD, "orders.dead.>", max_msgs_per_subject=1)
                 await self._rooms.open()
-                await self._people.open()
+                await self._membership.open()
+                for stream in subjects.OLD_STREAMS:
+                    with contextlib.suppress(Rejected):  # it was never there
+                        await self._connection.api(f"STREAM.DELETE.{stream}")
                 return await self.enter("main", begin=True)
             except (StorageFailed, NatsError, TimeoutError):
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY)
+
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+        while not self._closing:  # the library may swallow a cancelling
+            await asyncio.sleep(seconds)
+            await do()
 
     # ── rooms ───────────────────────────────────────────────────────────────────────────────
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         return await self._rooms.enter(room, begin)
 
-    async def leave(self, room: str) -> None:
-        await self._rooms.leave(room)
+    async def leave(self, state: RoomState) -> None:
+        await self._rooms.leave(state.name, state)
+
+    async def keep(self, state: RoomState) -> None:
+        await self._rooms.keep(state)
 
     async def forget(self, room: str) -> None:
-        if (there := self._rooms.here.get(room)) and not there.state.events:
-            await self._rooms.leave(room)  # somebody may just be coming to another node
+        await self._rooms.leave(room)  # somebody may just be coming to another node
 
     def _mine(self, node: str, number: int) -> Record | None:
         return self._own.pop(number, None) if node == self.node else None
@@ -151,7 +148,8 @@ class NatsEngine(Reading):
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append(record)
         self.callbacks.wake()
-        self._work.followed(room)
+        if record.kind is Kind.LEFT:
+            self._connection.spawn(self._free(room.name, record))
 
     def arrived(self) -> list[Record]:
         arrived, self._arrived = self._arrived, []
@@ -175,59 +173,91 @@ class NatsEngine(Reading):
         """Publish all at once; JetStream answers for each."""
         if not records:
             return []
-        names = {record.room for record in records}
         try:
-            while missing := names - self._rooms.here.keys():
-                await self.enter(missing.pop(), begin=True)
+            for name in {record.room: None for record in records}:
+                if name not in self._rooms.here:
+                    await self.enter(name, begin=True)
         except StorageFailed as failed:
             return [failed] * len(records)
-        numbers = list(itertools.islice(self._numbers, len(records)))
-        self._own.update(zip(numbers, records, strict=True))
+        most = self._connection.nc.max_payload - HEADERS
+        fitting = [record for record in records if len(record.body) <= most]
+        rooms = {record.room: self._rooms.here[record.room] for record in fitting}
+        numbers = list(itertools.islice(self._numbers, len(fitting)))
+        self._own.update(zip(numbers, fitting, strict=True))
         for number in list(itertools.islice(self._own, max(0, len(self._own) - MOST_OWN))):
             del self._own[number]
-        rooms = {record.room: self._rooms.here[record.room] for record in records}
-        said = await self._link.store(
-            [self._message(r, number) for r, number in zip(records, numbers, strict=True)]
+        replies = await self._connection.store(
+            [
+                self._message(record, number, rooms[record.room])
+                for record, number in zip(fitting, numbers, strict=True)
+            ]
         )
-        answers = [
-            await self._answer(record, number, answer, rooms[record.room])
-            for record, number, answer in zip(records, numbers, said, strict=True)
-        ]
-        stored = [r for r, answer in zip(records, answers, strict=True) if answer is ACCEPTED]
-        self._link.spawn(self._enqueue(stored))
-        self._link.spawn(self._in_turn(stored))
-        return answers
+        answers = {
+            record: await self._answer(record, number, reply, rooms[record.room])
+            for record, number, reply in zip(fitting, numbers, replies, strict=True)
+        }
+        for record in records:
+            if record.kind is Kind.JOINED and record.data["was"] is not None:
+                self._connection.spawn(self._keep_name(record))
+        return [answers.get(record) or too_large(most) for record in records]
 
-    def _message(self, record: Record, number: int) -> Message:
-        epoch = self._rooms.here[record.room].epoch
+    def _message(self, record: Record, number: int, room: FollowedRoom) -> Message:
         headers = {subjects.HEADER: subjects.header(record, self.node, number)}
         if record.kind is Kind.EVENT:
             headers[subjects.EXPECTED] = "0"
-        return subjects.subject(record, epoch), record.body, headers
+        elif record.expected is not None and record.kind in QUEUE_KINDS:
+            headers[subjects.EXPECTED] = str(record.expected)
+        return subjects.subject(record, room.epoch), record.body, headers
 
     async def _answer(
-        self, record: Record, number: int, said: int | Rejected | None, room: FollowedRoom
+        self, record: Record, number: int, reply: int | Rejected | None, room: FollowedRoom
     ) -> Answer:
-        if isinstance(said, int):
-            record.position = said
-            return Outcome.ACCEPTED
+        """What a reply means. One that was lost is asked for again, where that is harmless."""
+        if reply is None and record.expected is not None and number in self._own:
+            (reply,) = await self._connection.store([self._message(record, number, room)])
+            if isinstance(reply, Rejected) and reply.code in TAKEN:
+                reply = await self._was_first(record, number, room) or reply
+        if isinstance(reply, int):
+            record.position = reply
+            return reply
         if number not in self._own:
-            return Outcome.ACCEPTED  # the answer was lost, but the record has arrived
-        if said is None:
-            return unavailable()  # should it be stored all the same, it arrives as ours
+            return record.position  # the answer was lost, but the record has arrived
+        if reply is None:
+            # Should it be stored all the same, it arrives as ours.
+            return await self._why_silent(room)
         del self._own[number]
-        if said.code in TAKEN:
-            try:
-                return await self._compare(record)
-            except StorageFailed as failed:
-                return failed
-        if said.code == SEALED:
-            try:
+        try:
+            if reply.code in TAKEN:
+                is_event = record.kind is Kind.EVENT
+                return await self._compare(record) if is_event else Outcome.CONFLICT
+            if reply.code == SEALED:
                 await self._until_over(room)
-            except StorageFailed as failed:
-                return failed
-            return (await self._store([record]))[0]
-        return failure(said)
+                return (await self._store([record]))[0]
+        except StorageFailed as failed:
+            return failed
+        return failure(reply)
+
+    async def _was_first(self, record: Record, number: int, room: FollowedRoom) -> int | None:
+        """The position of a record that was stored, though its answer was lost."""
+        try:
+            found = await self._connection.last(room.stream, subjects.subject(record, room.epoch))
+        except StorageFailed:
+            return None
+        if found is None:
+            return None
+        message, position = found
+        ours = (message.headers or {}).get(subjects.HEADER, "").split(" ")[7:9]
+        return position if ours == [self.node, str(number)] else None
+
+    async def _why_silent(self, room: FollowedRoom) -> StorageFailed:
+        """Why nobody answered for a stream."""
+        try:
+            await self._connection.api(f"STREAM.INFO.{room.stream}", patience=1.0)
+        except Rejected:
+            return stream_lost(room.stream)
+        except StorageFailed:
+            pass
+        return unavailable()
 
     async def _compare(self, record: Record) -> Answer:
         """The id is in the room: is it the same event again?"""
@@ -239,14 +269,12 @@ class NatsEngine(Reading):
 
     async def _reset(self, record: Record) -> Answer:
         """Store the end of an epoch, and wait until the next has begun."""
-        room = self._rooms.here.get(record.room)
         try:
-            if room is None:
-                await self.enter(record.room, begin=True)
-                room = self._rooms.here[record.room]
+            await self.enter(record.room, begin=True)
+            room = self._rooms.here[record.room]
             await self._rooms.prepare_reset(room)
             (answer,) = await self._store([record])
-            if answer is ACCEPTED:
+            if isinstance(answer, int):
                 await self._until_over(room)
         except (StorageFailed, Rejected):
             return unavailable()
@@ -255,137 +283,74 @@ class NatsEngine(Reading):
     async def _until_over(self, room: FollowedRoom) -> None:
         """Wait until the epoch of a room is over."""
         try:
-            async with asyncio.timeout(self._link.patience):
+            async with asyncio.timeout(self._connection.patience):
                 while self._rooms.here.get(room.name) is room:
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise unavailable() from None
 
-    async def _enqueue(self, records: list[Record]) -> None:
-        """Put queued events into their queues; what is not answered is found again."""
-        messages = [
-            self._work.message(room, record)
-            for record in records
-            if record.mode == Mode.QUEUE and (room := self._rooms.here.get(record.room))
-        ]
-        if messages:
-            await self._link.store(messages)
-
-    async def _in_turn(self, records: list[Record]) -> None:
-        async with self._following_up:  # which lets one in after the other
-            await self._follow_up(records)
-
-    async def _follow_up(self, records: list[Record]) -> None:
-        """What the journal has now, done to queues and names."""
-        for record in records:
-            room = self._rooms.here.get(record.room)
-            if room is None:
-                continue
-            place = room.name, record.key
-            match record.kind:
-                case Kind.HANDED if record.data["lease"] is None:
-                    await self._work.settle(*place)
-                case Kind.SETTLED:
-                    await self._work.settle(*place)
-                case Kind.RELEASED:
-                    await self._work.release(*place)
-                case Kind.DEAD:
-                    subject = subjects.dead(room.name, room.epoch, record.key)
-                    await self._link.store([(subject, record.body, {})])
-                    await self._work.set_aside(*place)
-                case Kind.RETRIED | Kind.DISCARDED:
-                    await self._revive(room, record)
-                case Kind.LEFT:
-                    self._link.spawn(self._free(room.name, record))
-                case Kind.JOINED if record.data["was"] is not None:
-                    with contextlib.suppress(StorageFailed):
-                        await self._people.take(room.name, record.data["name"])
-
-    async def _revive(self, room: FollowedRoom, record: Record) -> None:
-        """A dead letter is none any more."""
-        entry = room.queue.entries.get(record.key)
-        if record.kind is Kind.RETRIED and entry is not None:
-            await self._link.store([self._work.message(room, entry)])
-        with contextlib.suppress(StorageFailed, Rejected):
-            subject = subjects.dead(room.name, room.epoch, record.key)
-            await self._link.api(f"STREAM.PURGE.{subjects.DEAD}", filter=subject)
-
-    async def _free(self, room: str, left: Record) -> None:
-        name = left.data["name"]
-        if name is not None and not self.callbacks.bears(room, name):
-            await self._people.free(room, name, left.data.get("of", self.node))
-
     async def probe(self) -> StorageFailed | None:
-        return await self._people.show()
+        for room in list(self._rooms.here.values()):
+            try:
+                await self._connection.api(f"STREAM.INFO.{room.stream}", patience=1.0)
+            except Rejected:
+                return stream_lost(room.stream)
+            except StorageFailed as failed:
+                return failed
+            break  # one room tells whether the servers answer; a lost stream, in its own answers
+        return await self._membership.show()
 
-    # ── queues ──────────────────────────────────────────────────────────────────────────────
+    def lost(self) -> StorageFailed | None:
+        return None
 
-    def queue(self, room: str) -> Leases:
-        there = self._rooms.here.get(room)
-        return there.queue if there else Leases(room, self._max_attempts, shared=True)
+    # ── claims ──────────────────────────────────────────────────────────────────────────────
 
-    def demand(self, room: str, credit: Credit) -> None:
-        if there := self._rooms.here.get(room):
-            self._work.demand(there, credit)
+    def claim_delay(self, room: RoomState, entry: Entry) -> float:
+        nodes = self._nodes_with_workers(room, entry.type)
+        if len(nodes) < 2 or self.node not in nodes:
+            return 0.0
+        is_mine = nodes[zlib.crc32(entry.key) % len(nodes)] == self.node
+        return 0.0 if is_mine else STEAL_AFTER
 
-    async def claim(
-        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
-    ) -> Claimed | None:
-        entry = self.queue(room).take(type, name, upto, holder, name, deadline)
-        if entry is None:
-            return None
-        record = entry.record or await self.find(room, entry.key)
-        return Claimed(record, entry) if record else None
+    def _nodes_with_workers(self, room: RoomState, type: str) -> list[str]:
+        """The nodes on which somebody may take events of a type."""
+        now = monotonic()
+        until, nodes = self._shares.get((room.name, type), (0.0, []))
+        if now > until:
+            working = {
+                one.node or self.node for one in room.members.values() if matches(one.types, type)
+            }
+            nodes = sorted(working)
+            if len(self._shares) > 1000:
+                self._shares.clear()
+            self._shares[room.name, type] = now + SHARES_HOLD, nodes
+        return nodes
 
     # ── people ──────────────────────────────────────────────────────────────────────────────
 
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
-        if not await self._people.take(room, name):
+        if not await self._membership.take(room, name):
             return False
         if session:
-            await self._people.keep(room, session, name)
+            await self._membership.keep(room, session, name)
         return True
 
     async def take_over(self, room: str, session: str) -> str | None:
-        return await self._people.take_over(room, session)
+        return await self._membership.take_over(room, session)
 
-    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
-        return await self._people.ask(node, **what)
+    async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
+        return await self._membership.ask(node, **request)
 
-    # ── what time brings ────────────────────────────────────────────────────────────────────
+    def gone(self, nodes: set[str]) -> set[str]:
+        return self._membership.missing(nodes - {self.node})
 
-    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
-        while not self._closing:  # the library may swallow a cancelling
-            await asyncio.sleep(seconds)
-            await do()
+    async def _keep_name(self, joined: Record) -> None:
+        """Somebody here goes on under a name."""
+        with contextlib.suppress(StorageFailed):
+            await self._membership.take(joined.room, joined.data["name"])
 
-    async def _look_around(self) -> None:
-        """Show that this node is alive, and see who is not."""
-        await self._people.beat()
-        for room in list(self._rooms.here.values()):
-            self._reap(room)
-            if room.queue.entries:
-                self.callbacks.touch(room.name)
-
-    async def _tidy(self) -> None:
-        """What may take its time."""
-        await self._work.find_forgotten()
-        for room in list(self._rooms.here.values()):
-            if not self._own and not room.queue.is_ahead:
-                await self._rooms.snapshots.save(room)
-
-    def _reap(self, room: FollowedRoom) -> None:
-        """Participants of a node that is gone have left, though it did not say so."""
-        others = {one.node for one in room.present.values()} - {"", self.node}
-        missing = self._people.missing(others) if others else ()
-        for name, joined in room.present.items():
-            place = room.name, room.epoch, joined.position
-            if joined.node in missing and place not in self._reaped:
-                self._reaped.add(place)
-                left = control(room.name, Kind.LEFT, _now(), name=name, last=None, of=joined.node)
-                self.callbacks.record(left)
-
-
-def _now() -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000
+    async def _free(self, room: str, left: Record) -> None:
+        """Somebody left: the name is free, unless somebody here has it by now."""
+        name = left.data["name"]
+        if name is not None and not self.callbacks.has_name(room, name):
+            await self._membership.free(room, name, left.data.get("of") or left.node or self.node)

@@ -40,6 +40,25 @@ def failure(rejected: Rejected) -> StorageFailed:
     )
 
 
+def stream_lost(stream: str) -> StorageFailed:
+    """The stream of a room is gone."""
+    return StorageFailed(
+        "journal_lost",
+        f"The stream {stream} of this room is not there any more: nothing can be accepted. Restore"
+        " it from a copy, or start the servers again to begin with an empty room.",
+    )
+
+
+def too_large(most: int) -> StorageFailed:
+    """NATS takes no message of this size."""
+    return StorageFailed(
+        "too_large",
+        f"The servers that keep the journal take events of at most {most} bytes: send less at"
+        " once, or raise `max_payload` of the NATS servers.",
+        status=413,
+    )
+
+
 def why(error: Exception) -> str:
     """Why a server cannot begin."""
     return (

@@ -1,8 +1,7 @@
-"""What nodes agree upon beside the journal: who bears a name, whose session it is, who is alive."""
+"""What nodes agree upon beside the journal: who has a name, whose session it is, who is alive."""
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,8 @@ from nats.js.errors import KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
-from orders.errors import NotFound, OrdersError, StorageFailed
+from orders.clock import monotonic
+from orders.errors import CannotStart, NotFound, OrdersError, StorageFailed
 from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
@@ -20,6 +20,8 @@ from orders.journal.nats.failures import Rejected, unavailable
 
 HEARTBEAT = 1.5  # seconds between two signs of life
 ALIVE = 6.0  # seconds that one counts
+#: What a node says of itself: nodes that claim by records in the journal.
+VERSION = b"2"
 GONE = 3  # looks in a row at which a node is missed before it counts as gone
 
 
@@ -27,18 +29,18 @@ class Membership:
     """Names are free or taken on all nodes alike; `node` is this one."""
 
     def __init__(
-        self, link: NatsConnection, node: str, callbacks: NodeCallbacks, replicas: int
+        self, connection: NatsConnection, node: str, callbacks: NodeCallbacks, replicas: int
     ) -> None:
-        self._link, self.node, self._neighbours = link, node, callbacks
+        self._connection, self.node, self._callbacks = connection, node, callbacks
         self._replicas = replicas
         self._missed: dict[str, int] = {}
         self._alive: set[str] = {node}
         self._known: set[str] = set()
-        self._next = time.monotonic()
+        self._next = monotonic()
         self._well_since = self._next - ALIVE
 
     async def open(self) -> None:
-        js = self._link.nc.jetstream(timeout=self._link.patience)
+        js = self._connection.nc.jetstream(timeout=self._connection.patience)
 
         async def bucket(name: str, ttl: float | None = None) -> KeyValue:
             return await js.create_key_value(bucket=name, ttl=ttl, replicas=self._replicas)
@@ -46,8 +48,20 @@ class Membership:
         self._names = await bucket(subjects.PRESENCE)
         self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
         self._nodes = await bucket(subjects.NODES, ALIVE)
-        await self._link.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
+        await self._connection.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
+        await self._check_versions()
         await self.beat()
+
+    async def _check_versions(self) -> None:
+        """Refuse to work beside nodes of another version: they would not agree on claims."""
+        for node in await self._seen():
+            entry = await self._connection.kept(self._nodes.get(node))
+            if entry is not None and (entry.value or b"") != VERSION:
+                raise CannotStart(
+                    "engine_version",
+                    "A node of another version of Orders uses this journal: stop all of its nodes,"
+                    " then start this one.",
+                )
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 
@@ -61,11 +75,11 @@ class Membership:
             pass
         except (NatsError, TimeoutError):
             raise unavailable() from None
-        entry = await self._link.kept(self._names.get(key))
+        entry = await self._connection.kept(self._names.get(key))
         if entry is None:
             return await self.take(room, name)
         owner = (entry.value or b"").decode()
-        # Whether a participant here bears it, this node knows itself; the name is written anew, so
+        # Whether a participant here has it, this node knows itself; the name is written again, so
         # that nobody who has left frees it now.
         if owner != self.node and await self._is_alive(owner):
             return False
@@ -92,34 +106,34 @@ class Membership:
     async def keep(self, room: str, session: str, name: str) -> None:
         """Remember whose a session is, here: should this node die, another can tell."""
         value = f"{self.node} {name}".encode()
-        await self._link.kept(self._sessions.put(_session(room, session), value))
+        await self._connection.kept(self._sessions.put(_session(room, session), value))
 
     async def take_over(self, room: str, session: str) -> str | None:
         """Put a participant with this session out of the room on another node: its name."""
-        entry = await self._link.kept(self._sessions.get(_session(room, session)))
+        entry = await self._connection.kept(self._sessions.get(_session(room, session)))
         owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
         if owner in ("", self.node):
             return None
         with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
-            told = await self.ask(owner, action="take_over", room=room, session=session)
-            name = told.get("name") or ""
-        if name and await self._bears(owner, room, name):
-            await self._link.kept(self._names.put(_key(room, name), self.node.encode()))
+            answer = await self.ask(owner, action="take_over", room=room, session=session)
+            name = answer.get("name") or ""
+        if name and await self._has(owner, room, name):
+            await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))
             return name
         return None
 
-    async def _bears(self, node: str, room: str, name: str) -> bool:
+    async def _has(self, node: str, room: str, name: str) -> bool:
         """Whether a name is a node's, or nobody's."""
-        entry = await self._link.kept(self._names.get(_key(room, name)))
+        entry = await self._connection.kept(self._names.get(_key(room, name)))
         return entry is None or (entry.value or b"").decode() == node
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────
 
-    async def ask(self, node: str, **what: Any) -> Mapping[str, Any]:
+    async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         """Have another node do something: what it answers, or the error that it answers with."""
         try:
-            message = await self._link.nc.request(
-                f"orders.server.{node}", to_json(what), self._link.patience
+            message = await self._connection.nc.request(
+                f"orders.server.{node}", to_json(request), self._connection.patience
             )
         except (NatsError, TimeoutError):
             raise unavailable() from None
@@ -130,33 +144,38 @@ class Membership:
 
     async def _asked(self, message: Msg) -> None:
         try:
-            answer = await self._neighbours.asked(from_json(message.data))
+            answer = await self._callbacks.asked(from_json(message.data))
         except OrdersError as error:
             answer = {"error": {"code": error.code, "message": error.message}}
-        await self._link.say(message.reply, to_json(answer))
+        await self._connection.say(message.reply, to_json(answer))
 
     async def beat(self) -> None:
         """Show that this node is alive, and see who else is."""
-        clock = time.monotonic()
+        clock = monotonic()
         if clock < self._next:
             return
         if clock > self._next + 2 * HEARTBEAT:
             self._well_since = clock  # we, or the servers, stood still: all signs may have run out
         self._next = clock + HEARTBEAT
         try:
-            await self._nodes.put(self.node, b"")
+            await self._nodes.put(self.node, VERSION)
             await self._look()
         except (NatsError, TimeoutError, StorageFailed):
-            self._well_since = time.monotonic() + HEARTBEAT
+            self._well_since = monotonic() + HEARTBEAT
+
+    async def _seen(self) -> list[str]:
+        """The nodes whose last sign of life still counts."""
+        try:
+            info = await self._connection.api(
+                f"STREAM.INFO.KV_{subjects.NODES}", subjects_filter=">"
+            )
+        except Rejected:
+            raise unavailable() from None
+        return [subject.rpartition(".")[2] for subject in info["state"].get("subjects") or {}]
 
     async def _look(self) -> None:
         """See who is alive."""
-        try:
-            info = await self._link.api(f"STREAM.INFO.KV_{subjects.NODES}", subjects_filter=">")
-        except Rejected:
-            raise unavailable() from None
-        seen = info["state"].get("subjects", {})
-        alive = {self.node, *(subject.rpartition(".")[2] for subject in seen)}
+        alive = {self.node, *await self._seen()}
         for node in self._known:
             self._missed[node] = 0 if node in alive else self._missed.get(node, 0) + 1
         self._alive = alive
@@ -164,12 +183,12 @@ class Membership:
     async def _is_alive(self, node: str) -> bool:
         """Whether a node shows signs of life, or is only not missed for long enough."""
         await self._look()
-        return node in self._alive or time.monotonic() < self._well_since + ALIVE
+        return node in self._alive or monotonic() < self._well_since + ALIVE
 
     async def show(self) -> StorageFailed | None:
         """Write something that changes nothing: why that fails, or None."""
         try:
-            await self._nodes.put(self.node, b"")
+            await self._nodes.put(self.node, VERSION)
         except (NatsError, TimeoutError):
             return unavailable()
         return None
@@ -177,7 +196,7 @@ class Membership:
     def missing(self, nodes: set[str]) -> set[str]:
         """Which of these nodes are gone: missed several times in a row, while all else was well."""
         self._known |= nodes
-        if time.monotonic() < self._well_since + ALIVE:
+        if monotonic() < self._well_since + ALIVE:
             return set()
         return {node for node in nodes if self._missed.get(node, 0) >= GONE}
 

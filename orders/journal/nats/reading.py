@@ -1,10 +1,10 @@
-"""Reading a journal on JetStream: pages of it, one event, what is told of it."""
+"""Reading a journal on JetStream: pages of it, one event, what is said about it."""
 
 import asyncio
 import itertools
-import time
 
 from orders.broker.records import Record
+from orders.clock import monotonic
 from orders.domain.orders import Order
 from orders.journal.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
 from orders.journal.nats import subjects
@@ -21,12 +21,12 @@ ANY = 2**63  # before which everything lies
 class Reading:
     """The reading side of the engine."""
 
-    _link: NatsConnection
+    _connection: NatsConnection
     _rooms: Rooms
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:
         there = self._rooms.here.get(room)
-        if there is None or after >= there.state.head:
+        if there is None or after >= there.head:
             return []
         recent = there.recent
         if recent and recent[0].position <= after + 1:
@@ -43,10 +43,10 @@ class Reading:
         leads is asked for, and then the other again.
         """
         stream = subjects.stream(room.name, room.epoch)
-        end = upto or room.state.head + 1
-        clock = time.monotonic()
+        end = upto or room.head + 1
+        clock = monotonic()
         while True:
-            found = await self._link.read(stream, start, count, *filters)
+            found = await self._connection.read(stream, start, count, *filters)
             records = [
                 subjects.record(room.name, place, message.headers[subjects.HEADER], message.data)[0]
                 for place, message in found
@@ -54,9 +54,9 @@ class Reading:
             ]
             last = found[-1][0] if found else start - 1
             is_whole = last >= end - 1 or (found and (upto is None or len(found) == count))
-            if is_whole or not await self._link.has_more(stream, last + 1, end, *filters):
+            if is_whole or not await self._connection.has_more(stream, last + 1, end, *filters):
                 return records
-            if time.monotonic() > clock + self._link.patience:
+            if monotonic() > clock + self._connection.patience:
                 raise unavailable()
             await asyncio.sleep(LAG_POLL)
 
@@ -70,7 +70,7 @@ class Reading:
         most = limit + 1 if wanted.is_open else MOST_SCANNED
         looked_at: list[Record] = []
         admitted, size, is_over = 0, 0, False
-        end = None if before is None else min(before, there.state.head + 1)
+        end = None if before is None else min(before, there.head + 1)
         while not is_over and len(looked_at) < most:
             if end is None:
                 chunk = await self._scan(there, after + 1, min(CHUNK, most), events)
@@ -96,38 +96,40 @@ class Reading:
         if there is None:
             return None
         stream, subject = subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
-        found, clock = await self._link.last(stream, subject), time.monotonic()
-        while found is None and await self._link.has_more(stream, 1, ANY, subject):
-            if time.monotonic() > clock + self._link.patience:
+        found, clock = await self._connection.last(stream, subject), monotonic()
+        while found is None and await self._connection.has_more(stream, 1, ANY, subject):
+            if monotonic() > clock + self._connection.patience:
                 raise unavailable()  # that server lags behind for long
             await asyncio.sleep(LAG_POLL)
-            found = await self._link.last(stream, subject)
+            found = await self._connection.last(stream, subject)
         if found is None:
             return None
         message, position = found
         header = (message.headers or {})[subjects.HEADER]
         return subjects.record(room, position, header, message.data)[0]
 
-    async def story(self, room: str, about: int) -> list[Record]:
-        there = self._rooms.here[room]
+    async def controls(self, room: str, about: int) -> list[Record]:
+        there = self._rooms.here.get(room)
+        if there is None:
+            return []
         events = await self._scan(there, about, 1) if about > 0 else []
         filters = [
             subjects.presence(room, there.epoch),
             *(subjects.about(room, there.epoch, event.key) for event in events),
         ]
-        story: list[Record] = []
+        controls: list[Record] = []
         position = 0
         while chunk := await self._scan(there, position + 1, CHUNK, *filters):
-            story += chunk
+            controls += chunk
             position = chunk[-1].position
-        return story
+        return controls
 
     async def orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
     ) -> list[Order]:
         there = self._rooms.here.get(room)
-        return there.projection.newest(customer, limit, state) if there else []
+        return there.orders.newest(customer, limit, state) if there else []
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         there = self._rooms.here.get(room)
-        return there.projection.get(customer, number) if there else None
+        return there.orders.get(customer, number) if there else None

@@ -1,21 +1,23 @@
 """What streams, subjects and keys are called, and how a record is written into a stream."""
 
-from orders.broker.records import Kind, Record
+import zlib
 
-WORK = "ORDERS_WORK"
-DEAD = "ORDERS_DEAD"
+from orders.broker.records import PRESENCE_KINDS, Kind, Record, kind_of
+from orders.errors import StorageFailed
+
+#: Streams of an earlier version, which held what was in queues beside the log.
+OLD_STREAMS = ("ORDERS_WORK", "ORDERS_DEAD")
 NODES = "orders-nodes"
 PRESENCE = "orders-presence"
 SESSIONS = "orders-sessions"
 ROOMS = "orders-rooms"
 SNAPSHOTS = "orders-snapshots"
 
-#: Holds what a record is besides its text: kind, at, mode, type, source, about, node, number.
+#: Holds what a record is besides its text: kind, at, mode, type, source, about, node, number, and
+#: a checksum of all that.
 HEADER = "Orders-Record"
 #: Publish only if this is the last sequence of the subject; 0: nothing is there.
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-
-_PRESENCE = (Kind.JOINED, Kind.LEFT, Kind.SUBSCRIBED, Kind.PAUSED, Kind.STEPPED)
 
 
 def stream(room: str, epoch: int) -> str:
@@ -34,7 +36,7 @@ def event(room: str, epoch: int, key: bytes) -> str:
 
 
 def about(room: str, epoch: int, key: bytes) -> str:
-    """The subject of what became of one event."""
+    """The subject of what is said about one queued event."""
     return f"{log(room, epoch)}.about.{key.hex()}"
 
 
@@ -43,26 +45,11 @@ def presence(room: str, epoch: int) -> str:
     return f"{log(room, epoch)}.presence"
 
 
-def work(room: str, epoch: int, type: str, key: str) -> str:
-    """The subject of an event in its queue; `*` for all of a queue."""
-    return f"orders.work.{room}.{epoch}.{type}.{key}"
-
-
-def consumer(room: str, epoch: int, type: str) -> str:
-    """The consumer of a queue, shared by all nodes; types have no dash, consumers no dot."""
-    return f"{room}_{epoch}_{type.replace('.', '-')}"
-
-
-def dead(room: str, epoch: int, key: bytes) -> str:
-    """The subject of a dead letter."""
-    return f"orders.dead.{room}.{epoch}.{key.hex()}"
-
-
 def subject(record: Record, epoch: int) -> str:
     """Where a record is published."""
     if record.kind is Kind.EVENT:
         return event(record.room, epoch, record.key)
-    if record.kind in _PRESENCE:
+    if record.kind in PRESENCE_KINDS:
         return presence(record.room, epoch)
     if record.about:
         return about(record.room, epoch, record.key)
@@ -71,25 +58,40 @@ def subject(record: Record, epoch: int) -> str:
 
 def header(record: Record, node: str, number: int) -> str:
     """What a record is besides its text; `number` tells the records of a node apart."""
-    return (
+    head = (
         f"{record.kind} {record.at} {record.mode or '-'} {record.type or '-'}"
         f" {record.source or '-'} {record.key.hex() or '-'} {record.about} {node} {number}"
     )
+    return f"{head} {_checksum(head, record.body)}"
+
+
+def _checksum(head: str, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(head.encode()))
 
 
 def record(room: str, position: int, header: str, body: bytes) -> tuple[Record, int]:
-    """The record that a message of a journal is, and its number."""
-    kind, at, mode, type, source, key, about, node, number = header.split(" ")
+    """The record that a message of a journal is, and its number.
+
+    `StorageFailed` if it is not as it was written; records of version 1 have no checksum.
+    """
+    head, *sums = header.split(" "), *header.split(" ")[9:]
+    kind, at, mode, type, source, key, about, node, number = head[:9]
+    if sums and int(sums[0]) != _checksum(" ".join(head[:9]), body):
+        raise StorageFailed(
+            "journal_damaged",
+            f"The record at position {position} of room {room} is damaged: restore its stream"
+            " from a copy.",
+        )
     return Record(
-        room,
-        Kind(kind),
-        int(at),
-        body,
-        b"" if key == "-" else bytes.fromhex(key),
-        "" if type == "-" else type,
-        "" if source == "-" else source,
-        "" if mode == "-" else mode,
-        int(about),
-        position,
-        node,
+        room=room,
+        kind=kind_of(kind),
+        at=int(at),
+        body=body,
+        key=b"" if key == "-" else bytes.fromhex(key),
+        type="" if type == "-" else type,
+        source="" if source == "-" else source,
+        mode="" if mode == "-" else mode,
+        about=int(about),
+        position=position,
+        node=node,
     ), int(number)

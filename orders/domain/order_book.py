@@ -1,32 +1,31 @@
-"""What follows from a room's events, where it is kept in memory: its queues, and its orders."""
+"""Where the orders of one room stand, in memory."""
 
 from dataclasses import dataclass, field
 
-from orders.broker.records import Record
-from orders.domain.orders import ORDER_TYPES, Order, fold
+from orders.domain.envelope import Event
+from orders.domain.orders import Order, fold
 
 
 @dataclass(eq=False)
-class Projection:
-    """One epoch of a room; it is the order book of the fold, too."""
+class MemoryOrderBook:
+    """The orders of one room, the one placed first in front: an `OrderBook`."""
 
     orders: dict[tuple[str, str], Order] = field(default_factory=dict)
 
-    def event(self, record: Record) -> None:
-        """An event was stored."""
-        if record.type not in ORDER_TYPES:
-            return
-        event = record.parsed()
-        order = fold(event, record.at, self)
-        if order:
-            if order.event == event.id:  # the oldest pending stands first
+    def apply(self, event: Event, at: int) -> None:
+        """An event of an order was stored, at that time in epoch milliseconds."""
+        order = fold(event, at, self)
+        if order is not None:
+            if order.event == event.id:  # placed again: it is the newest now
                 self.orders.pop((order.customer, order.number), None)
             self.orders[order.customer, order.number] = order
 
     def get(self, customer: str, number: str) -> Order | None:
+        """The order, or None."""
         return self.orders.get((customer, number))
 
     def oldest_pending(self, number: str, customer: str | None) -> Order | None:
+        """The `placed` order with this number that was placed first; None: of any customer."""
         if customer is not None:
             order = self.get(customer, number)
             return order if order and order.state == "placed" else None
