@@ -109,7 +109,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put it forward, and in servers of this process what was held that long is let go."""
     clock = Clock()
-    monkeypatch.setattr("orders.server.queues.time", clock)
+    monkeypatch.setattr("orders.server.queues.monotonic", clock.monotonic)
     return clock
 
 

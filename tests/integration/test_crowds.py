@@ -40,7 +40,7 @@ async def test_one_participants_burst_of_the_largest_messages_reaches_all_and_en
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
     count = 60
-    async with serve(max_unread=256 * 1024, slow_grace=DEADLINE) as server:
+    async with serve(rate=0, max_unread=256 * 1024, slow_grace=DEADLINE) as server:
         others = [await connect(server, name=f"other-{n}") for n in range(8)]
         alice = await connect(server, name="alice", echo="false")
         await alice.expect("broker.welcome")

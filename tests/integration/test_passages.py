@@ -102,7 +102,7 @@ async def test_what_was_read_is_kept_in_bounds_and_dropped_when_all_have_caught_
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay_cache, "MOST_KEPT", 2)
-    kept = replay_cache.ReplayCache(node.engine, node.frame)
+    kept = replay_cache.ReplayCache(node.engine, node.context.frame)
     alice = await join(node, "alice")
     alice.tick(EVENTS)
     await alice.fence()
@@ -122,7 +122,7 @@ async def test_a_room_that_began_anew_is_read_anew(node: Node) -> None:
     alice = await join(node, "alice")
     alice.tick(3)
     await alice.fence()
-    kept = replay_cache.ReplayCache(node.engine, node.frame)
+    kept = replay_cache.ReplayCache(node.engine, node.context.frame)
     with kept.reader():
         assert (await kept.read(room, 0, room.cursor, 500, types)).events == 3
         await node.host.reset(room)

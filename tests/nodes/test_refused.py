@@ -22,7 +22,7 @@ def engine(*addresses: str) -> "NatsEngine":
     required()
     from orders.journal.nats import NatsEngine
 
-    engine = NatsEngine(addresses, max_attempts=5)
+    engine = NatsEngine(addresses)
     engine.callbacks = Nobody()
     return engine
 
