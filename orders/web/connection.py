@@ -2,10 +2,10 @@
 
 import asyncio
 import struct
-import time
 
 from aiohttp import web
 
+from orders.clock import monotonic
 from orders.errors import Close
 
 CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
@@ -31,7 +31,7 @@ class Connection:
         self._ws = ws
         self._transport = transport
         self._closing: asyncio.Task[None] | None = None
-        self.answered_at = time.monotonic()
+        self.answered_at = monotonic()
 
     def write(self, buffer: bytes) -> int:
         if self._closing is None and not self._transport.is_closing():
@@ -47,14 +47,15 @@ class Connection:
             self._closing = asyncio.get_running_loop().create_task(self._close(code, message))
 
     async def _close(self, code: Close, message: str) -> None:
-        deadline = time.monotonic() + CLOSE_GRACE
+        deadline = monotonic() + CLOSE_GRACE
         try:
             await self._ws.close(code=code, message=message.encode()[:120], drain=False)
-            while self.unread() and time.monotonic() < deadline:
+            while self.unread() and monotonic() < deadline:
                 await asyncio.sleep(0.02)  # one that reads on hears the code
         finally:
             # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
-            self._transport.abort()
+            if self.unread() or not self._transport.is_closing():
+                self._transport.abort()
 
     async def closed(self) -> None:
         """Wait until a close that was begun is done."""

@@ -155,6 +155,7 @@ async def test_a_reader_that_stopped_and_goes_on_hears_4001(
         bob = await connect(server, name="bob", echo="false")
         async with Raw.open(server.port) as raw:
             await raw.join_deaf("slow")
+            await Room(http, server).has("slow")
             deadline = time.monotonic() + DEADLINE
             while "slow" in await Room(http, server).names():
                 assert time.monotonic() < deadline, "it is still there"
