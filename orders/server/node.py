@@ -56,6 +56,8 @@ class Node:
         for state in await self.engine.open():
             self.rooms[state.name] = Room.at(state)
         self.rooms.setdefault("main", Room.at(RoomState("main")))
+        for room in self.rooms.values():
+            self.queues.take_up(room)
         if not self.engine.shared:
             self._recover()
         pump = self.context.spawn(self._pump.run())

@@ -69,8 +69,7 @@ class Presence:
             state = await engine.enter(name, begin)
             if state is not None and name not in rooms:
                 room = rooms[name] = Room.at(state)
-                for entry in state.queue.entries.values():
-                    self._queues.offer(room, entry)
+                self._queues.take_up(room)
         if name not in rooms and begin:
             self._check_rooms()
             rooms[name] = Room.at(RoomState(name))

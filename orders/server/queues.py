@@ -49,6 +49,11 @@ class Queues:
 
     # ── what the records say ────────────────────────────────────────────────────────────────
 
+    def take_up(self, room: Room) -> None:
+        """What is ready in a room that was opened or entered may be taken here."""
+        for entry in room.state.queue.in_state(State.READY):
+            self.offer(room, entry)
+
     def offer(self, room: Room, entry: Entry) -> None:
         """An event is ready: it may be taken here, on a shared journal perhaps a little later."""
         delay = self._context.engine.claim_delay(room.state, entry)
@@ -237,9 +242,6 @@ class Queues:
 
     def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
         """Give back what is held on nodes that are gone; None: on this one, before it started."""
-        if gone is None:
-            for entry in room.state.queue.in_state(State.READY):
-                self.offer(room, entry)
         for entry in list(room.state.queue.held.values()):
             if gone is None or entry.node in gone:
                 self._give_back(room, entry, reason)

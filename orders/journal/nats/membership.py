@@ -12,6 +12,7 @@ from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
 from orders.clock import monotonic
+from orders.domain.envelope import folded
 from orders.errors import CannotStart, NotFound, OrdersError, StorageFailed
 from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
@@ -109,7 +110,8 @@ class Membership:
         await self._connection.kept(self._sessions.put(_session(room, session), value))
 
     async def take_over(self, room: str, session: str) -> str | None:
-        """Put a participant with this session out of the room on another node: its name."""
+        """Put a participant with this session out of the room on another node: its name, which
+        is this node's from then on, and so is the session."""
         entry = await self._connection.kept(self._sessions.get(_session(room, session)))
         owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
         if owner in ("", self.node):
@@ -119,6 +121,7 @@ class Membership:
             name = answer.get("name") or ""
         if name and await self._has(owner, room, name):
             await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))
+            await self.keep(room, session, name)
             return name
         return None
 
@@ -207,5 +210,5 @@ def _session(room: str, session: str) -> str:
 
 
 def _key(room: str, name: str) -> str:
-    """A bucket's key; a name may hold dots, which mean something there."""
-    return f"{room}.{name.encode().hex()}"
+    """A bucket's key: one for all spellings, without the dots, which mean something there."""
+    return f"{room}.{folded(name).encode().hex()}"
