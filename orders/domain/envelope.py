@@ -8,25 +8,35 @@ that travels on is written anew from what was understood, so all recipients see 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from orders.domain.mistakes import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    explained,
+    not_finite,
+    too_deep,
+    too_many_values,
+    wrong_source,
+)
 from orders.errors import Refused
 
-MAX_DEPTH = 32
 MAX_NUMBER = 2**53
-EXAMPLE = '{"type": "order_placed", "data": {"id": 5}}'
 
-#: A participant's name; a room's; an event's type.
-NAME = r"^[A-Za-z0-9._-]{1,32}$"
+#: A participant's name: letters, marks, digits, `-`, `_`, `.`, and not only dots; in NFC.
+NAME = r"^\.*[\p{L}\p{M}\p{Nd}_-][\p{L}\p{M}\p{Nd}._-]*$"
+#: Names, folded, under which only the host may speak, or (`broker`) nobody but the broker.
+RESERVED = frozenset({"broker", "host", "teacher"})
+#: A room's name; an event's type.
 ROOM = r"^[a-z0-9-]{1,32}$"
 TYPE = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$"
 _HEX = "[0-9a-fA-F]"
 UUID = rf"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
 
-is_name = re.compile(NAME, re.ASCII).fullmatch
 is_room = re.compile(ROOM).fullmatch
 is_uuid = re.compile(UUID).fullmatch
 
@@ -35,10 +45,13 @@ is_uuid = re.compile(UUID).fullmatch
 # one thing each are quicker than one for both. Only a text that has one is walked value by value.
 _suspicious = re.compile(r"[:\[,]\s*-?(?:\d{16}|[\d.]+[eE][+\d]|NaN|Infinity)").search
 
+_texts = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
 EventId = Annotated[str, Field(pattern=UUID)]
 EventType = Annotated[str, Field(pattern=TYPE, max_length=64)]
 Milliseconds = Annotated[str, Field(pattern=r"^[0-9]{1,16}$")]
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=NAME, min_length=1, max_length=32)]
+_name = TypeAdapter(Name).validator
 
 
 class Event(BaseModel):
@@ -59,17 +72,28 @@ class Event(BaseModel):
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
         """Read one event; `Refused` explains what is wrong with it."""
+        sent = text if isinstance(text, str) else text.decode(errors="replace")
+        brackets = sent.count("{") + sent.count("[")
+        if sent.count(",") + brackets >= MAX_VALUES:
+            _check_count(sent)
         try:
             event: Self = cls.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
-            raise _explained(error, text) from None
-        if isinstance(text, bytes):
-            text = text.decode()
-        if _suspicious(text) or "\\u0000" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+            raise explained(error, text) from None
+        if not event.source.isascii():
+            event = event._with_source(nfc(event.source))
+        if _suspicious(sent) or "\\u0000" in sent or brackets > MAX_DEPTH:
             _check_values(event)
         if event.__pydantic_extra__ and "attempt" in event.__pydantic_extra__:
             del event.__pydantic_extra__["attempt"]  # only the broker counts attempts
         return event
+
+    def _with_source(self, source: str) -> Self:
+        if source == self.source:
+            return self
+        if not is_name(source):
+            raise Refused("wrong_source", wrong_source(source))
+        return self.model_copy(update={"source": source})
 
     @property
     def is_stamped(self) -> bool:
@@ -114,11 +138,20 @@ def id_text(key: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def _check_count(text: str) -> None:
+    """Refuse more values than an event may hold, before they are read: that costs most of all."""
+    bare = _texts.sub('""', text)
+    empty = len(re.findall(r"\{\s*\}|\[\s*\]", bare))
+    count = 1 + bare.count(",") + bare.count("{") + bare.count("[") - empty
+    if count > MAX_VALUES:
+        raise too_many_values(count)
+
+
 def _check_values(event: Event) -> None:
     """Refuse what JSON allows but a browser or a database would change."""
     for value, depth in _values({**event.model_dump(), **(event.__pydantic_extra__ or {})}):
         if depth > MAX_DEPTH:
-            raise _too_deep()
+            raise too_deep()
         if isinstance(value, str):
             if "\0" in value:
                 raise Refused(
@@ -126,7 +159,7 @@ def _check_values(event: Event) -> None:
                 )
         elif isinstance(value, (int, float)) and not -MAX_NUMBER <= value <= MAX_NUMBER:
             if isinstance(value, float) and not math.isfinite(value):
-                raise _not_a_number()
+                raise not_finite()
             raise Refused(
                 "wrong_number",
                 f"A number lies beyond ±2^53, where a browser would change it: send it as a"
@@ -147,99 +180,31 @@ def _values(root: object) -> Iterator[tuple[object, int]]:
             waiting.extend((inner, depth + 1) for inner in value)
 
 
-def _too_deep() -> Refused:
-    return Refused(
-        "too_deep", f"The event is nested deeper than {MAX_DEPTH} levels: flatten its `data`."
-    )
+# ── names ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _not_a_number() -> Refused:
-    return Refused(
-        "wrong_number",
-        "A number is not finite (`NaN`, `Infinity` or too large): send a number, or null, instead.",
-    )
+def is_name(name: str) -> bool:
+    """Whether somebody may be called that, but for those names that are reserved."""
+    return _name.isinstance_python(name) and nfc(name) == name
 
 
-def _short(value: object) -> str:
-    """What was sent, short enough for a sentence."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _explained(error: ValidationError, text: str | bytes) -> Refused:
-    """Turn the first thing wrong with a text into a code and a sentence."""
-    first = error.errors(include_url=False, include_context=True)[0]
-    if first["type"] == "json_invalid":
-        return _malformed(str(first.get("ctx", {}).get("error", "")), text)
-    if first["type"] == "model_type":
-        return Refused(
-            "not_an_object",
-            f"This is JSON, but not an object: an event is one object, such as {EXAMPLE}.",
-        )
-    field = str(first["loc"][0]) if first["loc"] else ""
-    sent = first["input"]
-    if first["type"] == "missing":
-        return Refused(
-            f"missing_{field}",
-            "`type` is missing: say what happened, in the past tense, such as"
-            ' "type": "order_placed".'
-            if field == "type"
-            else '`data` is missing: an event carries a JSON object, such as "data": {"id": 5}.',
-        )
-    return Refused(f"wrong_{field}", _WRONG[field](sent))
-
-
-def _wrong_created(sent: object) -> str:
-    if isinstance(sent, (int, float)) and not isinstance(sent, bool):
-        return (
-            "`created` is a number; the envelope wants a string of milliseconds, such as"
-            ' "1676554735324".'
-        )
-    return (
-        f"`created` is {_short(sent)}; the envelope wants a string of milliseconds, such as"
-        ' "1676554735324".'
-    )
-
-
-_WRONG: dict[str, Callable[[object], str]] = {
-    "id": lambda sent: (
-        f"`id` is {_short(sent)}; it must be a UUID as a string, such as"
-        ' "69688550-5be2-41e4-a057-b9da2d59eb03", or be left out.'
-    ),
-    "type": lambda sent: (
-        f"`type` is {_short(sent)}; it must be lower-case words of at most 64 characters in all,"
-        ' such as "order_placed".'
-    ),
-    "created": _wrong_created,
-    "source": lambda sent: (
-        f"`source` is {_short(sent)}; it must be 1–32 letters, digits, `-`, `_` or `.`,"
-        ' such as "alice".'
-    ),
-    "data": lambda sent: (
-        f'`data` is {_short(sent)}; it must be a JSON object, such as "data": {{"id": 5}}.'
-    ),
-}
-
-
-def _malformed(reason: str, text: str | bytes) -> Refused:
-    """Say why a text is not JSON, or not the JSON that everybody reads alike."""
-    if "recursion limit" in reason:
-        return _too_deep()
-    if "hex escape" in reason or "surrogate" in reason:
-        return Refused(
-            "wrong_text",
-            "A text holds half a character (a lone surrogate such as \\ud800): send whole ones.",
-        )
-    shown = text if isinstance(text, str) else text.decode(errors="replace")
-    if "number out of range" in reason or re.search(r"[:\[,]\s*-?(?:NaN|Infinity)", shown):
-        return _not_a_number()
-    return Refused(
-        "malformed_json",
-        f"This is not JSON ({reason or 'it cannot be read'}): an event is one object,"
-        f" such as {EXAMPLE}.",
-    )
+def nfc(name: str) -> str:
+    """A name in the one spelling that its letters and marks have (Unicode's form C)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def folded(name: str) -> str:
     """A name without regard to case: two participants whose names fold alike are one."""
-    return name.casefold()
+    return nfc(name).casefold()
+
+
+def check_name(name: str, *, is_host: bool = False) -> None:
+    """Refuse a reserved name to who may not have it."""
+    if folded(name) == "broker":
+        raise Refused(
+            "name_reserved", "`broker` is the broker's own name; choose another, such as `bob`."
+        )
+    if folded(name) in RESERVED and not is_host:
+        raise Refused(
+            "name_reserved", f"`{name}` is a name of the host; choose another, such as `bob`."
+        )

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from orders.domain.envelope import MAX_DEPTH, Event, id_text, is_name, is_room, is_uuid
+from orders.domain.envelope import (
+    MAX_DEPTH,
+    Event,
+    check_name,
+    folded,
+    id_text,
+    is_name,
+    is_room,
+    is_uuid,
+)
 from orders.errors import Refused
 
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
@@ -39,12 +48,16 @@ def nested(levels: int) -> str:
 REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "no JSON": ("Hello Server!", "malformed_json", "an event is one object"),
     "nothing": ("", "malformed_json", "such as"),
-    "cut off": (text()[:-1], "malformed_json", "EOF"),
-    "two events": (text() + text(), "malformed_json", "trailing"),
-    "a comma too many": ('{"type": "a", "data": {},}', "malformed_json", "trailing comma"),
-    "a comment": ('{"type": "a", "data": {}} // hm', "malformed_json", "not JSON"),
-    "a byte order mark": ("\ufeff" + text(), "malformed_json", "not JSON"),
-    "a raw control character": ('{"type": "a", "data": {"n": "\n"}}', "malformed_json", "control"),
+    "cut off": (text()[:-1], "malformed_json", "ends too early"),
+    "two events": (text() + text(), "malformed_json", "second event"),
+    "a comma too many": ('{"type": "a", "data": {},}', "malformed_json", "A comma stands before"),
+    "a comment": ('{"type": "a", "data": {}} // hm', "malformed_json", "A comment"),
+    "a byte order mark": ("\ufeff" + text(), "malformed_json", "byte order mark"),
+    "a raw control character": (
+        '{"type": "a", "data": {"n": "\n"}}',
+        "malformed_json",
+        "line break",
+    ),
     "bytes that are no UTF-8": (b'{"type": "a", "data": {"n": "\xff"}}', "malformed_json", "JSON"),
     "a list": ("[]", "not_an_object", "not an object"),
     "a text": ('"order_placed"', "not_an_object", "one object"),
@@ -81,7 +94,9 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "source empty": (text(source=""), "wrong_source", "letters"),
     "source too long": (text(source="a" * 33), "wrong_source", "1–32"),
     "source with a space": (text(source="two words"), "wrong_source", "two words"),
-    "source with other letters": (text(source="Zoë"), "wrong_source", "Zoë"),
+    "source with a sign": (text(source="Zoë!"), "wrong_source", "Zoë!"),
+    "source of dots": (text(source=".."), "wrong_source", "letters"),
+    "source too long once composed": (text(source="\ufb2c" * 32), "wrong_source", "1–32"),
     "NaN": (saying("NaN"), "wrong_number", "not finite"),
     "Infinity": (saying("-Infinity"), "wrong_number", "not finite"),
     "beyond all floats": (saying("1e400"), "wrong_number", "not finite"),
@@ -92,6 +107,8 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "beyond 2^53, outside data": (saying("9007199254740993", "more"), "wrong_number", "2^53"),
     "as many digits as one reads": (saying("1" * 4300), "wrong_number", "2^53"),
     "more digits than one reads": (saying("1" * 4301), "wrong_number", "too large"),
+    "too many values": (saying("[" + "0," * 996 + "0]", "more"), "too_many_values", "1,001"),
+    "too many empty lists": (saying("[" + "[]," * 996 + "[]]", "more"), "too_many_values", "1,0"),
     "half a character": (saying('"\\ud800"'), "wrong_text", "surrogate"),
     "half a character, outside data": (saying('"\\udfff"', "more"), "wrong_text", "surrogate"),
     "half a character as a key": (saying('{"\\ud800": 1}'), "wrong_text", "surrogate"),
@@ -104,7 +121,8 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
         "too_deep",
         "flatten",
     ),
-    "deeper than a parser goes": (nested(30_000), "too_deep", "32 levels"),
+    "deeper than a parser goes": (nested(900), "too_deep", "32 levels"),
+    "deeper than anyone counts": (nested(30_000), "too_many_values", "30,00"),
 }
 
 
@@ -124,6 +142,8 @@ TAKEN = {
     "dots in the type": text(type="shop.order_2.placed"),
     "the longest type": text(type="a" * 64),
     "the longest name": text(source="a.B-c_9".ljust(32, "x")),
+    "a name in other letters": text(source="Zoë-Jürgen_Łu.ć２"),
+    "a name in another script": text(source="สมชาย"),
     "the beginning of time": text(created="0"),
     "2^53": saying("9007199254740992"),
     "-2^53": saying("-9007199254740992"),
@@ -133,6 +153,8 @@ TAKEN = {
     "a whole character in halves": saying('"\\ud83d\\ude00"'),
     "as deep as may be": nested(MAX_DEPTH),
     "many brackets side by side": saying("[" + "[]," * 40 + "[]]"),
+    "as many values as may be": saying("[" + "0," * 995 + "0]", "more"),
+    "many commas in a text": saying('"' + ",[" * 2000 + '"'),
     "bytes": text(),
 }
 
@@ -237,8 +259,49 @@ def test_names_rooms_and_ids_are_told_from_what_only_begins_like_them() -> None:
     assert is_name("a.B-c_9")
     assert not is_name("alice\n")
     assert not is_name("")
+    assert not is_name("...")
     assert is_room("class-7")
     assert not is_room("Class-7")
     assert not is_room("class-7\n")
     assert is_uuid(ID)
     assert not is_uuid(ID + "\n")
+
+
+NAMES = {
+    "Zoë": True,
+    "Łucja": True,
+    "岸本": True,
+    "นที": True,  # with a mark
+    "२": True,
+    ".hidden": True,
+    "-": True,
+    "a" * 32: True,
+    "a" * 33: False,
+    "two words": False,
+    "a/b": False,
+    "a\u200bb": False,
+    "\ud800": False,
+    "☕": False,
+    "½": False,
+    "Zoe\u0308": False,  # for its one spelling is Zoë
+}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_name_is_of_letters_marks_and_digits_of_any_language(name: str) -> None:
+    assert is_name(name) is NAMES[name]
+
+
+def test_a_source_has_one_spelling_however_it_was_typed() -> None:
+    assert Event.parse(text(source="Zoe\u0308")).source == "Zo\u00eb"
+    assert folded("ZOE\u0308") == folded("zoë")
+
+
+@pytest.mark.parametrize("name", ["broker", "Broker", "host", "TEACHER"])
+def test_a_reserved_name_is_the_hosts_and_brokers_nobodys(name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        check_name(name)
+    assert refused.value.code == "name_reserved"
+    if folded(name) != "broker":
+        check_name(name, is_host=True)
+    check_name("hostess")
