@@ -155,26 +155,22 @@ def _log(event: Record, stay: _Stay, course: _Course) -> Recipient:
 
     # Since the beginning of the epoch: its record may lie behind the event.
     was_there = member in course.present or (member.since == 0 and stay.left_before > position)
-    came_back = not was_there and bool(course.released) and member.since > course.released
+    came_back = not was_there and 0 < course.released < member.since
     if came_back and (member.after is None or member.after >= position):
         return said(False, "Joined later.")
-    if not came_back and not was_there and stay.left_before <= position:
+    if not came_back and stay.left_before <= position:
         return said(False, "Had left before.")
     if event.mode == Mode.PUBSUB and not matches(stay.types, event.type):
         return said(False, f"Not subscribed to {event.type}.")
     if not member.echo and member.name == event.source:
         return said(False, "Sent it, and asked not to hear its own events.")
-    if came_back and stay.left_before <= position:
-        return said(False, "Came back, and left before it had caught up.")
     if stay.left_before <= position:
-        return said(False, "Left before it had read so far.")
-    if not course.released and member.last is not None:
-        return said(False, "Left while the broker held it.")
-    if not course.released:
-        return said(False, "Not yet: the room is paused, and the broker holds it.")
+        return said(False, "Came back, and left before it had caught up.")
     if came_back:
         late = max(0, member.at - event.at) / 1000
         return said(True, f"Was offline, and caught up {late:.0f} s later.")
+    if not course.released and member.last is None:
+        return said(False, "Not yet: the room is paused, and the broker holds it.")
     if not was_there:
         return said(False, "Left while the broker held it.")
     if event.mode == Mode.RELAY:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orders.broker.explain import Recipient, explain
-from orders.broker.records import Kind, Record, control
+from orders.broker.records import QUEUE_KINDS, Kind, Record, control
 
 EVENT = 100  # its position
 
@@ -16,8 +16,17 @@ class Story:
 
     def __init__(self, mode: str = "relay", source: str = "alice") -> None:
         self.records: list[Record] = []
-        self.event = Record("main", Kind.EVENT, 5_000, b"", b"k", "order_placed", source, mode)
-        self.event.position = EVENT
+        self.event = Record(
+            room="main",
+            kind=Kind.EVENT,
+            at=5_000,
+            body=b"",
+            key=b"k" * 16,
+            type="order_placed",
+            source=source,
+            mode=mode,
+            position=EVENT,
+        )
         self._before = itertools.count(1)
         self._after = itertools.count(EVENT + 1)
 
@@ -30,6 +39,8 @@ class Story:
     def _tell(self, kind: Kind, position: int, at: int, data: dict[str, Any]) -> "Story":
         record = control("main", kind, at, **data)
         record.position = position
+        if kind in QUEUE_KINDS:
+            record.key, record.about = self.event.key, EVENT
         self.records.append(record)
         return self
 
@@ -60,14 +71,19 @@ class Story:
 
     def renamed(self, was: str, name: str, *, later: bool = False) -> "Story":
         tell = self.after if later else self.before
-        tell(Kind.LEFT, name=was, last=EVENT + 50 if later else 1)
+        tell(Kind.LEFT, name=was, last=EVENT + 50 if later else 1, to=name)
         return tell(Kind.JOINED, **{**self._joining(name, (), True, None), "was": was})
 
     def released(self, name: str, reason: str) -> "Story":
         return self.after(Kind.RELEASED, event="", name=name, reason=reason)
 
     def told(self) -> dict[str, Recipient]:
-        return {recipient.name: recipient for recipient in explain(self.event, self.records)}
+        return {
+            recipient.name: recipient
+            for recipient in explain(
+                self.event, sorted(self.records, key=lambda record: record.position)
+            )
+        }
 
 
 def said(story: Story, name: str) -> tuple[bool, str]:
@@ -197,7 +213,7 @@ def test_who_came_after_it_was_taken_joined_later() -> None:
 
 def test_who_left_while_it_waited_is_told_so() -> None:
     story = queue().after(Kind.LEFT, name="carol", last=EVENT + 1)
-    story.after(Kind.MODES, modes={}).handed("bob")
+    story.after(Kind.MODES, modes={}, changes={}).handed("bob")
     assert said(story, "carol") == (False, "Left before its turn came.")
 
 

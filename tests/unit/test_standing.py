@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from orders.broker.presence import standing
 from orders.broker.records import Kind, Record, control
+from orders.broker.room_state import presence, state_at
 
 
 def story(*told: tuple[Kind, dict[str, Any]]) -> list[Record]:
@@ -30,6 +30,10 @@ STORY = story(
     (Kind.LEFT, {"name": None}),
     joined("carol"),
 )
+
+
+def standing(records: list[Record], position: int) -> dict[str, Any]:
+    return presence(state_at("main", records, position))
 
 
 def names(position: int) -> list[str]:
