@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from orders.broker.participants import Participant
@@ -116,6 +116,24 @@ async def join(
     participant = Participant(room, name or "", transport, **wishes)
     await node.join(participant, name, after)
     return Party(node, participant, transport)
+
+
+class InlineWriter:
+    """Does in place what the writer's thread does, so that a test decides when things happen."""
+
+    def __init__(self, between: Callable[[bool], None]) -> None:
+        self._between = between
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    async def call(self, job: Callable[[], Any]) -> Any:
+        result = job()
+        self._between(False)
+        return result
 
 
 class Nobody:

@@ -154,6 +154,7 @@ class Audience:
         self.types = types
         self.members: dict[Participant, None] = {}
         self.without_echo: dict[Participant, None] = {}
+        self.newest = 0  # the `since` of the member that hears the least
         self._known: dict[str, bool] = {}
 
     def matches(self, type: str) -> bool:

@@ -122,6 +122,7 @@ class Room:
             audience = self.audiences[types] = Audience(types)
         members = audience.members if participant.echo else audience.without_echo
         members[participant] = None
+        audience.newest = max(audience.newest, participant.since)
         participant.audience = audience
 
     def unlisten(self, participant: Participant) -> None:
@@ -143,6 +144,10 @@ class Room:
             if len(wanted) == len(records):
                 wanted = records  # the same list for every audience that wants all of it
             if not wanted:
+                continue
+            if records[0].position <= audience.newest:  # held, and some have seen what lies behind
+                for member in (*audience.members, *audience.without_echo):
+                    yield (member,), [r for r in wanted if _may_hear(member, r)]
                 continue
             if audience.members:
                 yield audience.members, wanted
@@ -166,3 +171,7 @@ class Room:
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able
+
+
+def _may_hear(member: Participant, record: Record) -> bool:
+    return record.position > member.since and (member.echo or record.source != member.name)

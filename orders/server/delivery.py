@@ -213,4 +213,6 @@ class Delivery:
             if reset.node:  # ours are said to be here by their own node
                 self._inbox.submit(joined(participant, now_ms(), was=participant.name))
         room.leases = type(room.leases)()
+        for audience in room.audiences.values():
+            audience.newest = 0
         self.left[room] = None

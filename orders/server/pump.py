@@ -55,15 +55,19 @@ class Pump:
     async def run(self) -> None:
         """What waits, and then what gathered meanwhile; until the inbox stops."""
         while await self._inbox.wait():
-            await self._queues.hand_out()
-            submissions = self._inbox.take()
-            if submissions or self._retry:
-                await self._append(submissions)
-            for room, stored in self._arrived().items():
-                self._delivery.dispatch(room, stored)
-            if self._delivery.left:
-                await self._presence.forget_empty(self._delivery.left)
-            await self._queues.hand_out()
+            await self.once()
+
+    async def once(self) -> None:
+        """One batch, if it is time for one, and all that follows from it."""
+        await self._queues.hand_out()
+        submissions = self._inbox.take()
+        if submissions or self._retry:
+            await self._append(submissions)
+        for room, stored in self._arrived().items():
+            self._delivery.dispatch(room, stored)
+        if self._delivery.left:
+            await self._presence.forget_empty(self._delivery.left)
+        await self._queues.hand_out()
 
     # ── storing ─────────────────────────────────────────────────────────────────────────────
 

@@ -10,8 +10,6 @@ import re
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -28,14 +26,17 @@ from hypothesis.stateful import (
     rule,
 )
 
-from orders.broker.leases import State
 from orders.broker.limits import Limits
 from orders.broker.modes import matches
+from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.broker.room_state import RoomState, Summary
 from orders.domain.envelope import id_text
-from orders.journal.base import Answer, Claimed
+from orders.journal.base import Answer
+from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node, Options
-from tests.transports import Party, Transport, join, line
+from tests.transports import InlineWriter, Party, Transport, join, line
 
 T = TypeVar("T")
 
@@ -49,9 +50,8 @@ TURNS = st.sampled_from([0, 1, 3, 10, 50, 50])
 SMALL = 1_500  # bytes of unread output after which a participant is slow
 
 #: What the control records about one queued event may say, in order: Handed, Released, Settled,
-#: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it. Who is lost while
-#: the text is read for it lets go of what it was not handed yet.
-FATE = re.compile(r"((H?R)*H?DT)*(H?R)*(A|H|HS|H?D|H?DX)?")
+#: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it.
+FATE = re.compile(r"((HR)*HDT)*(HR)*(A|H|HS|HD|HDX)?")
 LETTERS = {
     Kind.HANDED: "H",
     Kind.RELEASED: "R",
@@ -76,12 +76,10 @@ class Slow(SqliteEngine):
         await asyncio.sleep(0)
         return records
 
-    async def claim(
-        self, room: str, type: str, upto: int, name: str, holder: int, deadline: float | None
-    ) -> Claimed | None:
-        claimed = await super().claim(room, type, upto, name, holder, deadline)
+    async def find(self, room: str, key: bytes) -> Record | None:
+        found = await super().find(room, key)
         await asyncio.sleep(0)
-        return claimed
+        return found
 
 
 @dataclass(eq=False)
@@ -103,6 +101,18 @@ class Known:
         return self.party.participant.name
 
 
+def as_told(state: RoomState) -> dict[str, Any]:
+    """All that a room is, to be compared. On a journal of one node nobody asks for `last`."""
+    entries = state.queue.entries.values()
+    return {
+        "row": [getattr(state, name) for name in Summary.__slots__],
+        "members": [[getattr(m, name) for name in m.__slots__] for m in state.members.values()],
+        "queue": [(e.position, e.state, e.attempt, e.name, e.reason) for e in entries],
+        "depths": {type: n for type, n in state.queue.depths().items() if any(n.values())},
+        "held": list(state.queue.held),
+    }
+
+
 class Machine(RuleBasedStateMachine):
     """Anything may happen; what must hold is checked whenever all is quiet."""
 
@@ -113,18 +123,18 @@ class Machine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = 1000.0
         self.patches: list[Any] = [
-            patch("orders.server.queues.time", SimpleNamespace(monotonic=lambda: self.clock)),
+            patch("orders.server.queues.monotonic", lambda: self.clock),
             patch("orders.server.replay.POLL", 0),
             patch("orders.server.replay.PAGE", 4),
-            patch("orders.broker.leases.AT_HAND", 2),
+            patch("orders.broker.queue.AT_HAND", 300),
         ]
         for patched in self.patches:
             patched.start()
-        self.engine = Slow(MAX_ATTEMPTS)
-        options = Options(limits=Limits(rate=0), lease=LEASE, max_unread=SMALL)
+        self.engine = Slow(make_writer=InlineWriter)
+        options = Options(Limits(rate=0), LEASE, MAX_ATTEMPTS, max_unread=SMALL)
         self.node = Node(self.engine, options, line)
         self.failures: list[BaseException] = []
-        self.node.on_failure = self.failures.append  # type: ignore[method-assign, assignment]
+        self.node.context.on_failure = self.failures.append  # type: ignore[method-assign, assignment]
         self.run(self._open())
         self.room = self.node.room("main")
         self.everyone: list[Known] = []
@@ -141,7 +151,18 @@ class Machine(RuleBasedStateMachine):
         )
 
     async def _open(self) -> None:
-        self.node.broker.restore(await self.engine.open())
+        await self.engine.open()
+        self.node.rooms["main"] = Room.at(RoomState("main"))
+
+    def records(self) -> list[Record]:
+        """All that the journal has of the room."""
+        records: list[Record] = []
+        while page := self.run(SqliteEngine.read(self.engine, "main", len(records), 1000)):
+            records += page
+        return records
+
+    def held_by(self, known: Known) -> list[Entry]:
+        return [lease.entry for lease in self.room.leases.held_by(known.party.participant)]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -164,7 +185,7 @@ class Machine(RuleBasedStateMachine):
     def _join(
         self, types: list[str] | None, manual: bool, after: str | None, steady: bool, **wishes: Any
     ) -> Known:
-        records = self.engine._room("main").records
+        records = self.records()
         events = [record for record in records if record.kind is Kind.EVENT]
         start: int | None = None
         if after == "start":
@@ -217,8 +238,7 @@ class Machine(RuleBasedStateMachine):
         """It acks or nacks all that it holds, or what it was given first of all, long ago."""
         self._go_on(50)
         given = [event["id"] for event in known.transport.heard if "attempt" in event]
-        number = known.party.participant.number
-        held = [id_text(entry.key) for entry in self.engine.queue("main").held_by(number)]
+        held = [id_text(entry.key) for entry in self.held_by(known)]
         for id in given[:1] if old else held:
             message = {"type": "broker.nack" if nack else "broker.ack", "data": {"event": id}}
             self._say(known, message, None)
@@ -233,9 +253,8 @@ class Machine(RuleBasedStateMachine):
         if act == "modes":
             self._set_mode(type, mode)
         elif act in ("retry", "discard"):
-            for entry in self.engine.queue("main").dead()[:1]:
-                do = getattr(self.node.queues, act)
-                self.run(self._do(partial(do, self.room, entry.key)))
+            for entry in self.room.state.queue.oldest(1, (State.DEAD,)):
+                self.run(self._host(getattr(self.node.queues, act)(self.room, entry.key)))
         else:
             self.run(self._hold_or_let_go(act))
 
@@ -274,7 +293,7 @@ class Machine(RuleBasedStateMachine):
         if self.batch is None or self.batch.done():
             if self.batch is not None:
                 self.batch.result()
-            self.batch = asyncio.get_running_loop().create_task(self.node.pump._once())
+            self.batch = asyncio.get_running_loop().create_task(self.node._pump.once())
 
     def _say(self, known: Known, message: Any, expected: str | None) -> None:
         if expected:
@@ -294,10 +313,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_holds_more_than_it_may_or_once_it_left(self) -> None:
-        queue = self.engine.queue("main")
         for known in self.everyone:
             participant = known.party.participant
-            held = queue.held_by(participant.number)
+            held = self.held_by(known)
             assert not (known.left and held)
             assert known.left or len(held) <= participant.prefetch
             assert all(entry.attempt <= MAX_ATTEMPTS for entry in held)
@@ -313,6 +331,7 @@ class Machine(RuleBasedStateMachine):
         self._check_answers()
         self._check_credit()
         self._check_fates()
+        self._check_fold()
         if not self.room.state.paused:
             self._check_what_was_heard()
             self._check_that_nothing_waits_for_nothing()
@@ -321,7 +340,9 @@ class Machine(RuleBasedStateMachine):
         node = self.node
         while True:
             is_busy = self.batch is not None and not self.batch.done()
-            if not (is_busy or node.pump._items or node._tasks or node.queues._touched):
+            if not (
+                is_busy or node.inbox._submissions or node.context._tasks or node.queues._touched
+            ):
                 break
             node.queues.tick()
             self._begin_batch()
@@ -348,13 +369,19 @@ class Machine(RuleBasedStateMachine):
         for known in self.everyone:
             if not known.left:
                 participant = known.party.participant
-                held = self.engine.queue("main").held_by(participant.number)
-                assert participant.in_flight == len(held)
+                assert participant.in_flight == len(self.held_by(known))
+
+    def _check_fold(self) -> None:
+        """The room on the node is the fold of the journal's records."""
+        state = RoomState("main")
+        for record in self.records():
+            state.apply(record)
+        assert as_told(self.room.state) == as_told(state)
 
     def _check_fates(self) -> None:
         """Every queued event is settled, or waits, or is held by one, or is dead: none is lost."""
-        records = self.engine._room("main").records
-        entries = self.engine.queue("main").entries
+        records = self.records()
+        entries = self.room.state.queue.entries
         told: dict[int, str] = {}
         handed: dict[int, list[int]] = {}
         for record in records:
@@ -393,7 +420,7 @@ class Machine(RuleBasedStateMachine):
 
     def _check_what_was_heard(self) -> None:
         """In relay and pubsub everyone heard what is for it, in the order of the log, once."""
-        records = self.engine._room("main").records
+        records = self.records()
         position = {r.parsed().id: r.position for r in records if r.kind is Kind.EVENT}
         modes = {r.position: r.mode for r in records}
         for known in self.everyone:
@@ -408,30 +435,42 @@ class Machine(RuleBasedStateMachine):
                 assert news == expected, known.name
 
     def _expected(self, known: Known, records: list[Record]) -> list[int]:
-        """The positions of all relay and pubsub events that are for it, from the journal alone."""
+        """The positions of all relay and pubsub events that are for it, from the journal alone.
+
+        Who hears an event is decided when it is released.
+        """
         participant = known.party.participant
         here, start, types = False, known.start, participant.types
-        expected = []
+        expected: list[int] = []
+        held: list[Record] = []
+        state = RoomState("main")
+
+        def release(upto: int) -> None:
+            while held and held[0].position <= upto:
+                event = held.pop(0)
+                is_own = not participant.echo and event.source == known.name
+                is_wanted = event.mode == "relay" or matches(types, event.type)
+                if is_wanted and not is_own and (here or known.start is not None):
+                    expected.append(event.position)
+
         for record in records:
-            data = {} if record.kind is Kind.EVENT else record.data
-            is_mine = data.get("name") == known.name
+            state.apply(record)
+            is_mine = record.kind is not Kind.EVENT and record.data.get("name") == known.name
             if record.kind is Kind.JOINED and is_mine:
-                here, types = True, frozenset(data["types"])
-                start = record.position if start is None else start
+                here, types = True, frozenset(record.data["types"])
+                start = min(record.position, state.cursor) if start is None else start
             elif record.kind is Kind.SUBSCRIBED and is_mine:
-                types = frozenset(data["types"])
+                types = frozenset(record.data["types"])
             elif record.kind is Kind.EVENT and record.mode != "queue":
-                is_wanted = record.mode == "relay" or matches(types, record.type)
-                if not participant.echo and record.source == known.name:
-                    continue
-                expected.append((record.position, is_wanted))
+                held.append(record)
+            release(state.cursor)
         if not here or start is None:
             return []
-        return [position for position, is_wanted in expected if is_wanted and position > start]
+        return [position for position in expected if position > start]
 
     def _check_that_nothing_waits_for_nothing(self) -> None:
         """What is ready waits only while nobody who may take it has room for it."""
-        for entry in self.engine.queue("main").entries.values():
+        for entry in self.room.state.queue.entries.values():
             if entry.state is State.READY:
                 able = [p.name for p in self.room.takers(entry.type) if p.name != entry.source]
                 assert able == []
