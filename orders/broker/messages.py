@@ -40,7 +40,7 @@ class Welcome(Data):
     name: str
     modes: dict[str, str]
     types: list[str]
-    ack: Literal["auto", "manual"]
+    ack: Literal["auto", "manual"] = Field(json_schema_extra={"title": "AckMode"})
     participants: int
     last: str | None
     durable: bool
@@ -56,7 +56,7 @@ class Accepted(Data):
 class Error(Data):
     """What was wrong, what was expected, and an example. The connection stays open."""
 
-    code: Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]
+    code: Annotated[str, Field(json_schema_extra={"title": "ErrorCode", "enum": [*CODES]})]
     message: str
     event: str | None = None
 
@@ -82,7 +82,7 @@ class Modes(Data):
 class Notice(Data):
     """What the host did, or what happens to the server."""
 
-    code: Annotated[str, Field(json_schema_extra={"enum": list(NOTICE_CODES)})]
+    code: Annotated[str, Field(json_schema_extra={"title": "NoticeCode", "enum": [*NOTICE_CODES]})]
     message: str
 
 

@@ -116,7 +116,7 @@ def _cloud_event(field: str) -> str:
     return (
         f"This is a CloudEvent, whose `{field}` does not do here; an event has `id` (a UUID),"
         " `type`, `created` (milliseconds as a string), `source` (your name) and `data` (an"
-        f" object), such as {EXAMPLE}: all but `type` and `data` may be left out, and `specversion` too."
+        f" object), such as {EXAMPLE}: only `type` and `data` may not be left out."
     )
 
 
