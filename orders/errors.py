@@ -1,7 +1,7 @@
 """Every refusal and failure Orders knows, in one tree.
 
     OrdersError               a stable wire code, one plain sentence, an HTTP status
-    ├── Refused               what was sent cannot be taken: mend it and send again
+    ├── Refused               what was sent cannot be taken: correct it and send again
     │   ├── WrongParameter    a parameter of the URL is wrong (close code 4005)
     │   ├── Forbidden         this belongs to the host, or comes from a stranger
     │   ├── NotFound          no such room, event, participant
@@ -33,6 +33,25 @@ class Close(IntEnum):
 
 #: After these a client must not come back by itself.
 FINAL_CLOSES = frozenset({Close.DONE, Close.TAKEN_OVER, Close.REMOVED, Close.WRONG_PARAMETER})
+
+
+#: Every code on the wire, in `broker.error` and over HTTP. Those of `CannotStart` never get there.
+CODES = (
+    # a message
+    *("malformed_json", "not_an_object", "binary_frame", "missing_type", "missing_data"),
+    *("wrong_id", "wrong_type", "wrong_created", "wrong_source", "wrong_data", "wrong_number"),
+    *("wrong_text", "too_deep", "too_many_values", "too_large", "id_conflict", "reserved_type"),
+    *("unknown_command", "wrong_command", "wrong_types", "wrong_modes", "not_held"),
+    # who, and how much
+    *("name_reserved", "name_taken", "muted", "kicked", "room_locked", "rate_limited"),
+    *("room_full", "server_full", "too_many_bots", "not_host", "foreign_origin", "foreign_host"),
+    # an address
+    *("wrong_parameter", "wrong_path", "wrong_upgrade", "upgrade_expected", "wrong_method"),
+    *("wrong_request", "invalid_room", "invalid_name", "not_found", "unknown_position"),
+    *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
+    # the server
+    *("storage_full", "storage_failed", "journal_lost", "engine_unavailable", "internal_error"),
+)
 
 
 class OrdersError(Exception):

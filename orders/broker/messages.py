@@ -1,19 +1,23 @@
-"""What the broker says, and what it is told: the `broker.` events.
+"""What the broker says, and the commands it takes: the `broker.` events.
 
 The models are the contract: the AsyncAPI document is made from them.
 """
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from orders.broker.modes import MAX_PATTERNS, PATTERN
+from orders.broker.modes import MAX_PATTERNS, PATTERN, check_patterns
 from orders.domain.envelope import Event, EventId
-from orders.errors import Refused
+from orders.domain.mistakes import COMMAND_EXAMPLES, short
+from orders.errors import CODES, Refused
 
 BROKER = "broker"
 PREFIX = "broker."
+#: Every code of a `broker.notice`; those of a `broker.error` are in `orders.errors`.
+NOTICE_CODES = ("paused", "resumed", "reset", "muted", "unmuted", "going_down")
 
 Patterns = Annotated[
     list[Annotated[str, Field(pattern=PATTERN)]], Field(min_length=1, max_length=MAX_PATTERNS)
@@ -36,7 +40,7 @@ class Welcome(Data):
     name: str
     modes: dict[str, str]
     types: list[str]
-    ack: Literal["auto", "manual"]
+    ack: Literal["auto", "manual"] = Field(json_schema_extra={"title": "AckMode"})
     participants: int
     last: str | None
     durable: bool
@@ -52,7 +56,7 @@ class Accepted(Data):
 class Error(Data):
     """What was wrong, what was expected, and an example. The connection stays open."""
 
-    code: str
+    code: Annotated[str, Field(json_schema_extra={"title": "ErrorCode", "enum": [*CODES]})]
     message: str
     event: str | None = None
 
@@ -76,13 +80,13 @@ class Modes(Data):
 
 
 class Notice(Data):
-    """What the host did, or what befell the server."""
+    """What the host did, or what happens to the server."""
 
-    code: str
+    code: Annotated[str, Field(json_schema_extra={"title": "NoticeCode", "enum": [*NOTICE_CODES]})]
     message: str
 
 
-# ── what the broker is told ─────────────────────────────────────────────────────────────────
+# ── the commands it takes ────────────────────────────────────────────────────────────────────
 
 
 class Subscribe(Data):
@@ -119,11 +123,10 @@ COMMANDS: dict[str, type[Data]] = {
     "broker.nack": Nack,
 }
 
-_EXAMPLES = {
-    "broker.subscribe": '{"type": "broker.subscribe", "data": {"types": ["order_*"]}}',
-    "broker.unsubscribe": '{"type": "broker.unsubscribe", "data": {"types": ["order_*"]}}',
-    "broker.ack": '{"type": "broker.ack", "data": {"event": "<the id of the event>"}}',
-    "broker.nack": '{"type": "broker.nack", "data": {"event": "<the id>", "reason": "busy"}}',
+_EXPECTED = {
+    "types": f"a list of 1 to {MAX_PATTERNS} types, or beginnings with a star",
+    "event": "the id (a UUID) of the event that was handed to you",
+    "reason": "a text of at most 200 characters",
 }
 _TYPES = {model: type for type, model in SERVER_EVENTS.items()}
 
@@ -149,18 +152,57 @@ def say_accepted(event: str, now: int, id: str) -> bytes:
     ).encode()
 
 
+# ── reading commands ────────────────────────────────────────────────────────────────────────────
+
+
 def read_command(event: Event) -> Data:
-    """What the broker is told by this event; `Refused` where it makes no sense."""
+    """The command that this event is; `Refused` where it makes no sense."""
     model = COMMANDS.get(event.type)
     if model is None:
+        if event.type in SERVER_EVENTS:
+            why = f"`{event.type}` is what the broker alone says"
+        else:
+            why = f"`{event.type}` is no command"
+        likely = get_close_matches(event.type, COMMANDS, 1, 0.7) or ["broker.subscribe"]
         raise Refused(
             "unknown_command",
-            f"`{event.type}` is not for you to send: types beginning with `broker.` are reserved."
-            f" You may send {', '.join(f'`{name}`' for name in COMMANDS)}.",
+            f"{why}; you may send {', '.join(f'`{name}`' for name in COMMANDS)}, and types of your"
+            f" own without `{PREFIX}`, such as {COMMAND_EXAMPLES[likely[0]]}.",
         )
     try:
         return model.model_validate(event.data, strict=True)
-    except ValidationError:
+    except ValidationError as error:
+        raise _wrong_command(event, error) from None
+
+
+def _wrong_command(event: Event, error: ValidationError) -> Refused:
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0])
+    sent = event.data.get(field)
+    if field == "types" and sent and isinstance(sent, list):
+        for pattern in sent:
+            if not isinstance(pattern, str):
+                break
+        else:
+            try:
+                check_patterns(sent)
+            except Refused as refused:
+                return refused
+    is_ = "is missing" if first["type"] == "missing" else f"is {short(sent)}"
+    return Refused(
+        "wrong_command",
+        f"`{field}` in the data of `{event.type}` {is_}; it must be {_EXPECTED[field]}, such as"
+        f" {COMMAND_EXAMPLES[event.type]}.",
+    )
+
+
+def check_prefix(event: Event) -> None:
+    """Refuse a command whose `broker.` was forgotten; any other type is the sender's own."""
+    model = COMMANDS.get(f"{PREFIX}{event.type}")
+    if model is not None and not event.data.keys().isdisjoint(model.model_fields):
+        command = f"{PREFIX}{event.type}"
         raise Refused(
-            "wrong_command", f"The data of `{event.type}` is wrong: send {_EXAMPLES[event.type]}."
-        ) from None
+            "unknown_command",
+            f"`{event.type}` is an event of your own and tells the broker nothing; the command is"
+            f" `{command}`, such as {COMMAND_EXAMPLES[command]}.",
+        )

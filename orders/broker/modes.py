@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from orders.domain.mistakes import as_type, short
 from orders.errors import Refused
 
 
@@ -32,8 +33,8 @@ def check_patterns(types: list[str]) -> frozenset[str]:
         if not _is_pattern(pattern):
             raise Refused(
                 "wrong_types",
-                f"`types` holds {pattern[:64]!r}: name types such as `order_placed`, or a prefix"
-                " with a star such as `order_*`.",
+                f"`types` holds {short(pattern)}; it lists types, or beginnings with a star at the"
+                f" end, such as `{as_type(pattern)}` or `order_*`.",
             )
     return bounded(frozenset(types))
 
@@ -41,7 +42,11 @@ def check_patterns(types: list[str]) -> frozenset[str]:
 def bounded(types: frozenset[str]) -> frozenset[str]:
     """The same subscription, or `Refused` when it has grown too long."""
     if len(types) > MAX_PATTERNS:
-        raise Refused("wrong_types", f"`types` holds more than {MAX_PATTERNS}: use a prefix.")
+        raise Refused(
+            "wrong_types",
+            f"`types` holds {len(types)} patterns; at most {MAX_PATTERNS} are taken: use beginnings"
+            " with a star, such as `order_*`.",
+        )
     return types
 
 

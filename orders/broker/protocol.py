@@ -21,7 +21,7 @@ from orders.broker.modes import bounded
 from orders.broker.participants import Participant
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.domain.envelope import Event, is_uuid
+from orders.domain.envelope import Event, check_name, is_uuid
 from orders.errors import OrdersError, Refused
 
 
@@ -68,6 +68,7 @@ class Protocol:
                 participant.allowance.spend_command(clock)
                 return _command(participant, event)
             participant.allowance.spend_event(clock)
+            messages.check_prefix(event)
             name = _speaks_as(room, participant, event)
             return Publish(self.record(room, event, name or participant.name, now), name)
         except Refused as refused:
@@ -135,10 +136,11 @@ def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None
     if participant.named:
         raise Refused(
             "wrong_source",
-            f"`source` is {name!r}, but you are {participant.name!r}: a participant"
-            " speaks only for itself. Leave `source` out, or connect with that name.",
+            f"`source` is {name!r}, but you are {participant.name!r}; a participant speaks only for"
+            " itself: leave `source` out, or connect under that name, such as"
+            f" ws://…/ws?name={name}.",
         )
-    check_name(name)
+    check_name(name, is_host=participant.is_host)
     if room.has_name(name):
         raise name_taken(name)
     return name
@@ -158,12 +160,4 @@ def check_unmuted(room: Room, name: str, marks: list[str]) -> None:
     if room.state.rules.mutes(name, marks):
         raise Refused(
             "muted", "The host muted you: your events are not taken until you are unmuted."
-        )
-
-
-def check_name(name: str) -> None:
-    """`broker` is the broker's own name: nobody else may speak under it."""
-    if name == messages.BROKER:
-        raise Refused(
-            "wrong_source", "`broker` is the broker's own name: choose another, such as `bob`."
         )

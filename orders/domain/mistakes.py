@@ -98,25 +98,25 @@ def _not_an_object(sent: object) -> str:
             is_event = False
         if is_event:
             return (
-                f"This is JSON within a JSON text ({_short(sent)}); an event is the object itself,"
+                f"This is JSON within a JSON text ({short(sent)}); an event is the object itself,"
                 f" such as {EXAMPLE}: call JSON.stringify or json.dumps only once."
             )
     if isinstance(sent, list):
         return (
-            f"This is a list ({_short(sent)}), not an object; an event is one object, such as"
+            f"This is a list ({short(sent)}), not an object; an event is one object, such as"
             f" {EXAMPLE}: send each in a message of its own."
         )
     return (
-        f"This is JSON, but {_short(sent)} is not an object; an event is one object, such as"
+        f"This is JSON, but {short(sent)} is not an object; an event is one object, such as"
         f" {EXAMPLE}."
     )
 
 
 def _cloud_event(field: str) -> str:
     return (
-        f"This is a CloudEvent, and its `{field}` is not as here; an event here has `id` (a UUID),"
+        f"This is a CloudEvent, whose `{field}` does not do here; an event has `id` (a UUID),"
         " `type`, `created` (milliseconds as a string), `source` (your name) and `data` (an"
-        f" object), such as {EXAMPLE}: it needs no `specversion`."
+        f" object), such as {EXAMPLE}: only `type` and `data` may not be left out."
     )
 
 
@@ -169,31 +169,36 @@ def _missing_data(sent: Mapping[str, Any]) -> str:
 def _wrong_id(sent: object) -> str:
     if type(sent) is int or (isinstance(sent, str) and sent.isdigit()):
         return (
-            f"`id` is {_short(sent)}; the event's own id is a UUID or is left out, and an order's"
-            f' number goes into `data`, such as "data": {{"id": {_short(sent)}}}.'
+            f"`id` is {short(sent)}; the event's own id is a UUID or is left out, and an order's"
+            f' number goes into `data`, such as "data": {{"id": {short(sent)}}}.'
         ).replace(f': "{sent}"', f": {sent}")
     return (
-        f"`id` is {_short(sent)}; it must be a UUID as a string, such as"
+        f"`id` is {short(sent)}; it must be a UUID as a string, such as"
         ' "69688550-5be2-41e4-a057-b9da2d59eb03", or be left out.'
     )
 
 
 def _wrong_type(sent: object) -> str:
-    good = "order_placed"
-    if isinstance(sent, str):
+    return (
+        f"`type` is {short(sent)}; it must be lower-case words joined by `_`, of at most 64"
+        f' characters in all, such as "{as_type(sent)}".'
+    )
+
+
+def as_type(sent: object) -> str:
+    """The type of an event that was probably meant."""
+    if isinstance(sent, str) and "*" not in sent:
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", sent[:64]).lower()
         better = re.sub(r"[^a-z0-9_.]+", "_", words).strip("_.")
-        good = better if _is_type(better) and better != sent else good
-    return (
-        f"`type` is {_short(sent)}; it must be lower-case words joined by `_`, of at most 64"
-        f' characters in all, such as "{good}".'
-    )
+        if better != sent and _is_type(better):
+            return better
+    return "order_placed"
 
 
 def _wrong_created(sent: object) -> str:
     is_number = isinstance(sent, int | float) and not isinstance(sent, bool)
     return (
-        f"`created` is {'a number' if is_number else _short(sent)}; the envelope wants a string of"
+        f"`created` is {'a number' if is_number else short(sent)}; the envelope wants a string of"
         ' milliseconds, such as "1676554735324", or nothing: left out, it is stamped.'
     )
 
@@ -205,7 +210,7 @@ def wrong_source(sent: object) -> str:
         better = re.sub(r"[^\w.-]+", "-", sent).strip("-.")[:32]
         good = better if better and better != sent else good
     return (
-        f"`source` is {_short(sent)}; it must be a name of 1–32 letters, digits, `-`, `_` or `.`,"
+        f"`source` is {short(sent)}; it must be a name of 1–32 letters, digits, `-`, `_` or `.`,"
         f' such as "{good}", or be left out.'
     )
 
@@ -213,10 +218,10 @@ def wrong_source(sent: object) -> str:
 def _wrong_data(sent: object) -> str:
     if isinstance(sent, str) and sent.lstrip().startswith("{"):
         return (
-            f"`data` is the text {_short(sent)}; it must be the object itself, such as"
+            f"`data` is the text {short(sent)}; it must be the object itself, such as"
             ' "data": {"id": 5}: call JSON.stringify or json.dumps only for the whole event.'
         )
-    return f'`data` is {_short(sent)}; it must be a JSON object, such as "data": {{"id": 5}}.'
+    return f'`data` is {short(sent)}; it must be a JSON object, such as "data": {{"id": 5}}.'
 
 
 _WRONG: dict[str, Callable[[object], str]] = {
@@ -228,7 +233,8 @@ _WRONG: dict[str, Callable[[object], str]] = {
 }
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """What was sent, as JSON, short enough for a sentence."""
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text.encode(errors="backslashreplace").decode()  # a query may hold half a character
     return text if len(text) <= 60 else text[:57] + "…"

@@ -155,8 +155,8 @@ _PLACES: list[tuple[str, str, str]] = [
     (
         r"\"\Z",
         r"[^\s,:}\]]",
-        'A text ends before {there}; a quote within a text is written \\", such as'
-        r' "note": "say \"hi\"".',
+        "A text ends before {there}; a quote is missing before it, or one within the text is to be"
+        r' written \", such as "note": "say \"hi\"".',
     ),
     (
         r"[:,\[]\s*\Z",

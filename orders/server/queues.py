@@ -173,8 +173,11 @@ class Queues:
             else:
                 self._hold(room, participant, entry, record)
                 self._write(participant)
-        elif entry.state is State.READY:
-            self._offer(room, entry)  # not stored; or another was faster, which will arrive
+        else:
+            # The journal is away; or another was faster, and what it said has arrived, or will.
+            expected = submission.record.expected if submission.record else None
+            delay = AWAY if entry.last == expected else 0
+            asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:

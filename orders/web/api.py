@@ -5,9 +5,10 @@ Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers the
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
+from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
@@ -16,19 +17,55 @@ from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import monotonic
-from orders.domain.envelope import Event, id_text, is_name, is_room, is_uuid
+from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
+from orders.web.connect_options import QueryName
 from orders.web.export import FORMATS, export
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
 from orders.web.proxy import visitor
+from orders.web.query import PLACE, Query
 from orders.web.security import is_host
 
 MOST_EVENTS = 1000
 MOST_ORDERS = 10_000
+
+
+class EventsQuery(Query):
+    """A page of the log, or all of it in some other format."""
+
+    after: str = Field("start", pattern=PLACE, description="the id of an event, or start")
+    before: str | None = Field(
+        None, pattern=rf"^end$|{UUID}", description="the id of an event, or end"
+    )
+    type: str | None = None
+    source: str | None = None
+    text: str | None = None
+    limit: int = Field(100, ge=1, le=MOST_EVENTS, description=f"a number from 1 to {MOST_EVENTS}")
+    format: Literal["json", "jsonl", "csv", "mermaid"] = Field(
+        "json", description=f"json, {', '.join(FORMATS)}"
+    )
+
+
+class OrdersQuery(Query):
+    """Which orders."""
+
+    customer: str | None = None
+    number: str | None = None
+    state: Literal["placed", "confirmed", "rejected"] | None = Field(
+        None, description="placed, confirmed or rejected"
+    )
+
+
+class PublishQuery(Query):
+    """Who publishes."""
+
+    name: QueryName | None = Field(
+        None, description="1–32 letters, digits, `-`, `_` or `.`, such as alice"
+    )
 
 
 def routes() -> list[web.RouteDef]:
@@ -112,34 +149,28 @@ def participants(room: Room) -> list[dict[str, Any]]:
 
 
 async def get_room(request: web.Request) -> web.Response:
+    Query.read(request.query)
     _, room = await room_named(request)
     return answer(snapshot(request.app, room))
 
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The log, oldest first: `after` an event, or the page `before` one or before the end."""
+    query = EventsQuery.read(request.query)
     node, room = await room_named(request)
-    query = request.query
-    wanted = Filter(query.get("type"), query.get("source"), query.get("text"))
-    format = query.get("format", "json")
-    if format in FORMATS:
-        return await export(request, node.engine, room, wanted, format)
-    if format != "json":
-        raise Refused(
-            "wrong_parameter", f"`format` is {format[:20]!r}; it must be {', '.join(FORMATS)}."
-        )
-    limit = _limit(query.get("limit", "100"))
-    before = query.get("before")
-    if before is not None:
+    wanted = Filter(query.type, query.source, query.text)
+    if query.format in FORMATS:
+        return await export(request, node.engine, room, wanted, query.format)
+    limit = query.limit
+    if query.before is not None:
         end = room.state.head + 1
-        if before != "end":
-            end = (await record_named(node, room, before)).position
+        if query.before != "end":
+            end = (await record_named(node, room, query.before)).position
         page = await node.engine.page(room.name, wanted, limit, before=end)
         return _page(page.events, next=None, previous=page.more)
-    after = query.get("after", "start")
     position = 0
-    if after != "start":
-        position = (await record_named(node, room, after)).position
+    if query.after != "start":
+        position = (await record_named(node, room, query.after)).position
     page = await node.engine.page(room.name, wanted, limit, after=position)
     return _page(page.events, next=page.more, previous=None)
 
@@ -153,17 +184,9 @@ def _page(records: list[Record], **ids: bytes | None) -> web.Response:
     )
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_EVENTS):
-        raise Refused(
-            "wrong_parameter",
-            f"`limit` is {text[:20]!r}; it must be a number from 1 to {MOST_EVENTS}, such as 100.",
-        )
-    return int(text)
-
-
 async def get_event(request: web.Request) -> web.Response:
     """One event: who received it, who did not, and why."""
+    Query.read(request.query)
     node, room = await room_named(request)
     record = await record_named(node, room, request.match_info["event"])
     controls = await node.engine.controls(room.name, record.position)
@@ -178,19 +201,19 @@ async def get_event(request: web.Request) -> web.Response:
 
 async def get_orders(request: web.Request) -> web.Response:
     """Each order, and where it stands; the newest, oldest first."""
+    query = OrdersQuery.read(request.query)
     node, room = await room_named(request)
-    query = request.query
-    customer, number = query.get("customer"), query.get("number")
-    if customer is not None and number is not None:
-        order = await node.engine.order(room.name, customer, number)
+    if query.customer is not None and query.number is not None:
+        order = await node.engine.order(room.name, query.customer, query.number)
         orders = [order] if order else []
     else:
-        orders = await node.engine.orders(room.name, customer, MOST_ORDERS, query.get("state"))
+        orders = await node.engine.orders(room.name, query.customer, MOST_ORDERS, query.state)
     return answer({"orders": orders})
 
 
 async def get_dead_letters(request: web.Request) -> web.Response:
     """What was set aside after the last attempt, oldest first."""
+    Query.read(request.query)
     node, room = await room_named(request)
     letters, left = [], MOST_BYTES
     for entry in room.state.queue.oldest(MOST_EVENTS, (State.DEAD,)):
@@ -219,12 +242,11 @@ async def post_event(request: web.Request) -> web.Response:
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
     request.app[PUBLISHERS].spend(visitor(request), monotonic())
+    given = PublishQuery.read(request.query).name
     event = Event.parse(await request.read())
-    name = request.query.get("name", event.source)
-    if name and (not is_name(name) or name == "broker"):
-        raise Refused(
-            "wrong_parameter", f"`name` is {name[:64]!r}; it must be a name such as alice."
-        )
+    name = event.source if given is None else given
+    host = is_host(request)
+    check_name(name, is_host=host)
     if event.source and event.source != name:
         raise Refused(
             "wrong_source",
@@ -236,7 +258,6 @@ async def post_event(request: web.Request) -> web.Response:
             f"`{event.type}` is the broker's own: over HTTP you publish events of your own,"
             " such as order_placed.",
         )
-    host = is_host(request)
     room = await node.enter(room_name, begin=host)
     name = node.presence.poster(room, name, marks_of(request), host)
     id, duplicate = await node.publish(room, event, name)

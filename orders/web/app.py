@@ -40,10 +40,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app.router.add_routes(
         [
             *pages.routes(),
-            *api.routes(),
-            *records.routes(),
-            *queued.routes(),
-            *host.routes(),
+            *_however_ended([*api.routes(), *records.routes(), *queued.routes(), *host.routes()]),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
             web.get("/host", security.become_host),
@@ -65,12 +62,18 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         lstrip_blocks=True,
     )
     # within what `setup` put around each request: a refusal may be shown as a page, too
-    app.middlewares.extend([explain_refusals, upgrade_at_root])
+    app.middlewares.extend([explain_refusals, lead_upgrades])
     app.on_shutdown.append(_say_goodbye)
     app.cleanup_ctx.append(_node)
     app.cleanup_ctx.append(bots.ending_bots)
     app.cleanup_ctx.append(socket.heart)
     return app
+
+
+def _however_ended(routes: list[web.RouteDef]) -> list[web.RouteDef]:
+    """These routes, and the same with a slash at the end."""
+    ended = [web.RouteDef(r.method, f"{r.path}/", r.handler, r.kwargs) for r in routes]
+    return [*routes, *ended]
 
 
 async def _node(app: web.Application) -> AsyncIterator[None]:
@@ -133,8 +136,11 @@ def _refusal(request: web.Request, error: OrdersError) -> web.StreamResponse:
 
 
 @web.middleware
-async def upgrade_at_root(request: web.Request, handler: security.Handler) -> web.StreamResponse:
-    """`new WebSocket('ws://localhost:8080')` works just as well as /ws."""
-    if request.path == "/" and request.headers.get("Upgrade", "").lower() == "websocket":
-        return await socket.socket(request)
+async def lead_upgrades(request: web.Request, handler: security.Handler) -> web.StreamResponse:
+    """`new WebSocket('ws://localhost:8080')` works as well as /ws; elsewhere none is answered."""
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        if request.path == "/":
+            return await socket.socket(request)
+        if request.method == "GET" and request.match_info.handler not in (socket.socket, observe):
+            return await socket.wrong_path(request)
     return await handler(request)

@@ -1,22 +1,27 @@
-"""The wire contract as AsyncAPI 3.0, made from the models that the server itself reads and writes.
+"""The wire contract as AsyncAPI 3.1, made from the models that the server itself reads and writes.
 
-`GET /asyncapi.json` answers with it, so a tool can draw the contract or generate a client.
+`GET /asyncapi.json` answers with it, so a tool can draw the contract or generate a client. Each
+message has a type and title of its own (`OrderPlaced`), and so has its data (`OrderPlacedData`):
+generated code is called after them.
 """
 
 import inspect
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from orders import __version__
-from orders.broker.messages import COMMANDS, SERVER_EVENTS
+from orders.broker.messages import BROKER, COMMANDS, SERVER_EVENTS
 from orders.broker.modes import Mode
-from orders.domain.envelope import NAME, ROOM, Event
+from orders.domain.envelope import Event
 from orders.domain.orders import OrderConfirmed, OrderPlaced, OrderRejected
 from orders.errors import Close
 from orders.settings import Settings
 from orders.web import asyncapi_feed as feed
+from orders.web.connect_options import ConnectOptions
+
+Schema = dict[str, Any]
 
 #: The events of the order workflow. A room carries any other type just as well.
 ORDER_EVENTS: dict[str, type[BaseModel]] = {
@@ -24,12 +29,6 @@ ORDER_EVENTS: dict[str, type[BaseModel]] = {
     "order_confirmed": OrderConfirmed,
     "order_rejected": OrderRejected,
 }
-#: What goes both ways, what the broker alone says, and what it alone is told.
-PASSED_ON, SAID_BY_BROKER, TOLD_TO_BROKER = (
-    tuple(ORDER_EVENTS),
-    tuple(SERVER_EVENTS),
-    tuple(COMMANDS),
-)
 
 _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
@@ -42,54 +41,29 @@ _EXAMPLE = {
     "source": "alice",
     "data": {"id": 5},
 }
-
-_QUERY: dict[str, dict[str, Any]] = {
-    "room": {"type": "string", "pattern": ROOM, "default": "main"},
-    "name": {"type": "string", "pattern": NAME, "description": "who you are; a guest without it"},
-    "types": {
-        "type": "string",
-        "default": "*",
-        "description": "comma-separated types, or prefixes with a star: order_*",
-    },
-    "after": {
-        "type": "string",
-        "description": "the id of the last event you saw, or start: first what you missed",
-    },
-    "ack": {"type": "string", "enum": ["auto", "manual"], "default": "auto"},
-    "prefetch": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 100,
-        "default": 1,
-        "description": "with ack=manual: how many unacknowledged events you may hold",
-    },
-    "echo": {"type": "boolean", "default": True, "description": "whether your own events return"},
-    "quiet": {
-        "type": "boolean",
-        "default": False,
-        "description": "true: no broker.welcome, no broker.accepted",
-    },
-    "session": {
-        "type": "string",
-        "minLength": 16,
-        "maxLength": 64,
-        "description": "a secret of your own: a new connection with it takes over the name",
-    },
+_ATTEMPT: Schema = {
+    "title": "Attempt",
+    "type": "integer",
+    "minimum": 1,
+    "readOnly": True,
+    "description": "on what is handed over from a queue: which attempt this is. With ack=manual"
+    " always, else from 2 on. One that a sender writes is dropped",
 }
 
 
+class _Untitled(GenerateJsonSchema):
+    """Schemas without a title for each field: tools would make a type of every one."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - its interface
+        return False
+
+
 def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of a server that is reached at `http://localhost:8080`, say."""
-    models: dict[str, type[BaseModel]] = {
-        "envelope": Event,
-        **ORDER_EVENTS,
-        **SERVER_EVENTS,
-        **COMMANDS,
-    }
+    """The AsyncAPI document of a server that is reached at `http://localhost:8080`, say."""
+    models: dict[str, type[BaseModel]] = {**ORDER_EVENTS, **SERVER_EVENTS, **COMMANDS}
     schemas = _schemas(models)
-    messages = {name: _message(name, model) for name, model in models.items() if name != "envelope"}
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Orders",
             "version": __version__,
@@ -109,67 +83,91 @@ def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, A
                 "address": "/ws",
                 "title": "A room",
                 "description": "What is said in a room, to be had at `/` just as well.",
-                "messages": {name: {"$ref": f"{_MESSAGES}{name}"} for name in messages},
-                "bindings": {"ws": {"method": "GET", "query": _query(), "bindingVersion": "0.1.0"}},
+                "messages": {type: {"$ref": f"{_MESSAGES}{type}"} for type in models},
+                "bindings": feed.bindings(ConnectOptions),
             },
             "observed": feed.CHANNEL,
         },
         "operations": {
             "publish": _operation(
-                "receive", "You send an event; it is stored, then dispatched.", PASSED_ON
+                "receive", "You send an event; it is stored, then dispatched.", ORDER_EVENTS
             ),
             "hear": _operation(
-                "send", "You hear the events that the room's modes give you.", PASSED_ON
+                "send", "You hear the events that the room's modes give you.", ORDER_EVENTS
             ),
-            "be told": _operation("send", "The broker speaks for itself.", SAID_BY_BROKER),
-            "tell": _operation("receive", "You tell the broker something.", TOLD_TO_BROKER),
+            "hearBroker": _operation("send", "The broker speaks for itself.", SERVER_EVENTS),
+            "command": _operation("receive", "You tell the broker something.", COMMANDS),
             "watch": feed.OPERATION,
         },
         "components": {
             "schemas": {**schemas, **feed.SCHEMAS},
-            "messages": {**messages, **feed.MESSAGES},
+            "messages": {
+                **{type: _message(type, model) for type, model in models.items()},
+                **feed.MESSAGES,
+            },
         },
     }
 
 
-def _schemas(models: dict[str, type[BaseModel]]) -> dict[str, Any]:
-    """Each model's JSON schema under the name of its event type, and whatever they refer to."""
+def title_of(type: str) -> str:
+    """What a type of event is called in generated code: `broker.welcome` → `BrokerWelcome`."""
+    return "".join(word.capitalize() for word in type.replace(".", "_").split("_"))
+
+
+def _schemas(models: dict[str, type[BaseModel]]) -> dict[str, Schema]:
+    """The envelope, each event and its data, and whatever these refer to, by their titles."""
+    envelope_and_data: list[type[BaseModel]] = [Event, *models.values()]
     named, definitions = models_json_schema(
-        [(model, "validation") for model in models.values()], ref_template=_SCHEMAS + "{model}"
+        [(model, "validation") for model in envelope_and_data],
+        ref_template=_SCHEMAS + "{model}",
+        schema_generator=_Untitled,
     )
     inner = definitions.get("$defs", {})
-    schemas = {}
-    for name, model in models.items():
+
+    def taken(model: type[BaseModel], title: str) -> Schema:
         reference: str = named[(model, "validation")]["$ref"]
-        schemas[name] = inner.pop(reference.removeprefix(_SCHEMAS))
-    for field in schemas["envelope"]["properties"].values():
+        return {**inner.pop(reference.removeprefix(_SCHEMAS)), "title": title}
+
+    envelope = taken(Event, "Envelope")
+    for field in envelope["properties"].values():
         field.pop("default", None)  # "" only says inside the server that nobody has stamped it yet
-    return {**schemas, **inner}
+    data = {f"{title_of(type)}Data": model for type, model in models.items()}
+    return {
+        "Envelope": envelope,
+        **{title_of(type): _event(type, envelope) for type in models},
+        **{title: taken(model, title) for title, model in data.items()},
+        **{title: {**schema, "title": title} for title, schema in inner.items()},
+    }
 
 
-def _message(type: str, model: type[BaseModel]) -> dict[str, Any]:
-    """A message: the envelope, with this type and this data in it."""
+def _event(type: str, envelope: Schema) -> Schema:
+    """The envelope with this type and its data in it."""
+    title = title_of(type)
+    own: Schema = {
+        "type": {"type": "string", "const": type},
+        "data": {"$ref": f"{_SCHEMAS}{title}Data"},
+    }
+    required = ["type", "data"]
+    properties = own if type in COMMANDS else {**envelope["properties"], **own}
+    if type in ORDER_EVENTS:
+        properties["attempt"] = _ATTEMPT
+    if type in SERVER_EVENTS:
+        properties["source"] = {"type": "string", "const": BROKER}
+        required = list(Event.model_fields)
+    return {"title": title, "type": "object", "required": required, "properties": properties}
+
+
+def _message(type: str, model: type[BaseModel]) -> Schema:
     return {
         "name": type,
-        "title": type,
+        "title": title_of(type),
         "summary": _first_sentence(model),
-        "payload": {
-            "allOf": [
-                {"$ref": f"{_SCHEMAS}envelope"},
-                {
-                    "type": "object",
-                    "properties": {
-                        "type": {"const": type},
-                        "data": {"$ref": f"{_SCHEMAS}{type}"},
-                    },
-                },
-            ]
-        },
+        "payload": {"$ref": f"{_SCHEMAS}{title_of(type)}"},
         **({"examples": [{"payload": _EXAMPLE}]} if type == _EXAMPLE["type"] else {}),
     }
 
 
-def _operation(action: str, summary: str, types: tuple[str, ...]) -> dict[str, Any]:
+def _operation(action: str, summary: str, types: dict[str, Any]) -> Schema:
     """An operation of the server: `receive` is what a client sends to it."""
     return {
         "action": action,
@@ -177,10 +175,6 @@ def _operation(action: str, summary: str, types: tuple[str, ...]) -> dict[str, A
         "channel": {"$ref": _CHANNEL},
         "messages": [{"$ref": f"{_CHANNEL}/messages/{type}"} for type in types],
     }
-
-
-def _query() -> dict[str, Any]:
-    return {"type": "object", "properties": _QUERY}
 
 
 def _first_sentence(model: type[BaseModel]) -> str:

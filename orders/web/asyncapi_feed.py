@@ -1,9 +1,11 @@
-"""The observers' feed in the AsyncAPI document: what `/observe/{room}` tells, kind by kind."""
+"""The observers' feed in the AsyncAPI document: what `/observe/{room}` sends, kind by kind."""
 
 from typing import Any
 
 from orders.broker.modes import Mode
 from orders.domain.envelope import ROOM
+from orders.web.observe import ObserveQuery
+from orders.web.query import Query
 
 Schema = dict[str, Any]
 
@@ -12,16 +14,18 @@ _ID: Schema = {"type": "string", "format": "uuid", "description": "the id of the
 _WORDS: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _TYPES: Schema = {"type": "array", "items": {"type": "string"}}
-_MODE: Schema = {"type": "string", "enum": list(Mode)}
+_MODE: Schema = {"title": "Mode", "type": "string", "enum": list(Mode)}
+_ACK: Schema = {"title": "AckMode", "type": "string", "enum": ["auto", "manual"]}
+_BOT: Schema = {"title": "Bot", "type": "object"}
 _MODES: Schema = {"type": "object", "additionalProperties": _MODE}
 
 #: What a record of each kind has beside `kind` and `at`.
 KINDS: dict[str, dict[str, Schema]] = {
-    "event": {"mode": _MODE, "event": {"$ref": "#/components/schemas/envelope"}},
+    "event": {"mode": _MODE, "event": {"$ref": "#/components/schemas/Envelope"}},
     "joined": {
         "name": _NAME,
         "types": _TYPES,
-        "ack": {"type": "string", "enum": ["auto", "manual"]},
+        "ack": _ACK,
         "echo": {"type": "boolean"},
         "after": {"type": "boolean", "description": "whether it asked for what it missed"},
         "was": {"type": ["string", "null"], "description": "its name before"},
@@ -43,46 +47,80 @@ KINDS: dict[str, dict[str, Schema]] = {
     "retried": {"event": _ID},
     "discarded": {"event": _ID},
     "reset": {},
-    "bots": {"bots": {"type": "array", "items": {"type": "object"}}},
+    "muted": {"name": _NAME, "lifted": {"type": "boolean"}},
+    "kicked": {"name": _NAME, "lifted": {"type": "boolean"}},
+    "locked": {"locked": {"type": "boolean"}},
+    "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
 }
 
 
 def _record(kind: str, fields: dict[str, Schema]) -> Schema:
     at = {"type": "integer", "description": "epoch milliseconds, by the server's clock"}
-    told = {"kind": {"const": kind}, **fields}
-    # A reset is told without a time, for nothing of the new beginning has happened yet.
+    # A reset has no time, for nothing of the new beginning has happened yet.
     needed = ["kind", *fields] if kind == "reset" else ["kind", "at", *fields]
-    return {"type": "object", "required": needed, "properties": {**told, "at": at}}
+    return {
+        "title": f"{kind.capitalize()}Record",
+        "type": "object",
+        "required": needed,
+        "properties": {"kind": {"type": "string", "const": kind}, **fields, "at": at},
+    }
 
 
 SCHEMAS: dict[str, Schema] = {
-    "record": {"oneOf": [_record(kind, fields) for kind, fields in KINDS.items()]}
+    "Record": {
+        "title": "Record",
+        "oneOf": [{"$ref": f"#/components/schemas/{kind.capitalize()}Record"} for kind in KINDS],
+    },
+    **{f"{kind.capitalize()}Record": _record(kind, fields) for kind, fields in KINDS.items()},
 }
 
 MESSAGES: dict[str, Schema] = {
     "snapshot": {
-        "title": "The room as it stands",
-        "summary": "Comes first; the same as GET /api/rooms/{room}.",
+        "name": "snapshot",
+        "title": "Snapshot",
+        "summary": "The room as it stands. Comes first; the same as GET /api/rooms/{room}.",
         "payload": {
+            "title": "Snapshot",
             "type": "object",
             "required": ["snapshot"],
-            "properties": {"snapshot": {"type": "object"}},
+            "properties": {"snapshot": {"title": "RoomState", "type": "object"}},
         },
     },
     "records": {
-        "title": "What happened since",
-        "summary": "In the order of the journal, at most 20 batches a second.",
+        "name": "records",
+        "title": "Records",
+        "summary": "What happened since, in the order of the journal, at most 20 batches a second.",
         "payload": {
+            "title": "Records",
             "type": "object",
             "required": ["records", "skipped"],
             "properties": {
-                "records": {"type": "array", "items": {"$ref": "#/components/schemas/record"}},
+                "records": {"type": "array", "items": {"$ref": "#/components/schemas/Record"}},
                 "skipped": {**_COUNT, "description": "left out, for the observer was behind"},
             },
         },
     },
 }
+
+
+def bindings(query: type[Query]) -> Schema:
+    """What an upgrade may have in its query."""
+    properties = {
+        name: _given(field) for name, field in query.model_json_schema()["properties"].items()
+    }
+    schema = {"type": "object", "properties": properties}
+    return {"ws": {"method": "GET", "query": schema, "bindingVersion": "0.1.0"}}
+
+
+def _given(field: Schema) -> Schema:
+    """The schema of a parameter that is there: null only stands for one that is not."""
+    kinds = [kind for kind in field.pop("anyOf", []) if kind != {"type": "null"}]
+    if field.get("default", ...) is None:
+        del field["default"]
+    del field["title"]
+    return {**field, **kinds[0]} if kinds else field
+
 
 CHANNEL: Schema = {
     "address": "/observe/{room}",
@@ -90,18 +128,7 @@ CHANNEL: Schema = {
     "description": "An observer is no participant: nobody notices it, and it receives nothing.",
     "parameters": {"room": {"description": f"the room's name: {ROOM}"}},
     "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in MESSAGES},
-    "bindings": {
-        "ws": {
-            "method": "GET",
-            "query": {
-                "type": "object",
-                "properties": {
-                    "after": {"type": "string", "description": "an event's id, or start"}
-                },
-            },
-            "bindingVersion": "0.1.0",
-        }
-    },
+    "bindings": bindings(ObserveQuery),
 }
 
 OPERATION: Schema = {

@@ -13,6 +13,7 @@ from orders.server import Node
 from orders.web.api import answer, snapshot
 from orders.web.bots import BOTS, own_url
 from orders.web.keys import NODE
+from orders.web.query import Query
 from orders.web.security import check_host
 
 
@@ -33,6 +34,7 @@ def routes() -> list[web.RouteDef]:
 async def _hosted(request: web.Request) -> tuple[Node, Room]:
     """The room of the address, begun if there is none; only for the host."""
     check_host(request)
+    Query.read(request.query)
     name = request.match_info["room"]
     if not is_room(name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")

@@ -11,18 +11,19 @@ from typing import Any
 
 import structlog
 from aiohttp import WSMsgType, web
+from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import now_ms
-from orders.domain.envelope import is_uuid
-from orders.errors import Close, OrdersError, StorageFailed, WrongParameter
+from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
 from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
+from orders.web.query import PLACE, Query
 from orders.web.security import check_stranger
 from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_and_close
 
@@ -35,6 +36,12 @@ SLOW_PART = 8  # slow: more than this part of what may wait unread does
 FAR_BEHIND = 5_000  # records; an observer that is further behind gets a number instead
 
 
+class ObserveQuery(Query):
+    """From where on an observer wants to know."""
+
+    after: str | None = Field(None, pattern=PLACE, description="the id of an event, or start")
+
+
 async def observe(request: web.Request) -> web.StreamResponse:
     """A room's records, as they come, from `after` on."""
     check_upgrade(request)
@@ -44,7 +51,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
     feed = None
     try:
         room = await node.enter(request.match_info["room"])
-        position = await _position(node, room, request.query.get("after"))
+        position = await _position(node, room, ObserveQuery.read(request.query).after)
         feed = asyncio.create_task(_feed(request.app, room, position, connection))
         feed.add_done_callback(partial(_feed_ended, connection))
         while True:
@@ -77,10 +84,6 @@ async def _position(node: Node, room: Room, after: str | None) -> int:
         return room.state.head
     if after == "start":
         return 0
-    if not is_uuid(after):
-        raise WrongParameter(
-            "wrong_parameter", f"`after` is {after[:64]!r}; it must be an event's id, or start."
-        )
     found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
     return found.position if found else room.state.head
 

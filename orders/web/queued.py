@@ -12,6 +12,7 @@ from orders.broker.queue import State
 from orders.broker.records import Kind
 from orders.clock import monotonic, now_ms
 from orders.web.api import answer, room_named
+from orders.web.query import Query
 
 MOST_QUEUED = 100  # of each state, oldest first
 MOST_PARKED = 500
@@ -27,6 +28,7 @@ async def get_queue(request: web.Request) -> web.Response:
     `left` is how many seconds of the lease are left to who holds it, else null; `at` is the
     broker's clock in epoch milliseconds.
     """
+    Query.read(request.query)
     node, room = await room_named(request)
     now = monotonic()
     told: list[dict[str, Any]] = []

@@ -7,19 +7,31 @@ A place in the journal is outside the id of an event and how many records lie be
 from typing import Any
 
 from aiohttp import web
+from pydantic import Field
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.broker.room_state import presence, state_at
 from orders.domain.envelope import id_text
-from orders.errors import NotFound, Refused
+from orders.errors import NotFound
 from orders.server import Node
 from orders.web.api import answer, record_named, room_named
 from orders.web.observe import told
+from orders.web.query import Query
 
 MOST = 1000
 MOST_LATEST = 100_000
 START = "start"
+
+
+class RecordsQuery(Query):
+    """A page of the journal; `after` is a place, see above."""
+
+    after: str = START
+    limit: int = Field(500, ge=1, le=MOST, description=f"a number from 1 to {MOST}")
+    latest: int | None = Field(
+        None, ge=1, le=MOST_LATEST, description=f"a number from 1 to {MOST_LATEST}"
+    )
 
 
 def routes() -> list[web.RouteDef]:
@@ -33,19 +45,18 @@ async def get_records(request: web.Request) -> web.Response:
     answer has `standing`, too: who was in the room before the first of them; and `earlier`,
     whether anything had happened before.
     """
+    query = RecordsQuery.read(request.query)
     node, room = await room_named(request)
-    query = request.query
-    limit = _number(query, "limit", 500, MOST)
     more: dict[str, Any] = {}
-    if "latest" in query:
-        base, begins = START, max(0, room.state.head - _number(query, "latest", MOST, MOST_LATEST))
+    if query.latest is not None:
+        base, begins = START, max(0, room.state.head - query.latest)
         position = begins
         more["earlier"] = position > 0
         controls = await node.engine.controls(room.name, -1) if position else []
         more["standing"] = presence(state_at(room.name, controls, position))
     else:
-        base, begins, position = await _place(node, room, query.get("after", START))
-    records = await node.engine.read(room.name, position, limit)
+        base, begins, position = await _place(node, room, query.after)
+    records = await node.engine.read(room.name, position, query.limit)
     for record in records:
         position = record.position
         if record.kind is Kind.EVENT:
@@ -79,13 +90,3 @@ async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
             f"{place[:64]!r} is no place in room {room.name} (any more): begin with after=start.",
         )
     return base, begins, begins + count
-
-
-def _number(query: Any, name: str, default: int, most: int) -> int:
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= most):
-        raise Refused(
-            "wrong_parameter",
-            f"`{name}` is {text[:20]!r}; it must be a number from 1 to {most}, such as {default}.",
-        )
-    return int(text)

@@ -181,7 +181,7 @@ async def test_the_asyncapi_document_names_this_server(
 ) -> None:
     async with http.get(f"{server.url}/asyncapi.json") as answer:
         api = await answer.json()
-    assert api["asyncapi"] == "3.0.0"
+    assert api["asyncapi"] == "3.1.0"
     (here,) = api["servers"].values()
     assert here["host"] == f"localhost:{server.port}"
 

@@ -187,8 +187,8 @@ UPGRADES: dict[str, tuple[bytes, int]] = {
         request(Origin="http://localhost.evil.example"),
         403,
     ),
-    "with an unknown subprotocol": (request(Sec_WebSocket_Protocol="mqtt"), 400),
-    "with a subprotocol of no known bytes": (request(Sec_WebSocket_Protocol="\xff"), 400),
+    "with an unknown subprotocol": (request(Sec_WebSocket_Protocol="mqtt"), 101),
+    "with a subprotocol of no known bytes": (request(Sec_WebSocket_Protocol="\xff"), 101),
     "with a body": (request(b"hello", Content_Length="5"), 400),
     "with a body of two lengths": (
         request(Content_Length="5", Transfer_Encoding="chunked"),

@@ -78,7 +78,7 @@ BAD_MESSAGES = {
     "subscribe to a number": (event(type="broker.subscribe", data={"types": 5}), "wrong_command"),
     "subscribe to no pattern": (
         event(type="broker.subscribe", data={"types": ["Order Placed"]}),
-        "wrong_command",
+        "wrong_types",
     ),
     "ack nothing": (event(type="broker.ack", data={}), "wrong_command"),
     "ack what is not held": (event(type="broker.ack", data={"event": ID}), "not_held"),

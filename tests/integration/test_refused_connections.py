@@ -48,10 +48,118 @@ async def test_a_wrong_parameter_is_explained_after_the_handshake_and_closed_wit
         assert plain.status == 400
 
 
-async def test_nobody_may_be_called_broker(server: Any, connect: Connect) -> None:
-    wire = await connect(server, name="broker")
+MISSPELT = {"nmae": "name", "Room": "room", "type": "types", "prefetsh": "prefetch"}
+
+
+@pytest.mark.parametrize("parameter", MISSPELT)
+async def test_an_unknown_parameter_is_refused_and_the_one_that_was_meant_is_named(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, parameter: str
+) -> None:
+    wire = await connect(server, **{parameter: "bob"})
     assert await wire.close_code() == 4005
-    assert "`broker`" in wire.heard[0]["data"]["message"]
+    (error,) = wire.heard
+    assert error["data"]["code"] == "wrong_parameter"
+    assert f"did you mean `{MISSPELT[parameter]}`?" in error["data"]["message"]
+    async with http.get(f"{server.url}/ws", params={parameter: "bob"}) as plain:
+        assert plain.status == 400
+        assert (await plain.json())["error"] == {
+            key: error["data"][key] for key in ("code", "message")
+        }
+
+
+@pytest.mark.parametrize(
+    ("types", "named"), [("order-placed", "order_placed"), ("*_placed", "*_placed")]
+)
+async def test_a_wrong_pattern_is_named_in_the_address_as_in_a_command(
+    server: Any, connect: Connect, types: str, named: str
+) -> None:
+    wire = await connect(server, types=f"tick, {types}")
+    assert await wire.close_code() == 4005
+    (error,) = wire.heard
+    alice = await connect(server, name="alice")
+    await alice.send({"type": "broker.subscribe", "data": {"types": ["tick", types]}})
+    assert (await alice.expect("broker.error"))["data"] == error["data"]
+    assert error["data"]["code"] == "wrong_types"
+    assert named in error["data"]["message"]
+
+
+async def test_types_may_have_spaces_between_them(server: Any, connect: Connect) -> None:
+    wire = await connect(server, types="order_*, tick ,")
+    welcome = await wire.expect("broker.welcome")
+    assert welcome["data"]["types"] == ["order_*", "tick"]
+
+
+@pytest.mark.settings(lan=True)
+@pytest.mark.parametrize("name", ["broker", "Host", "teacher"])
+async def test_a_reserved_name_is_refused_to_all_but_the_host(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, name: str
+) -> None:
+    wire = await connect(server, name=name)
+    assert await wire.close_code() == 4005
+    assert [e["data"]["code"] for e in wire.heard] == ["name_reserved"]
+    guest = await connect(server)
+    await guest.send(event(source=name))
+    await guest.expect("broker.error", code="name_reserved")
+    url = f"{server.url}/api/rooms/main/events?name={name}"
+    async with http.post(url, data=event()) as answer:
+        assert (await answer.json())["error"]["code"] == "name_reserved"
+    headers = {"Authorization": f"Bearer {server.token}"}
+    async with http.post(url, data=event(), headers=headers) as answer:
+        assert answer.status == (400 if name == "broker" else 201)
+
+
+@pytest.mark.parametrize("name", ["Zoë", "岸本", "นที", "..."])
+async def test_a_name_is_of_letters_of_any_language_and_not_only_dots(
+    server: Any, connect: Connect, name: str
+) -> None:
+    wire = await connect(server, name=name)
+    if name == "...":
+        assert await wire.close_code() == 4005
+        return
+    await wire.expect("broker.welcome", name=name)
+    await wire.send(event(source=name))
+    await wire.expect("order_placed")
+
+
+@pytest.mark.parametrize("path", ["/socket", "/ws/", "/customer", "/socket.io/", "/api/rooms/main"])
+async def test_an_upgrade_where_no_websocket_is_says_so_after_the_handshake(
+    server: Any, connect: Connect, path: str
+) -> None:
+    wire = await connect(server, path=path, EIO="4", transport="websocket")
+    assert await wire.close_code() == 4005
+    (error,) = wire.heard
+    assert error["data"]["code"] == "wrong_path"
+    assert f"ws://localhost:{server.port}/ws" in error["data"]["message"]
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/orders", "/dead-letters", "/records", "/queue"])
+async def test_an_address_of_the_api_may_end_in_a_slash_and_refuses_unknown_parameters(
+    server: Any, http: aiohttp.ClientSession, path: str
+) -> None:
+    address = f"{server.url}/api/rooms/main{path}"
+    async with http.get(address) as plain, http.get(f"{address}/") as with_slash:
+        assert (plain.status, with_slash.status) == (200, 200)
+    async with http.get(f"{address}?lmit=5") as answer:
+        assert answer.status == 400
+        assert "`lmit`" in (await answer.json())["error"]["message"].replace('"', "`")
+
+
+async def test_a_message_of_exactly_the_largest_size_is_taken(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve() as server:
+        alice = await connect(server, name="alice")
+        text = event(data={"text": ""})
+        text = event(data={"text": "x" * (65_536 - len(text))})
+        assert len(text) == 65_536
+        await alice.send(text)
+        await alice.expect("broker.accepted")
+        async with http.post(f"{server.url}/api/rooms/main/events", data=text) as answer:
+            assert answer.status == 201
+        await alice.send(f"{text} ")
+        assert await alice.close_code() == 1009
+        async with http.post(f"{server.url}/api/rooms/main/events", data=f"{text} ") as answer:
+            assert answer.status == 413
 
 
 async def test_an_after_that_the_room_does_not_have_is_an_error_event_and_then_live(
@@ -63,16 +171,15 @@ async def test_an_after_that_the_room_does_not_have_is_an_error_event_and_then_l
     await alice.expect("order_placed")
 
 
-async def test_only_unknown_subprotocols_get_400_and_ours_is_answered(
-    server: Any, http: aiohttp.ClientSession
+@pytest.mark.parametrize("offered", [["mqtt", "stomp"], ["cloudevents.json"], ["\xff"]])
+async def test_who_offers_only_unknown_subprotocols_comes_in_without_one_and_ours_is_answered(
+    server: Any, http: aiohttp.ClientSession, offered: list[str]
 ) -> None:
     url = URL(server.url).with_scheme("ws") / "ws"
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await http.ws_connect(url, protocols=["mqtt", "stomp"])
-    assert refused.value.status == 400
-    ws = await http.ws_connect(url, protocols=["mqtt", "orders.v1"])
-    assert ws.protocol == "orders.v1"
-    await Wire(ws).expect("broker.welcome")
+    for protocols, answered in ((offered, None), ([*offered, "orders.v1"], "orders.v1")):
+        ws = await http.ws_connect(url, protocols=protocols)
+        assert ws.protocol == answered
+        await Wire(ws).expect("broker.welcome")
 
 
 @pytest.mark.parametrize("path", ["/ws", "/", "/observe/main"])

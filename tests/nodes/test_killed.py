@@ -3,6 +3,7 @@
 Leases are longer here than a test waits for anything: it is the node that is missed.
 """
 
+import asyncio
 from pathlib import Path
 
 from tests.conftest import Connect
@@ -19,7 +20,7 @@ from tests.nodes.conftest import (
     say_all,
 )
 from tests.rooms import Room
-from tests.wire import until
+from tests.wire import Wire, until
 
 QUEUE: dict[str, str | None] = {"*": "pubsub", "work": "queue"}
 SESSION = "a-secret-of-alice-alone"
@@ -66,6 +67,57 @@ async def test_of_a_node_killed_with_9_the_others_take_over_names_and_work(
             return ("left", "bob") in [(one["kind"], one.get("name")) for one in records]
 
         await until(is_told, "the journal says that bob left")
+
+
+async def test_what_a_killed_node_held_is_handed_over_once_more_and_no_more_than_that(
+    start_node: StartNode, come: Come, rooms: Rooms
+) -> None:
+    """Its work takes longer than a node that is gone is missed for: nobody gives it back twice."""
+    one, two, three = (start_node("--lease", "300") for _ in range(3))
+    all_rooms = rooms([two, three])
+    await all_rooms[0].set_modes(QUEUE)
+    alice = await come(two, name="alice", types="none")
+    bob = await come(one, name="bob", types="work", ack="manual", prefetch=10)
+    events = await say_all(alice, 10, "work")
+    await hears(bob, 10, "work")
+    for room in all_rooms:
+        for event in events:
+            await is_tried(room, event, 1)
+    workers = [
+        await come(node, name=name, types="work", ack="manual", prefetch=10)
+        for node, name in ((two, "carol"), (three, "dave"))
+    ]
+    one.kill()
+
+    async def finish(worker: Wire, event: str) -> None:
+        await asyncio.sleep(3)  # that is how long the work takes
+        await ack(worker, event)
+
+    async def take_all(worker: Wire) -> None:
+        async with asyncio.TaskGroup() as working:
+            while (event := await worker.next())["type"] == "work":
+                working.create_task(finish(worker, event["id"]))
+
+    working = [asyncio.create_task(take_all(worker)) for worker in workers]
+    for room in all_rooms:
+        settled = {"ready": 0, "in_flight": 0, "dead": 0}
+        await become(room, "", "all is done", queues={"work": settled})
+    for worker in workers:
+        await worker.send("fence")
+    await asyncio.gather(*working)
+    for worker in workers:
+        codes = [error["data"]["code"] for error in worker.of_type("broker.error")]
+        assert codes == ["malformed_json"], "every ack counts"
+    handed = [event for worker in workers for event in worker.of_type("work")]
+    assert sorted(ids(handed)) == sorted(events), "each was handed over once more"
+    assert {event["attempt"] for event in handed} == {2}
+    for room in all_rooms:
+        there = (await room.get())["participants"]
+        assert {one["name"]: one["in_flight"] for one in there} == {
+            "alice": 0,
+            "carol": 0,
+            "dave": 0,
+        }
 
 
 async def test_of_a_node_that_is_told_to_end_all_is_known_at_once(

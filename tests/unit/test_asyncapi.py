@@ -1,20 +1,26 @@
 """The AsyncAPI document: valid by the standard's own schema, and true to the models."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError, validators
+from pydantic import Field, TypeAdapter
 
-from orders.broker.messages import COMMANDS, SERVER_EVENTS, Accepted, say
+from orders.broker.messages import COMMANDS, NOTICE_CODES, SERVER_EVENTS, Accepted, Error, say
 from orders.broker.records import Kind, Record, control
+from orders.errors import CODES
 from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS, document
 from orders.web.asyncapi_feed import KINDS, MESSAGES
+from orders.web.connect_options import ConnectOptions
 from orders.web.observe import told
 
-SCHEMA = Path(__file__).parents[1] / "data" / "asyncapi" / "schema-3.0.0.json"
+SCHEMA = Path(__file__).parents[1] / "data" / "asyncapi" / "schema-3.1.0.json"
+FEED = {message["title"] for message in MESSAGES.values()}
 ALICE: dict[str, Any] = {
     "id": "69688550-5be2-41e4-a057-b9da2d59eb03",
     "type": "order_placed",
@@ -29,13 +35,24 @@ def api() -> dict[str, Any]:
     return document(Settings(), "localhost:8080")
 
 
-def validator_of(api: dict[str, Any], type: str) -> Draft202012Validator:
+def matches(_: Any, pattern: str, value: object, __: Any) -> Iterator[ValidationError]:
+    """`pattern`, with classes such as \\p{L} as JSON Schema has them: Python's `re` has none."""
+    if isinstance(value, str):
+        text = TypeAdapter(Annotated[str, Field(pattern=pattern)]).validator
+        if not text.isinstance_python(value):
+            yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+Validator = validators.extend(Draft202012Validator, {"pattern": matches})  # type: ignore[no-untyped-call]
+
+
+def validator_of(api: dict[str, Any], type: str) -> Any:
     """Validates what is sent as this type, as a tool that reads the document would."""
     reference = f"#/components/messages/{type}/payload"
-    return Draft202012Validator({"$ref": reference, "components": api["components"]})
+    return Validator({"$ref": reference, "components": api["components"]})
 
 
-def test_it_is_valid_asyncapi_3(api: dict[str, Any]) -> None:
+def test_it_is_valid_asyncapi_3_1(api: dict[str, Any]) -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     errors = [
         e.message[:200] for e in Draft7Validator(schema).iter_errors(json.loads(json.dumps(api)))
@@ -71,6 +88,47 @@ def test_no_reference_in_it_leads_nowhere(api: dict[str, Any]) -> None:
         place: Any = api
         for part in reference.removeprefix("#/").split("/"):
             place = place[part]
+
+
+def test_each_message_and_its_data_have_a_title_of_their_own_by_which_code_is_named(
+    api: dict[str, Any],
+) -> None:
+    schemas = api["components"]["schemas"]
+    assert {name: schema["title"] for name, schema in schemas.items()} == {
+        name: name for name in schemas
+    }
+    titles = [message["title"] for message in api["components"]["messages"].values()]
+    assert len(titles) == len(set(titles))
+    assert {"OrderPlaced", "BrokerWelcome", "BrokerAck"} <= set(titles) <= {*schemas, *FEED}
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]+", title) for title in [*titles, *schemas])
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", name) for name in api["operations"])
+
+
+def test_each_code_and_the_attempt_stand_in_it(api: dict[str, Any]) -> None:
+    schemas = api["components"]["schemas"]
+    assert schemas["BrokerErrorData"]["properties"]["code"]["enum"] == list(CODES)
+    assert schemas["BrokerNoticeData"]["properties"]["code"]["enum"] == list(NOTICE_CODES)
+    order = validator_of(api, "order_placed")
+    assert order.is_valid({**ALICE, "attempt": 2})
+    assert not order.is_valid({**ALICE, "attempt": 0})
+    said = json.loads(say(Error(code="not_held", message="…"), now=1, id=ALICE["id"]))
+    assert validator_of(api, "broker.error").is_valid(said)
+    said["data"]["code"] = "unheard_of"
+    assert not validator_of(api, "broker.error").is_valid(said)
+
+
+def test_its_query_is_the_one_that_is_read(api: dict[str, Any]) -> None:
+    query = api["channels"]["room"]["bindings"]["ws"]["query"]["properties"]
+    assert set(query) == set(ConnectOptions.model_fields)
+    assert query["prefetch"]["maximum"] == 100
+    assert query["ack"]["enum"] == ["auto", "manual"]
+    assert all(parameter["type"] for parameter in query.values())
+
+
+def test_a_command_needs_only_its_type_and_data(api: dict[str, Any]) -> None:
+    ack = {"type": "broker.ack", "data": {"event": ALICE["id"]}}
+    assert validator_of(api, "broker.ack").is_valid(ack)
+    assert not validator_of(api, "broker.ack").is_valid({**ack, "data": {}})
 
 
 def test_it_admits_the_order_of_the_lesson_and_not_one_with_a_number_for_created(
@@ -109,13 +167,18 @@ DONE: dict[Kind, dict[str, Any]] = {
     Kind.DEAD: {"event": ALICE["id"], "attempts": 5, "reason": "busy"},
     Kind.RETRIED: {"event": ALICE["id"]},
     Kind.DISCARDED: {"event": ALICE["id"]},
+    Kind.MUTED: {"name": "bob", "marks": [], "lifted": False},
+    Kind.KICKED: {"name": "bob", "marks": [], "lifted": True},
+    Kind.LOCKED: {"locked": True, "admitted": []},
 }
 
 
 def test_what_an_observer_hears_is_what_it_documents_kind_by_kind(api: dict[str, Any]) -> None:
     assert set(Kind) <= set(KINDS)
     batch = validator_of(api, "records")
-    event = Record("main", Kind.EVENT, 1000, json.dumps(ALICE).encode(), mode="relay")
+    event = Record(
+        room="main", kind=Kind.EVENT, at=1000, body=json.dumps(ALICE).encode(), mode="relay"
+    )
     records = [event, *(control("main", kind, 1000, **data) for kind, data in DONE.items())]
     assert {record.kind for record in records} == set(Kind) - {Kind.RESET}
     for record in records:

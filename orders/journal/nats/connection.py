@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import ssl
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from pydantic_core import from_json, to_json
 
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.nats.failures import FULL, Rejected, unavailable
+from orders.journal.nats.subjects import EXPECTED
 
 log = structlog.get_logger()
 
@@ -161,11 +162,6 @@ class NatsConnection:
         except NatsError:
             log.debug("not said", subject=subject)
 
-    async def ask(self, subject: str, body: bytes = b"") -> None:
-        """Say something, and wait until it was heard, if it is."""
-        with contextlib.suppress(NatsError, TimeoutError):
-            await self.nc.request(subject, body, self.patience)
-
     async def finish(self) -> None:
         """Wait for what is being done beside."""
         if self._tasks:
@@ -192,23 +188,40 @@ class NatsConnection:
                 task.result()
 
     async def store(self, messages: Sequence[Message]) -> list[int | Rejected | None]:
-        """Publish into streams, all at once: of each its sequence, why not, or None if unknown."""
+        """Publish into streams, all at once: of each its sequence, why not, or None if unknown.
+
+        A message with an expectation is published again if no answer comes: twice does no harm.
+        """
+        if not messages:
+            return []
         answers: list[int | Rejected | None] = [None] * len(messages)
-        missing, done = len(messages), asyncio.Event()
+        missing = dict.fromkeys(range(len(messages)))
+        again: list[int] = []
+        done = asyncio.Event()
 
         def answered(number: int, message: Msg) -> None:
-            nonlocal missing
-            if answers[number] is None and (answer := _stored(message)) is not None:
+            if number in missing and (answer := _stored(message)) is not None:
+                if isinstance(answer, Rejected):
+                    answer.sent_twice = number in again
                 answers[number] = answer
-                missing -= 1
+                del missing[number]
                 if not missing:
                     done.set()
+
+        async def publish(numbers: Iterable[int]) -> None:
+            for number in numbers:
+                subject, body, headers = messages[number]
+                await self.nc.publish(subject, body, replies[number], headers)
 
         replies = [self._route(partial(answered, number)) for number in range(len(messages))]
         try:
             async with asyncio.timeout(self.patience):
-                for (subject, body, headers), reply in zip(messages, replies, strict=True):
-                    await self.nc.publish(subject, body, reply, headers)
+                await publish(range(len(messages)))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.patience / 2):
+                        await done.wait()
+                again += [number for number in missing if EXPECTED in messages[number][2]]
+                await publish(again)
                 await done.wait()
         except (TimeoutError, NatsError):
             pass  # those without an answer have none
@@ -240,12 +253,6 @@ class NatsConnection:
             raise
         except (NatsError, TimeoutError):
             raise unavailable() from None
-
-    async def drain(self, subscription: Subscription) -> None:
-        """Hear what is on its way, and then no more of it."""
-        with contextlib.suppress(NatsError, TimeoutError):
-            async with asyncio.timeout(self.patience):
-                await subscription.drain()  # type: ignore[no-untyped-call]
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 

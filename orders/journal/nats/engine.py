@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -12,39 +11,28 @@ from nats.errors import Error as NatsError
 
 from orders.broker.modes import matches
 from orders.broker.queue import Entry
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, token
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.base import Answer, NodeCallbacks, Outcome
+from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
-from orders.journal.nats.connection import Message, NatsConnection
-from orders.journal.nats.failures import (
-    SEALED,
-    TAKEN,
-    Rejected,
-    failure,
-    stream_lost,
-    too_large,
-    unavailable,
-    why,
-)
+from orders.journal.nats.appending import Appending
+from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.failures import Rejected, stream_lost, why
 from orders.journal.nats.membership import Membership
-from orders.journal.nats.reading import Reading
 from orders.journal.nats.room import FollowedRoom
-from orders.journal.nats.rooms import POLL, RETRY_DELAY, Rooms
+from orders.journal.nats.rooms import RETRY_DELAY, Rooms
 
 log = structlog.get_logger()
 
 TICK = 0.5
-MOST_OWN = 50_000  # records of ours that may arrive yet
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
 STEAL_AFTER = 0.02  # seconds after which a node takes from the share of another
 SHARES_HOLD = 0.5  # seconds for which it is remembered which nodes have workers
-HEADERS = 1024  # bytes that a record's headers may take
 
 
-class NatsEngine(Reading):
+class NatsEngine(Appending):
     """An engine (see `base.Engine`) whose journal any number of nodes share.
 
     `synced`: whether the servers sync every write to disk (`sync_interval: always`), which they
@@ -65,14 +53,13 @@ class NatsEngine(Reading):
         ca: str | None = None,
         patience: float = 4.0,
     ) -> None:
+        super().__init__()
         self.durable = synced
         self.node = token(9).replace("_", "a").replace("-", "b").lower()
         self._replicas = replicas
         self._connection = NatsConnection(addresses, creds, ca, patience)
         self._rooms = Rooms(self._connection, self.node, replicas, self._mine, self._has_arrived)
         self._arrived: list[Record] = []
-        self._numbers = itertools.count(1)
-        self._own: dict[int, Record] = {}  # appended here, and not arrived yet
         self._shares: dict[tuple[str, str], tuple[float, list[str]]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._closing = False
@@ -142,152 +129,15 @@ class NatsEngine(Reading):
     async def forget(self, room: str) -> None:
         await self._rooms.leave(room)  # somebody may just be coming to another node
 
-    def _mine(self, node: str, number: int) -> Record | None:
-        return self._own.pop(number, None) if node == self.node else None
-
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append(record)
         self.callbacks.wake()
-        if record.kind is Kind.LEFT:
+        if record.kind is Kind.LEFT and not record.node:
             self._connection.spawn(self._free(room.name, record))
 
     def arrived(self) -> list[Record]:
         arrived, self._arrived = self._arrived, []
         return arrived
-
-    # ── writing ─────────────────────────────────────────────────────────────────────────────
-
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
-        answers: list[Answer] = []
-        waiting: list[Record] = []
-        for record in records:
-            if record.kind is Kind.RESET:
-                answers += await self._store(waiting)
-                answers.append(await self._reset(record))
-                waiting = []
-            else:
-                waiting.append(record)
-        return answers + await self._store(waiting)
-
-    async def _store(self, records: list[Record]) -> list[Answer]:
-        """Publish all at once; JetStream answers for each."""
-        if not records:
-            return []
-        try:
-            for name in {record.room: None for record in records}:
-                if name not in self._rooms.here:
-                    await self.enter(name, begin=True)
-        except StorageFailed as failed:
-            return [failed] * len(records)
-        most = self._connection.nc.max_payload - HEADERS
-        fitting = [record for record in records if len(record.body) <= most]
-        rooms = {record.room: self._rooms.here[record.room] for record in fitting}
-        numbers = list(itertools.islice(self._numbers, len(fitting)))
-        self._own.update(zip(numbers, fitting, strict=True))
-        for number in list(itertools.islice(self._own, max(0, len(self._own) - MOST_OWN))):
-            del self._own[number]
-        replies = await self._connection.store(
-            [
-                self._message(record, number, rooms[record.room])
-                for record, number in zip(fitting, numbers, strict=True)
-            ]
-        )
-        answers = {
-            record: await self._answer(record, number, reply, rooms[record.room])
-            for record, number, reply in zip(fitting, numbers, replies, strict=True)
-        }
-        for record in records:
-            if record.kind is Kind.JOINED and record.data["was"] is not None:
-                self._connection.spawn(self._keep_name(record))
-        return [answers.get(record) or too_large(most) for record in records]
-
-    def _message(self, record: Record, number: int, room: FollowedRoom) -> Message:
-        headers = {subjects.HEADER: subjects.header(record, self.node, number)}
-        if record.kind is Kind.EVENT:
-            headers[subjects.EXPECTED] = "0"
-        elif record.expected is not None and record.kind in QUEUE_KINDS:
-            headers[subjects.EXPECTED] = str(record.expected)
-        return subjects.subject(record, room.epoch), record.body, headers
-
-    async def _answer(
-        self, record: Record, number: int, reply: int | Rejected | None, room: FollowedRoom
-    ) -> Answer:
-        """What a reply means. One that was lost is asked for again, where that is harmless."""
-        if reply is None and record.expected is not None and number in self._own:
-            (reply,) = await self._connection.store([self._message(record, number, room)])
-            if isinstance(reply, Rejected) and reply.code in TAKEN:
-                reply = await self._was_first(record, number, room) or reply
-        if isinstance(reply, int):
-            record.position = reply
-            return reply
-        if number not in self._own:
-            return record.position  # the answer was lost, but the record has arrived
-        if reply is None:
-            # Should it be stored all the same, it arrives as ours.
-            return await self._why_silent(room)
-        del self._own[number]
-        try:
-            if reply.code in TAKEN:
-                is_event = record.kind is Kind.EVENT
-                return await self._compare(record) if is_event else Outcome.CONFLICT
-            if reply.code == SEALED:
-                await self._until_over(room)
-                return (await self._store([record]))[0]
-        except StorageFailed as failed:
-            return failed
-        return failure(reply)
-
-    async def _was_first(self, record: Record, number: int, room: FollowedRoom) -> int | None:
-        """The position of a record that was stored, though its answer was lost."""
-        try:
-            found = await self._connection.last(room.stream, subjects.subject(record, room.epoch))
-        except StorageFailed:
-            return None
-        if found is None:
-            return None
-        message, position = found
-        ours = (message.headers or {}).get(subjects.HEADER, "").split(" ")[7:9]
-        return position if ours == [self.node, str(number)] else None
-
-    async def _why_silent(self, room: FollowedRoom) -> StorageFailed:
-        """Why nobody answered for a stream."""
-        try:
-            await self._connection.api(f"STREAM.INFO.{room.stream}", patience=1.0)
-        except Rejected:
-            return stream_lost(room.stream)
-        except StorageFailed:
-            pass
-        return unavailable()
-
-    async def _compare(self, record: Record) -> Answer:
-        """The id is in the room: is it the same event again?"""
-        there = await self.find(record.room, record.key)
-        if there is None:
-            return unavailable()
-        same = record.parsed().says_the_same(there.parsed())
-        return Outcome.DUPLICATE if same else Outcome.CONFLICT
-
-    async def _reset(self, record: Record) -> Answer:
-        """Store the end of an epoch, and wait until the next has begun."""
-        try:
-            await self.enter(record.room, begin=True)
-            room = self._rooms.here[record.room]
-            await self._rooms.prepare_reset(room)
-            (answer,) = await self._store([record])
-            if isinstance(answer, int):
-                await self._until_over(room)
-        except (StorageFailed, Rejected):
-            return unavailable()
-        return answer
-
-    async def _until_over(self, room: FollowedRoom) -> None:
-        """Wait until the epoch of a room is over."""
-        try:
-            async with asyncio.timeout(self._connection.patience):
-                while self._rooms.here.get(room.name) is room:
-                    await asyncio.sleep(POLL)
-        except TimeoutError:
-            raise unavailable() from None
 
     async def probe(self) -> StorageFailed | None:
         for room in list(self._rooms.here.values()):
@@ -344,13 +194,8 @@ class NatsEngine(Reading):
     def gone(self, nodes: set[str]) -> set[str]:
         return self._membership.missing(nodes - {self.node})
 
-    async def _keep_name(self, joined: Record) -> None:
-        """Somebody here goes on under a name."""
-        with contextlib.suppress(StorageFailed):
-            await self._membership.take(joined.room, joined.data["name"])
-
     async def _free(self, room: str, left: Record) -> None:
         """Somebody left: the name is free, unless somebody here has it by now."""
         name = left.data["name"]
         if name is not None and not self.callbacks.has_name(room, name):
-            await self._membership.free(room, name, left.data.get("of") or left.node or self.node)
+            await self._membership.free(room, name, left.data.get("of") or self.node)

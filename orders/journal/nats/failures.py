@@ -8,11 +8,15 @@ SEALED = 10109  # the room has a new epoch
 
 
 class Rejected(Exception):
-    """What JetStream answered to something it would not do; `code` is its own."""
+    """What JetStream answered to something it would not do; `code` is its own.
+
+    `sent_twice`: it may be in its own way, for it was published once more when no answer came.
+    """
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.sent_twice = False
 
 
 def unavailable() -> StorageFailed:

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 
+from nats.aio.msg import Msg
+
 from orders.broker.records import Record
 from orders.clock import monotonic
 from orders.domain.orders import Order
@@ -21,6 +23,7 @@ ANY = 2**63  # before which everything lies
 class Reading:
     """The reading side of the engine."""
 
+    node: str
     _connection: NatsConnection
     _rooms: Rooms
 
@@ -30,7 +33,9 @@ class Reading:
             return []
         recent = there.recent
         if recent and recent[0].position <= after + 1:
-            first = after + 1 - recent[0].position
+            first = min(after + 1 - recent[0].position, len(recent))
+            while first and recent[first - 1].position > after:
+                first -= 1  # what is no record, or a damaged one, left a gap
             return take_bytes(itertools.islice(recent, first, first + limit))
         return take_bytes(await self._scan(there, after + 1, min(limit, CHUNK)))
 
@@ -48,9 +53,9 @@ class Reading:
         while True:
             found = await self._connection.read(stream, start, count, *filters)
             records = [
-                subjects.record(room.name, place, message.headers[subjects.HEADER], message.data)[0]
-                for place, message in found
-                if place < end and message.headers and subjects.HEADER in message.headers
+                self._record(room.name, position, message)
+                for position, message in found
+                if position < end and message.headers and subjects.HEADER in message.headers
             ]
             last = found[-1][0] if found else start - 1
             is_whole = last >= end - 1 or (found and (upto is None or len(found) == count))
@@ -105,8 +110,11 @@ class Reading:
         if found is None:
             return None
         message, position = found
+        return self._record(room, position, message)
+
+    def _record(self, room: str, position: int, message: Msg) -> Record:
         header = (message.headers or {})[subjects.HEADER]
-        return subjects.record(room, position, header, message.data)[0]
+        return subjects.record(room, position, header, message.data, self.node)[0]
 
     async def controls(self, room: str, about: int) -> list[Record]:
         there = self._rooms.here.get(room)

@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 RECENT = 2000  # records at hand, for those who read what has just come
 
-#: Gives back the record that this node appended under a number, if it was this node.
-Mine = Callable[[str, int], Record | None]
+#: Gives back the record that this node published under a number.
+Mine = Callable[[int], Record | None]
 
 
 class FollowedRoom:
@@ -57,21 +57,22 @@ class FollowedRoom:
     def follow(
         self,
         connection: NatsConnection,
+        node: str,
         mine: Mine,
         arrived: Callable[["FollowedRoom", Record], None],
     ) -> None:
-        """Have what is stored from here on arrive."""
+        """Have what is stored from here on arrive; `node` is this one."""
 
         def on_message(position: int, message: Msg) -> None:
             header = (message.headers or {}).get(subjects.HEADER)
             if header is None:
                 return  # somebody else wrote it there: it is no record
             try:
-                record, number = subjects.record(self.name, position, header, message.data)
+                record, number = subjects.record(self.name, position, header, message.data, node)
             except StorageFailed as failed:  # passed over, like a kind that nobody knows
                 log.error(failed.message)
                 return
-            if own := mine(record.node, number):
+            if not record.node and (own := mine(number)):
                 own.position, record = position, own
             self._take(record)
             if self.entered or record.kind is Kind.RESET:

@@ -92,10 +92,24 @@ class Rooms:
     # ── coming and going ────────────────────────────────────────────────────────────────────
 
     async def enter(self, name: str, begin: bool) -> RoomState | None:
-        """Follow a room from now on; how it stands, or None when there is none.
+        """Have what is stored in a room arrive from now on; how it stands, None without one.
 
         The state is handed over in the very step in which this returns.
         """
+        room = await self._follow(name, begin)
+        if room is None:
+            return None
+        room.entered = True
+        return room.state
+
+    async def follow(self, name: str) -> FollowedRoom:
+        """A room that is written to, though perhaps nobody here entered it."""
+        room = await self._follow(name, begin=True)
+        if room is None:
+            raise unavailable()
+        return room
+
+    async def _follow(self, name: str, begin: bool) -> FollowedRoom | None:
         room = self.here.get(name)
         while room is None:
             entering = self._entering.get(name)
@@ -110,8 +124,7 @@ class Rooms:
                 raise unavailable() from None
             if room is None and not begin:
                 return None
-        room.entered = True
-        return room.state
+        return room
 
     async def _enter(self, name: str, begin: bool) -> FollowedRoom | None:
         found = await self._find(name, begin)
@@ -122,9 +135,13 @@ class Rooms:
         if last < room.head:  # the journal has lost it since
             room = FollowedRoom(found)
         self.here[name] = room
-        room.follow(self._connection, self._mine, self._heard)
+        room.follow(self._connection, self._node, self._mine, self._heard)
         await self._until_at(room, last)
-        if begin or room.state.events or room.state.members:
+        if room.resetting:  # whoever ended this epoch did not get to begin the next
+            while self.here.get(name) is room:
+                await asyncio.sleep(POLL)
+            return await self._enter(name, begin)
+        if begin or room.state.events or room.state.members or room.state.rules != Rules():
             return room
         del self.here[name]
         await room.stop()
@@ -201,7 +218,9 @@ class Rooms:
                 break
             except (StorageFailed, Rejected, KeyWrongLastSequenceError):
                 await asyncio.sleep(RETRY_DELAY)
-        if self.here.get(room.name) is room:
+        if self.here.get(room.name) is room and not room.entered:
+            del self.here[room.name]
+        elif self.here.get(room.name) is room:
             # Whoever asked for it here waits for its own record; one that came with it is the same.
             own = [record for record in room.resetting if not record.node]
             self._arrived(room, (own or room.resetting)[0])
@@ -209,7 +228,7 @@ class Rooms:
             state = RoomState(room.name, summary.epoch, summary.modes, rules=summary.rules)
             following = self.here[room.name] = FollowedRoom(state)
             following.entered = True  # the node goes on by itself
-            following.follow(self._connection, self._mine, self._heard)
+            following.follow(self._connection, self._node, self._mine, self._heard)
         await room.stop()
 
     async def _point_to(self, room: FollowedRoom) -> None:

@@ -45,7 +45,7 @@ class Snapshots:
         snapshot = from_json(zlib.decompress(kept.data or b""))
         if snapshot.get("format") != FORMAT:
             return FollowedRoom(state)
-        return FollowedRoom(*read_snapshot(snapshot))
+        return FollowedRoom(*read_snapshot(snapshot, self._node))
 
     async def save(self, room: FollowedRoom, state: RoomState, least: int = EVERY) -> None:
         """Keep how a room stands, if so many records came since it was kept last."""
@@ -92,8 +92,10 @@ def _slots(one: Member | Entry) -> dict[str, Any]:
     return {name: getattr(one, name) for name in one.__slots__}
 
 
-def read_snapshot(snapshot: dict[str, Any]) -> tuple[RoomState, MemoryOrderBook]:
-    """A room and its orders, as `write_snapshot` wrote them."""
+def read_snapshot(snapshot: dict[str, Any], node: str) -> tuple[RoomState, MemoryOrderBook]:
+    """A room and its orders, as `write_snapshot` wrote them; `node` is this one."""
+    for one in [*snapshot["members"], *snapshot["queue"]]:
+        one["node"] = "" if one["node"] == node else one["node"]
     state = RoomState(**snapshot["state"], rules=Rules(**snapshot["rules"]))
     state.spellings = snapshot["spellings"]
     for member in snapshot["members"]:

@@ -69,7 +69,9 @@ def _checksum(head: str, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(head.encode()))
 
 
-def record(room: str, position: int, header: str, body: bytes) -> tuple[Record, int]:
+def record(
+    room: str, position: int, header: str, body: bytes, this_node: str
+) -> tuple[Record, int]:
     """The record that a message of a journal is, and its number.
 
     `StorageFailed` if it is not as it was written; records of version 1 have no checksum.
@@ -93,5 +95,5 @@ def record(room: str, position: int, header: str, body: bytes) -> tuple[Record, 
         mode="" if mode == "-" else mode,
         about=int(about),
         position=position,
-        node=node,
+        node="" if node == this_node else node,
     ), int(number)
