@@ -74,8 +74,7 @@ class Queues:
             return
         lease = room.leases.held.get(entry.key)
         if lease is not None and (record.node or record.kind is not Kind.HANDED):
-            room.leases.end(entry.key)  # another node knows better
-            self.touch(room)
+            self._end(room, lease)  # another node knows better
         if room.state.queue.entries.get(entry.key) is not entry:
             return
         if entry.state is State.READY:
@@ -212,7 +211,6 @@ class Queues:
             submission = self._say(room, lease.entry, Kind.SETTLED, name=participant.name)
             if self._context.engine.shared:
                 self._context.spawn(self._settled(participant, event, submission))
-            self.touch_for(room, participant)
 
     async def _settled(self, participant: Participant, event: str, submission: Submission) -> None:
         answer = await submission
@@ -232,8 +230,13 @@ class Queues:
             reply = self._context.say(_not_held(event))
             self._inbox.submit(None, participant, reply)
             return None
-        room.leases.end(key)
+        self._end(room, lease)
         return lease
+
+    def _end(self, room: Room, lease: Lease) -> None:
+        """Its holder does not hold it any more, and has room for another event."""
+        room.leases.end(lease.entry.key)
+        self.touch_for(room, lease.holder)
 
     def let_go(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
@@ -278,7 +281,7 @@ class Queues:
         now = monotonic()
         for room in list(self._context.rooms.values()):
             for lease in list(room.leases.expired(now)):
-                room.leases.end(lease.entry.key)
+                self._end(room, lease)
                 self._give_back(room, lease.entry, f"the lease of {lease.entry.name} ran out")
         for participant in list(self._congested):
             if participant.transport.unread() <= self._context.options.max_unread // 8:

@@ -127,7 +127,9 @@ class NatsEngine(Appending):
         await self._rooms.keep(state)
 
     async def forget(self, room: str) -> None:
-        await self._rooms.leave(room)  # somebody may just be coming to another node
+        there = self._rooms.here.get(room)
+        if there is not None and not there.summary.events:
+            await self._rooms.leave(room)  # somebody may just be coming to another node
 
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append(record)

@@ -84,6 +84,7 @@ class View:
         limit = self.waiting_when_idle if idle else self.waiting_at_most
         if self._round is None and len(self.waiting) > limit:
             self._begin()
+            self._added = 0
         due = self.share * self._added
         if self._round is not None and (idle or due >= self.slice):
             self._added = 0
