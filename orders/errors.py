@@ -50,7 +50,8 @@ CODES = (
     *("wrong_request", "invalid_room", "invalid_name", "not_found", "unknown_position"),
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
     # the server
-    *("storage_full", "storage_failed", "journal_lost", "engine_unavailable", "internal_error"),
+    *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),
+    "internal_error",
 )
 
 

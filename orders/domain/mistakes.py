@@ -42,12 +42,16 @@ def explained(error: ValidationError, text: str | bytes) -> Refused:
         return Refused("not_an_object", _not_an_object(first["input"]))
     field = str(first["loc"][0])
     sent: dict[str, Any] = from_json(text)
-    code = f"missing_{field}" if first["type"] == "missing" else f"wrong_{field}"
+    is_missing = first["type"] == "missing"
     if "specversion" in sent:
-        return Refused(code, _cloud_event(field))
-    if first["type"] == "missing":
-        return Refused(code, (_missing_type if field == "type" else _missing_data)(sent))
-    return Refused(code, _WRONG[field](sent[field]))
+        sentence = _cloud_event(field)
+    elif is_missing:
+        sentence = (_missing_type if field == "type" else _missing_data)(sent)
+    else:
+        sentence = _WRONG[field](sent[field])
+    if is_missing:
+        return Refused(f"missing_{field}", sentence)
+    return Refused(f"wrong_{field}", sentence)
 
 
 def too_deep() -> Refused:

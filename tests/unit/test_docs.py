@@ -4,21 +4,26 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import NAMESPACE_URL
 
 import pytest
 
 from orders import errors
-from orders.broker.messages import COMMANDS, SERVER_EVENTS
+from orders.broker.messages import COMMANDS, NOTICE_CODES, SERVER_EVENTS
 from orders.broker.modes import Mode
-from orders.domain.confirming import REASONS
+from orders.domain.confirming import REASONS, Confirmed, Rejected, answer_id
 from orders.domain.envelope import Event
+from orders.domain.menu import MENU
+from orders.errors import CODES as CODES_ON_WIRE
 from orders.errors import Close, OrdersError
+from orders.server.delivery import NOTICES
 from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 #: Whatever stands in `code marks`, as whole words.
 MARKED = {word for code in re.findall(r"`([^`\n]+)`", DOCS) for word in re.split(r"[\s=,]+", code)}
 
@@ -30,11 +35,18 @@ CODED = {
 }
 
 
-def codes_in_source() -> Iterator[str]:
+#: What has errors of its own, which never cross the wire.
+NOT_SERVED = ("clients", "cli", "doctor.py")
+
+
+def codes_in_source(*, on_wire: bool = False) -> Iterator[str]:
     """The first argument of every error made in the source, where it is written out."""
+    coded = CODED - {"CannotStart"} if on_wire else CODED
     for file in (ROOT / "orders").rglob("*.py"):
+        if on_wire and file.relative_to(ROOT / "orders").parts[0] in NOT_SERVED:
+            continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and called(node) in CODED:
+            if isinstance(node, ast.Call) and node.args and called(node) in coded:
                 yield from texts(node.args[0])
 
 
@@ -77,6 +89,59 @@ def test_every_event_type_is_documented(type: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_error_code_is_documented(code: str) -> None:
     assert code in MARKED
+
+
+def table(heading: str) -> set[str]:
+    """The codes in the first column of the table under a heading of the contract."""
+    part = CONTRACT.partition(f"# {heading}\n")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+    return {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+
+
+def test_every_code_that_a_server_can_answer_is_registered_and_in_the_contract() -> None:
+    assert set(codes_in_source(on_wire=True)) - set(CODES_ON_WIRE) == set()
+    assert table("Error codes") == set(CODES_ON_WIRE)
+    assert len(CODES_ON_WIRE) == len(set(CODES_ON_WIRE))
+
+
+def test_every_registered_code_is_used() -> None:
+    files = [file for file in (ROOT / "orders").rglob("*.py") if file.name != "errors.py"]
+    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    of_fields = {f"wrong_{field}" for field in Event.model_fields} | {
+        "missing_type",
+        "missing_data",
+    }
+    assert [c for c in CODES_ON_WIRE if f'"{c}"' not in source and c not in of_fields] == []
+
+
+def test_every_notice_is_registered_and_in_the_contract() -> None:
+    said = set(NOTICES)
+    for file in (ROOT / "orders").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and called(node) == "Notice":
+                said |= {t for k in node.keywords if k.arg == "code" for t in literal(k.value)}
+    assert said == set(NOTICE_CODES) == table("Notices")
+
+
+def literal(node: ast.expr) -> Iterator[str]:
+    return texts(node) if isinstance(node, ast.Constant | ast.IfExp) else iter(())
+
+
+def test_the_menu_stands_in_the_contract() -> None:
+    part = CONTRACT.partition("### The menu\n")[2].partition("\n#")[0]
+    assert tuple(re.findall(r"`([^`]+)`", part)) == MENU
+
+
+def test_the_ids_of_answers_to_try_ones_own_on_are_those_that_our_confirmers_use() -> None:
+    block = re.findall(r"```json\n(.*?)```", CONTRACT, re.DOTALL)[0]
+    placed = Event.parse(block.strip())
+    vector = dict(re.findall(r"^\| `(orders:[^`]+)` \| `([^`]+)` \|$", CONTRACT, re.MULTILINE))
+    rejected = Rejected("unknown_item", "no")
+    assert vector == {
+        "orders:main/alice/5/confirmed": answer_id("main", placed, Confirmed()),
+        f"orders:{placed.id}/rejected": answer_id("main", placed, rejected),
+    }
+    assert str(NAMESPACE_URL) in CONTRACT
 
 
 @pytest.mark.parametrize("reason", REASONS)
