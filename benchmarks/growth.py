@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import idle, journals, servers, wire
 from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
-from orders.journal.sqlite.id_index import WAITING_AT_MOST
+from orders.journal.sqlite.views import IdIndex
 
 SUBSCRIBERS = (10, 100, 1000)
 ROOMS = (1, 10, 100)
@@ -138,10 +138,10 @@ def measure_log(
             figures["resume_ms"] = resume(server.port, missed) * 1000
         traffic = Traffic(server.port, [journals.ROOM])
         try:
-            traffic.run_until(lambda: traffic.accepted >= WAITING_AT_MOST)
+            traffic.run_until(lambda: traffic.accepted >= IdIndex.waiting_at_most)
             accepted, slowest = traffic.accepted, math.inf
             cores, second = Cores(server), time.perf_counter()
-            while (before := traffic.accepted) < 2 * WAITING_AT_MOST:
+            while (before := traffic.accepted) < 2 * IdIndex.waiting_at_most:
                 second += 1
                 traffic.run_until(lambda: time.perf_counter() > second)  # noqa: B023 - at once
                 slowest = min(slowest, traffic.accepted - before)

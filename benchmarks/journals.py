@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orders.journal.sqlite.engine import SqliteEngine
-from orders.journal.sqlite.id_index import SHIFT
 from orders.journal.sqlite.queries import QUERIES
+from orders.journal.sqlite.rows import SHIFT, checksum
 
 ROOM = "bench"
 SIZE = 150  # bytes of an event
@@ -39,7 +39,7 @@ def make(path: Path, events: int, progress: Callable[[int], None] = lambda _: No
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA synchronous = off")  # it is thrown away if this fails
     db.execute("PRAGMA cache_size = -200000")
-    room = db.execute(QUERIES["begin_room"], {"name": ROOM, "modes": "{}"}).lastrowid or 0
+    room, _ = db.execute(QUERIES["begin_room"], {"name": ROOM, "modes": "{}"}).fetchone()
     keys: list[bytes] = []
     for first in range(1, events + 1, AT_ONCE):
         last = min(events, first + AT_ONCE - 1)
@@ -49,10 +49,11 @@ def make(path: Path, events: int, progress: Callable[[int], None] = lambda _: No
         db.executemany(QUERIES["append_record"], _rows(room, first, keys))
         places = sorted(zip(keys, range(first, last + 1), strict=True))
         db.executemany(QUERIES["append_id"], ((room, key, at) for key, at in places))
-        db.execute(QUERIES["save_indexed"], (last, room))
+        for view in ("indexed", "ordered", "queued"):
+            db.execute(QUERIES[f"save_{view}"], (last, room))
         db.execute(
             QUERIES["save_room"],
-            {"key": room, "modes": "{}", "paused": 0, "cursor": last, "head": last}
+            {"key": room, "modes": "{}", "rules": "{}", "paused": 0, "cursor": last, "head": last}
             | {"events": last, "last": keys[-1]},
         )
         db.execute("COMMIT")
@@ -84,5 +85,6 @@ def _rows(room: int, first: int, keys: list[bytes]) -> Iterator[tuple[object, ..
     for key in keys:
         d = key.hex().encode()
         body = event(b"-".join((d[:8], d[8:12], d[12:16], d[16:20], d[20:])), now)
-        yield place, "event", now, key, 0, "tick", "publisher", "relay", body
+        row = place, "event", now, key, 0, "tick", "publisher", "relay", body
+        yield *row, checksum(*row)
         place += 1

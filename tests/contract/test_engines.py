@@ -643,7 +643,7 @@ async def snapshot(journal: Journal) -> Any:
         [(r.position, r.body) for r in await engine.read("main", 0, ALL)],
         [(r.position, r.body) for r in await engine.read("new", 0, ALL)],
         await engine.orders("main", None, ALL),
-        [view.waiting for view in engine._log.views],
+        [view.waiting for view in engine._log.views],  # type: ignore[attr-defined]
     )
 
 
@@ -992,8 +992,8 @@ async def claimed(journal: Journal, lease: float | None = 30.0) -> Entry:
     return got.entry
 
 
-#: what happened to the first of two queued events → (ready, in flight, dead) after reopening, and the
-#: attempt with which it comes again
+#: what happened to the first of two queued events → (ready, in flight, dead) after reopening, and
+#: the attempt with which it comes again
 Fate = Callable[[Journal], Awaitable[None]]
 
 

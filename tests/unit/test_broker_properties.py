@@ -52,7 +52,7 @@ SMALL = 1_500  # bytes of unread output after which a participant is slow
 #: What the control records about one queued event may say, in order: Handed, Released, Settled,
 #: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it.
 FATE = re.compile(r"((HR)*HDT)*(HR)*(A|H|HS|HD|HDX)?")
-LETTERS = {
+LETTERS: dict[str, str] = {
     Kind.HANDED: "H",
     Kind.RELEASED: "R",
     Kind.SETTLED: "S",

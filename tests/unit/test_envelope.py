@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from orders.domain.envelope import (
-    MAX_DEPTH,
     Event,
     check_name,
     folded,
@@ -15,6 +14,7 @@ from orders.domain.envelope import (
     is_room,
     is_uuid,
 )
+from orders.domain.mistakes import MAX_DEPTH
 from orders.errors import Refused
 
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"

@@ -16,14 +16,14 @@ def line(format: str, source: str = "alice", data: object = None) -> str:
     """An event as a line of this format."""
     body = {"id": ID, "type": "order_placed", "created": "17", "source": source}
     record = Record(
-        "main",
-        Kind.EVENT,
-        1676554735324,
-        json.dumps({**body, "data": data if data is not None else {"id": 5}}).encode(),
-        bytes.fromhex(ID.replace("-", "")),
-        "order_placed",
-        source,
-        "relay",
+        room="main",
+        kind=Kind.EVENT,
+        at=1676554735324,
+        body=json.dumps({**body, "data": data if data is not None else {"id": 5}}).encode(),
+        key=bytes.fromhex(ID.replace("-", "")),
+        type="order_placed",
+        source=source,
+        mode="relay",
     )
     return FORMATS[format][2](record)
 

@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "logs": set(),
     "domain": {"domain"},
     "broker": {"broker", "domain", "settings"},
-    "journal": {"journal", "broker", "domain"},
+    "journal": {"journal", "clock", "broker", "domain"},
     "server": {"server", "clock", "journal", "broker", "domain", "settings"},
     "web": {"web", "server", "clock", "journal", "broker", "domain", "settings"},
     "clients": {"clients", "broker.messages", "broker.modes", "domain"},

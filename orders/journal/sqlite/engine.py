@@ -26,9 +26,11 @@ from orders.journal.sqlite.opening import Files, connect, lock, open_journal, un
 from orders.journal.sqlite.queries import QUERIES
 from orders.journal.sqlite.rows import MOST, read_records
 from orders.journal.sqlite.views import OrdersOfRoom
-from orders.journal.sqlite.writer import WriterThread
+from orders.journal.sqlite.writer import Writer, WriterThread
 
 T = TypeVar("T")
+#: Given what to do between two jobs, and whether there is time for it.
+MakeWriter = Callable[[Callable[[bool], None]], Writer]
 
 READERS = 2
 
@@ -41,7 +43,9 @@ class SqliteEngine(Unshared):
     """
 
     def __init__(
-        self, path: Path | None = None, make_writer: Callable[..., WriterThread] = WriterThread
+        self,
+        path: Path | None = None,
+        make_writer: Callable[[Callable[[bool], None]], Writer] = WriterThread,
     ) -> None:
         self.durable = path is not None
         self._path = path

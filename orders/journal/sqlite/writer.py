@@ -5,11 +5,24 @@ from asyncio import Future, get_running_loop
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 IDLE = 0.05  # seconds without work after which the thread counts as idle
+
+
+class Writer(Protocol):
+    """What the engine needs of whatever writes; a simulation has one of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Finish what was asked, then end; returns when it has."""
+
+    async def call(self, job: Callable[[], T]) -> T:
+        """Run `job`, after all that was asked before; what it returns or raises."""
 
 
 class WriterThread(threading.Thread):
