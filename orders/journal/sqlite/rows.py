@@ -92,7 +92,7 @@ def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]
     """Rows as records; `StorageFailed` at the first that is not as it was written."""
     for *columns, expected in rows:
         place, kind, at, key, about, type, source, mode, body = columns
-        if checksum(*columns) != expected:
+        if not isinstance(body, bytes) or checksum(*columns) != expected:
             raise StorageFailed(
                 "journal_damaged",
                 f"The record at position {place & MOST} of room {room} is damaged: restore the"

@@ -1,0 +1,243 @@
+"""What is true of a journal in a file: upgraded in place, folded again after a crash, damaged."""
+
+import asyncio
+import gzip
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orders.broker.queue import State
+from orders.broker.records import Kind
+from orders.broker.room_state import RoomState
+from orders.errors import StorageFailed
+from orders.journal.base import Filter
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.journal.sqlite.rows import checksum
+from orders.journal.sqlite.views import OrderTable, QueueTable, View
+from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
+
+OLD = Path(__file__).parents[1] / "data" / "journal-0.1.db.gz"
+
+
+# ── the journal of 0.1 ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A journal that version 0.1 wrote, and left as a crash leaves it.
+
+    In `main` alice placed orders 1 to 5 in queue mode: the first is confirmed and settled, the
+    second a dead letter, bob holds the third and has rejected it. `pair-1` was reset, then
+    paused with one event behind it.
+    """
+    path = tmp_path / "old.db"
+    path.write_bytes(gzip.decompress(OLD.read_bytes()))
+    return path
+
+
+async def test_a_journal_of_an_earlier_version_is_upgraded_in_place(old: Path) -> None:
+    for _ in range(2):  # and a second time there is nothing to upgrade
+        engine = SqliteEngine(old)
+        main, pair = await engine.open()
+        assert (main.name, main.head, main.events) == ("main", 23, 7)
+        assert main.modes == {"*": "pubsub", "order_placed": "queue"}
+        entries = list(main.queue.entries.values())
+        assert [(e.state, e.attempt, e.reason) for e in entries] == [
+            (State.DEAD, 5, "too hot"),
+            (State.HELD, 1, ""),
+            (State.READY, 0, ""),
+            (State.READY, 0, ""),
+        ]
+        assert sorted(main.members) == ["alice", "bob"], "nobody said yet that they left"
+        assert (pair.name, pair.epoch, pair.paused, pair.events) == ("pair-1", 2, True, 2)
+        assert pair.cursor < pair.head
+        orders = await engine.orders("main", None, 10)
+        assert [(o.id, o.state) for o in orders] == [
+            (1, "confirmed"), (2, "placed"), (3, "rejected"), (4, "placed"), (5, "placed")
+        ]  # fmt: skip
+        assert [o.id for o in await engine.orders("main", None, 10, "placed")] == [2, 4, 5]
+        records = await engine.read("main", 0, 100)
+        assert [record.position for record in records] == list(range(1, 24))
+        again = records[3]
+        assert again.kind is Kind.EVENT
+        assert await engine.append([again]) != [24], "its ids are known"
+        await engine.close()
+
+
+async def test_what_the_fold_says_of_an_earlier_journal_is_what_was_kept(old: Path) -> None:
+    engine = SqliteEngine(old)
+    kept, _ = await engine.open()
+    folded = RoomState("main")
+    for record in await engine.read("main", 0, 100):
+        folded.apply(record)
+    await engine.close()
+    assert (folded.modes, folded.head, folded.events) == (kept.modes, kept.head, kept.events)
+    assert folded.last == kept.last
+    assert list(folded.members) == list(kept.members)
+    as_kept = [(e.position, e.state, e.attempt, e.reason) for e in kept.queue.entries.values()]
+    as_folded = [(e.position, e.state, e.attempt, e.reason) for e in folded.queue.entries.values()]
+    assert as_folded == as_kept
+
+
+# ── views that trail ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No view folds anything by itself."""
+    for view in (OrderTable, QueueTable):
+        monkeypatch.setattr(view, "waiting_when_idle", 10**9)
+
+
+async def test_what_was_not_folded_is_folded_at_the_next_start(tmp_path: Path, lazy: None) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(placed(1), work(1), work(2), placed(2), answered("confirmed", 1))
+        claim = await journal.claim()
+        assert claim is not None
+        db = sqlite3.connect(tmp_path / "orders.db")
+        assert db.execute("SELECT count(*) FROM queue").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM orders").fetchone() == (0,)
+        await journal.reopen()
+        assert db.execute("SELECT count(*) FROM queue").fetchone() == (2,)
+        db.close()
+        assert [e.state for e in journal.queue.entries.values()] == [State.HELD, State.READY]
+        orders = await journal.engine.orders("main", None, 10)
+        assert [order.state for order in orders] == ["confirmed", "placed"]
+
+
+async def test_orders_that_are_asked_for_are_folded_first(tmp_path: Path, lazy: None) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        for number in range(1, 30):
+            await journal.take(placed(number))
+            assert len(await journal.engine.orders("main", None, 100)) == number
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.journal.sqlite.views import OrderTable, QueueTable
+from tests.contract.test_engines import placed, work
+
+async def main():
+    writes = 0
+    write = {0}.write
+    def deadly(self, items):
+        write(self, items)
+        nonlocal writes
+        writes += 1
+        if writes == {1}:
+            os.kill(os.getpid(), signal.SIGKILL)
+    {0}.write = deadly
+    {0}.round = 10
+    engine = SqliteEngine(Path(sys.argv[1]))
+    await engine.open()
+    for start in range(0, 60, 10):
+        await engine.append([placed(n) for n in range(start + 1, start + 11)])
+        await engine.append([work(n) for n in range(start + 1, start + 11)])
+    await asyncio.sleep(30)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("view", ["OrderTable", "QueueTable"])
+@pytest.mark.parametrize("writes", [1, 3])
+async def test_killed_in_the_middle_of_a_fold_it_goes_on_where_the_marker_stands(
+    tmp_path: Path, view: str, writes: int
+) -> None:
+    path = tmp_path / "orders.db"
+    killed = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", KILLED.format(view, writes), str(path)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    engine = SqliteEngine(path)
+    (state,) = await engine.open()
+    folded = RoomState("main")
+    while page := await engine.read("main", folded.head, 500):
+        for record in page:
+            folded.apply(record)
+    assert list(folded.queue.entries) == list(state.queue.entries)
+    placings = await engine.page("main", Filter(type="order_placed"), 1000)
+    orders = await engine.orders("main", None, 1000)
+    assert [order.event for order in orders] == [r.parsed().id for r in placings.events]
+    await engine.close()
+
+
+async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(
+    tmp_path: Path, lazy: None
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(placed(n, f"customer-{n}") for n in range(1, 400)))
+        disk = Full(journal.engine)
+        await disk.fill()
+        assert await journal.engine.orders("main", None, 500) == [], "they wait"
+        await disk.free()
+        assert len(await journal.engine.orders("main", None, 500)) == 399
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_damaged_record_is_named_and_never_served(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1), said(2), said(3))
+        db = sqlite3.connect(tmp_path / "orders.db")
+        db.execute(
+            "UPDATE records SET body = replace(body, '\"n\":2', '\"n\":7') WHERE place % 8 = 2"
+        )
+        db.commit()
+        db.close()
+        with pytest.raises(StorageFailed, match="position 2 of room main is damaged") as failed:
+            await journal.engine.read("main", 0, 10)
+        assert failed.value.code == "journal_damaged"
+        assert len(await journal.engine.read("main", 2, 10)) == 1
+        with pytest.raises(StorageFailed):
+            await journal.engine.page("main", Filter(), 10)
+        assert await journal.take(said(4)) == ["accepted"], "and the room goes on"
+
+
+def test_a_checksum_covers_every_column() -> None:
+    row = (1, "event", 2, b"k", 3, "type", "source", "mode", b"body")
+    others = [(9, *row[1:]), (*row[:1], "left", *row[2:]), (*row[:-1], b"bodY")]
+    others += [(*row[:n], "other", *row[n + 1 :]) for n in (5, 6, 7)]
+    others += [(*row[:3], b"other", *row[4:]), (*row[:4], 9, *row[5:]), (*row[:2], 9, *row[3:])]
+    assert len({checksum(*row), *(checksum(*other) for other in others)}) == len(others) + 1
+
+
+@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal", "orders.db.lock"])
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_removed_or_replaced_is_noticed_and_nothing_more_is_accepted(
+    tmp_path: Path, file: str, replaced: bool
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1))
+        assert journal.engine.lost() is None
+        path = tmp_path / file
+        copy = path.with_name("copy")
+        shutil.copy(path, copy)
+        path.unlink()
+        if replaced:
+            shutil.move(copy, path)
+        lost = journal.engine.lost()
+        assert lost is not None
+        assert lost.code == "journal_lost"
+        assert file in lost.message
+        assert await journal.take(said(2)) == [lost]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+async def test_a_lock_that_cannot_be_written_locks_nothing_and_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "orders.db.lock").touch(mode=0o444)
+    with pytest.raises(Exception, match="cannot be used"):
+        await SqliteEngine(tmp_path / "orders.db").open()
+
+
+def test_views_differ_in_when_they_fold_and_not_in_how() -> None:
+    own = {name for view in View.__subclasses__() for name in vars(view)}
+    assert not own & {"tidy", "catch_up", "_step", "_begin", "_save_markers", "add", "forget"}
