@@ -1,7 +1,6 @@
 """The engine on NATS JetStream: what `base.Engine` promises, kept by streams and buckets."""
 
 import asyncio
-import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -16,10 +15,9 @@ from orders.broker.room_state import RoomState
 from orders.clock import monotonic, token
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import NodeCallbacks
-from orders.journal.nats import subjects
 from orders.journal.nats.appending import Appending
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected, stream_lost, why
+from orders.journal.nats.failures import NO_PEERS, Rejected, stream_lost, why
 from orders.journal.nats.membership import Membership
 from orders.journal.nats.room import FollowedRoom
 from orders.journal.nats.rooms import RETRY_DELAY, Rooms
@@ -69,9 +67,8 @@ class NatsEngine(Appending):
     async def open(self) -> list[RoomState]:
         await self._connection.open()
         try:
-            async with asyncio.timeout(START):
-                state = await self._make_streams()
-        except (TimeoutError, StorageFailed, Rejected) as error:
+            state = await self._make_streams()
+        except (StorageFailed, Rejected, NatsError, TimeoutError) as error:
             await self._connection.close()
             raise CannotStart("engine_unusable", why(error)) from None
         except CannotStart:
@@ -99,15 +96,17 @@ class NatsEngine(Appending):
     async def _make_streams(self) -> RoomState | None:
         """Have all that there must be; servers that have just begun are asked again."""
         self._membership = Membership(self._connection, self.node, self.callbacks, self._replicas)
+        clock = monotonic()
         while True:
             try:
-                await self._rooms.open()
-                await self._membership.open()
-                for stream in subjects.OLD_STREAMS:
-                    with contextlib.suppress(Rejected):  # it was never there
-                        await self._connection.api(f"STREAM.DELETE.{stream}")
-                return await self.enter("main", begin=True)
-            except (StorageFailed, NatsError, TimeoutError):
+                async with asyncio.timeout(START):
+                    await self._rooms.open()
+                    await self._membership.open()
+                    return await self.enter("main", begin=True)
+            except (StorageFailed, NatsError, TimeoutError, Rejected) as error:
+                is_final = isinstance(error, Rejected) and error.code != NO_PEERS
+                if is_final or monotonic() > clock + START:
+                    raise
                 await asyncio.sleep(RETRY_DELAY)
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:

@@ -5,6 +5,9 @@ from orders.errors import StorageFailed
 #: What JetStream answers when something is there already, and when it has no room.
 TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
 SEALED = 10109  # the room has a new epoch
+IN_USE = 10058  # a stream of this name is there, with other settings
+NO_PEERS = 10005  # too few servers of the cluster are there yet
+OVERLAPS = 10065  # a stream of another name has its subject
 
 
 class Rejected(Exception):
@@ -63,9 +66,9 @@ def too_large(most: int) -> StorageFailed:
     )
 
 
-def why(error: Exception) -> str:
+def why(error: Exception | None) -> str:
     """Why a server cannot begin."""
     return (
-        f"JetStream cannot keep the journal ({error}): it needs file storage, and as many servers"
-        " as --engine-replicas says."
+        f"JetStream cannot keep the journal ({error or 'no answer'}): it needs file storage, and"
+        " as many servers as --engine-replicas says."
     )

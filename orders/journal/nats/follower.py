@@ -1,35 +1,39 @@
 """A stream, as it comes: every message once, in order, however often the connection is lost."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import structlog
 from nats.aio.msg import Msg
 
+from orders.clock import monotonic
 from orders.errors import StorageFailed
 from orders.journal.nats.connection import SECOND, NatsConnection, place
 from orders.journal.nats.failures import Rejected
 
 log = structlog.get_logger()
 
-HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked anew
+HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked again
 LOOK = 0.25
-AGAIN = 0.3
+RETRY_DELAY = 0.3
 
 
 class Follower:
-    """Gives `heard` the messages of a stream that lie after `position`, which it moves along."""
+    """Gives `on_message` what lies in a stream after `position`, which it moves along."""
 
     def __init__(
-        self, link: NatsConnection, stream: str, position: int, heard: Callable[[int, Msg], None]
+        self,
+        connection: NatsConnection,
+        stream: str,
+        position: int,
+        on_message: Callable[[int, Msg], None],
     ) -> None:
         self.position = position
-        self._link, self._stream, self._heard = link, stream, heard
+        self._connection, self._stream, self._on_message = connection, stream, on_message
         self._alive = 0.0
         self._torn = False  # whether something was lost on the way
         self._stopped = False
-        self._task = link.keep(self._follow())
+        self._task = connection.keep(self._follow())
 
     async def stop(self) -> None:
         self._stopped = True
@@ -38,43 +42,48 @@ class Follower:
 
     async def _follow(self) -> None:
         while not self._stopped:
-            self._alive, self._torn, inbox = time.monotonic(), False, None
+            self._alive, self._torn, inbox = monotonic(), False, None
             try:
-                info = await self._link.api(f"STREAM.INFO.{self._stream}")
+                info = await self._connection.api(f"STREAM.INFO.{self._stream}")
                 if info["state"]["last_seq"] < self.position:
-                    raise RuntimeError(f"{self._stream} lost its end: begin anew with what is left")
-                inbox = await self._link.listen(self._take)
-                name = await self._link.consume(
+                    raise RuntimeError(f"{self._stream} lost its end: start with what is left")
+                inbox = await self._connection.listen(self._take)
+                name = await self._connection.consume(
                     self._stream,
                     self.position + 1,
                     deliver_subject=inbox.subject,
                     flow_control=True,
                     idle_heartbeat=HEARTBEAT * SECOND,
                 )
-                while not self._torn and time.monotonic() < self._alive + 3 * HEARTBEAT:
+                while self._is_heard():
                     await asyncio.sleep(LOOK)
-                await self._link.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
+                await self._connection.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
             except Rejected as rejected:
                 log.warning("not followed", stream=self._stream, error=str(rejected))
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY)
             except StorageFailed:
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY)
             finally:
                 if inbox is not None:
-                    await self._link.deafen(inbox)
+                    await self._connection.deafen(inbox)
+
+    def _is_heard(self) -> bool:
+        """Whether it goes on well; asked for, since the library may swallow a cancelling."""
+        is_alive = monotonic() < self._alive + 3 * HEARTBEAT
+        return is_alive and not self._torn and not self._stopped
 
     def _take(self, message: Msg) -> None:
-        self._alive = time.monotonic()
+        self._alive = monotonic()
         if message.headers and "Status" in message.headers:
             paused = message.reply or message.headers.get("Nats-Consumer-Stalled")
             if paused:
-                self._link.soon(paused)
+                self._connection.soon(paused)
             delivered = int(message.headers.get("Nats-Last-Stream", 0))
             self._torn = self._torn or delivered > self.position
             return
         position = place(message)
         if position == self.position + 1:
             self.position = position
-            self._heard(position, message)
+            self._on_message(position, message)
         elif position > self.position:
             self._torn = True

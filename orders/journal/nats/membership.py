@@ -13,16 +13,15 @@ from pydantic_core import from_json, to_json
 
 from orders.clock import monotonic
 from orders.domain.envelope import folded
-from orders.errors import CannotStart, NotFound, OrdersError, StorageFailed
+from orders.errors import NotFound, OrdersError, StorageFailed
 from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected, unavailable
+from orders.journal.nats.failures import unavailable
+from orders.journal.nats.streams import nodes_seen
 
 HEARTBEAT = 1.5  # seconds between two signs of life
 ALIVE = 6.0  # seconds that one counts
-#: What a node says of itself: nodes that claim by records in the journal.
-VERSION = b"2"
 GONE = 3  # looks in a row at which a node is missed before it counts as gone
 
 
@@ -50,19 +49,7 @@ class Membership:
         self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
         self._nodes = await bucket(subjects.NODES, ALIVE)
         await self._connection.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
-        await self._check_versions()
         await self.beat()
-
-    async def _check_versions(self) -> None:
-        """Refuse to work beside nodes of another version: they would not agree on claims."""
-        for node in await self._seen():
-            entry = await self._connection.kept(self._nodes.get(node))
-            if entry is not None and (entry.value or b"") != VERSION:
-                raise CannotStart(
-                    "engine_version",
-                    "A node of another version of Orders uses this journal: stop all of its nodes,"
-                    " then start this one.",
-                )
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 
@@ -161,24 +148,14 @@ class Membership:
             self._well_since = clock  # we, or the servers, stood still: all signs may have run out
         self._next = clock + HEARTBEAT
         try:
-            await self._nodes.put(self.node, VERSION)
+            await self._nodes.put(self.node, b"")
             await self._look()
         except (NatsError, TimeoutError, StorageFailed):
             self._well_since = monotonic() + HEARTBEAT
 
-    async def _seen(self) -> list[str]:
-        """The nodes whose last sign of life still counts."""
-        try:
-            info = await self._connection.api(
-                f"STREAM.INFO.KV_{subjects.NODES}", subjects_filter=">"
-            )
-        except Rejected:
-            raise unavailable() from None
-        return [subject.rpartition(".")[2] for subject in info["state"].get("subjects") or {}]
-
     async def _look(self) -> None:
         """See who is alive."""
-        alive = {self.node, *await self._seen()}
+        alive = {self.node, *await nodes_seen(self._connection)}
         for node in self._known:
             self._missed[node] = 0 if node in alive else self._missed.get(node, 0) + 1
         self._alive = alive
@@ -191,7 +168,7 @@ class Membership:
     async def show(self) -> StorageFailed | None:
         """Write something that changes nothing: why that fails, or None."""
         try:
-            await self._nodes.put(self.node, VERSION)
+            await self._nodes.put(self.node, b"")
         except (NatsError, TimeoutError):
             return unavailable()
         return None

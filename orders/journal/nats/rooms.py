@@ -13,20 +13,19 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
 from orders.broker.rules import Rules
-from orders.errors import CannotStart, StorageFailed
+from orders.errors import StorageFailed
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import Rejected, unavailable
 from orders.journal.nats.room import FollowedRoom, Mine
 from orders.journal.nats.snapshots import Snapshots
+from orders.journal.nats.streams import Streams
 
 log = structlog.get_logger()
 
 POLL = 0.005
 RETRY_DELAY = 0.1
 NEEDED = 500  # records after which a room that is left is worth a snapshot
-MOST_CONSUMERS = 100_000
-IN_USE = 10058  # a stream of this name is there, with other settings
 
 
 class Rooms:
@@ -43,11 +42,13 @@ class Rooms:
     ) -> None:
         self.here: dict[str, FollowedRoom] = {}
         self._snapshots = Snapshots(connection, node, replicas)
+        self._streams = Streams(connection, replicas)
         self._connection, self._node, self._replicas = connection, node, replicas
         self._mine, self._arrived = mine, arrived
         self._entering: dict[str, asyncio.Task[FollowedRoom | None]] = {}
 
     async def open(self) -> None:
+        await self._streams.check_format()
         js = self._connection.nc.jetstream(timeout=self._connection.patience)
         self._epochs: KeyValue = await js.create_key_value(
             bucket=subjects.ROOMS, replicas=self._replicas
@@ -58,36 +59,6 @@ class Rooms:
         for room in list(self.here.values()):
             await room.stop()
         self.here.clear()
-
-    async def make_stream(self, name: str, subject: str, **more: Any) -> None:
-        """A stream on disk; one that is there already must be."""
-        try:
-            made = await self._connection.api(
-                f"STREAM.CREATE.{name}",
-                name=name,
-                subjects=[subject],
-                storage="file",
-                num_replicas=self._replicas,
-                allow_direct=True,
-                max_consumers=MOST_CONSUMERS,
-                **more,
-            )
-        except Rejected as rejected:
-            if rejected.code != IN_USE:
-                raise
-            made = await self._connection.api(f"STREAM.INFO.{name}")
-        if made["config"]["num_replicas"] < self._replicas:
-            raise CannotStart(
-                "engine_unusable",
-                f"The stream {name} is kept by {made['config']['num_replicas']} servers, not by"
-                f" {self._replicas}: change it, such as with `nats stream edit {name} --replicas`.",
-            )
-        if made["config"]["storage"] != "file":
-            raise CannotStart(
-                "engine_in_memory",
-                f"The stream {name} is kept in memory, so that accepted would mean nothing: remove"
-                f" it with `nats stream rm {name}`, and Orders makes one on disk.",
-            )
 
     # ── coming and going ────────────────────────────────────────────────────────────────────
 
@@ -161,7 +132,7 @@ class Rooms:
         return RoomState(name, found["epoch"], modes, rules=Rules(**found.get("rules", {})))
 
     async def _make_journal(self, name: str, epoch: int) -> None:
-        await self.make_stream(
+        await self._streams.make(
             subjects.stream(name, epoch), f"{subjects.log(name, epoch)}.>", deny_delete=True
         )
 

@@ -5,8 +5,10 @@ import zlib
 from orders.broker.records import PRESENCE_KINDS, Kind, Record, kind_of
 from orders.errors import StorageFailed
 
-#: Streams of an earlier version, which held what was in queues beside the log.
+#: Streams of format 1, which held what was in queues beside the log, and the subject of the first.
 OLD_STREAMS = ("ORDERS_WORK", "ORDERS_DEAD")
+OLD_WORK = "orders.work.>"
+MARK = "ORDERS_FORMAT"
 NODES = "orders-nodes"
 PRESENCE = "orders-presence"
 SESSIONS = "orders-sessions"
