@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import ifaddr
 from aiohttp import web
@@ -26,6 +27,13 @@ from orders.web.keys import SERVER, Server
 SHUTDOWN = 2.0  # seconds that requests may take to end
 KEEP_ALIVE = 30.0  # seconds that a connection may wait for its next request: it costs a file
 PORTS_TRIED = 20
+#: How aiohttp runs the application.
+RUNNER: dict[str, Any] = {
+    "access_log": None,
+    "shutdown_timeout": SHUTDOWN,
+    "keepalive_timeout": KEEP_ALIVE,
+    "auto_decompress": False,  # nobody may make a large message of a small one
+}
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -76,17 +84,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
     sockets = bind(settings)
     app = create_app(settings)
     server = app[SERVER]
-    server.port = sockets[0].getsockname()[1]
-    server.url = f"http://localhost:{server.port}"
-    server.urls = [server.url] if server.is_loopback else addresses(server.port)
-    server.host_url = f"{server.urls[0]}/host?token={server.token}"
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=SHUTDOWN,
-        keepalive_timeout=KEEP_ALIVE,
-        auto_decompress=False,  # nobody may make a large message of a small one
-    )
+    found_at(server, sockets[0].getsockname()[1])
+    runner = web.AppRunner(app, **RUNNER)
     try:
         await runner.setup()
         for bound in sockets:
@@ -96,6 +95,14 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         await runner.cleanup()
         for bound in sockets:
             bound.close()
+
+
+def found_at(server: Server, port: int) -> None:
+    """Note where a server is reached that listens on this port."""
+    server.port = port
+    server.url = f"http://localhost:{port}"
+    server.urls = [server.url] if server.is_loopback else addresses(port)
+    server.host_url = f"{server.urls[0]}/host?token={server.token}"
 
 
 def addresses(port: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Real servers for tests, in this process or as one of their own; each on a port of its own."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import aiohttp
 import hypothesis
 import pytest
+from pytest_aiohttp import AiohttpServer
 from yarl import URL
 
 from orders.settings import Settings
@@ -74,12 +76,18 @@ def make_settings(tmp_path: Path) -> MakeSettings:
 
 
 @pytest.fixture
-def serve(make_settings: MakeSettings) -> Serve:
+def serve(make_settings: MakeSettings, aiohttp_server: AiohttpServer) -> Serve:
     """`async with serve(rate=0) as server`: a real server in this process."""
-    from orders.app import serving
+    from orders.app import RUNNER, create_app, found_at
+    from orders.web.keys import SERVER
 
-    def start(**changes: Any) -> AbstractAsyncContextManager[Any]:
-        return serving(make_settings(**changes))
+    @contextlib.asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Any]:
+        app = create_app(make_settings(**changes))
+        running = await aiohttp_server(app, **RUNNER)
+        found_at(app[SERVER], int(running.port or 0))
+        yield app[SERVER]
+        await running.close()
 
     return start
 

@@ -38,12 +38,6 @@ REQUESTS: dict[str, tuple[bytes, bytes, int, str]] = {
     "a token in the URL": (b"GET /host?token=%ff", OURS, 403, "not_host"),
     "a room": (b"GET /api/rooms/%ff", OURS, 404, "unknown_room"),
     "a key": (b"GET /ws", OURS + BAD_KEY, 400, "wrong_upgrade"),
-    "a subprotocol": (
-        b"GET /ws",
-        OURS + UPGRADE + b"Sec-WebSocket-Protocol: \xff\r\n",
-        400,
-        "wrong_subprotocol",
-    ),
 }
 
 
