@@ -128,12 +128,13 @@ async def test_each_queued_event_goes_to_one_participant_and_to_no_more_than_hav
     alice = await come(one, name="alice")
     sent = [await say(alice, "work") for _ in range(5)]
     given = [(await worker.expect("work"))["id"] for worker in workers]
-    assert sorted(given) == sorted(sent[:4])
+    assert len(set(given)) == 4, "each node begins with its share, so which four is not promised"
+    (waiting,) = set(sent) - set(given)
     depths = {"ready": 1, "in_flight": 4, "dead": 0}
     for each in (room, there):
         await become(each, "", "four are in flight", queues={"work": depths})
     await ack(workers[3], given[3])
-    assert (await workers[3].expect("work"))["id"] == sent[4]
+    assert (await workers[3].expect("work"))["id"] == waiting
     for worker in workers[:3]:
         await worker.fence()
         assert len(worker.of_type("work")) == 1
