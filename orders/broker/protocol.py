@@ -12,6 +12,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic_core import from_json
 
@@ -25,16 +26,14 @@ from orders.domain.envelope import Event, check_name, is_uuid
 from orders.errors import OrdersError, Refused
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """An event for the journal. `name` is the one that its sender gave, None if it gave none."""
 
     record: Record
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(NamedTuple):
     """All that the participant wants to hear from now on."""
 
     types: frozenset[str]

@@ -57,8 +57,8 @@ class Summary:
     """The part of a room that a commit writes in the room's row.
 
     `epoch` counts its beginnings from 1 on. `head` is its newest position, `cursor` how far its
-    events may be delivered (behind `head` only while paused), `events` how many it has, `last`
-    the id of the newest.
+    events may be delivered (behind `head` only while paused), `events` how many it has, `newest`
+    the id of the newest as 16 bytes.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Summary:
     cursor: int = 0
     head: int = 0
     events: int = 0
-    last: str | None = None
+    newest: bytes = b""
     rules: Rules = field(default_factory=Rules)
 
     def advance(self, record: Record, position: int) -> None:
@@ -78,7 +78,7 @@ class Summary:
         match record.kind:
             case Kind.EVENT:
                 self.events += 1
-                self.last = id_text(record.key)
+                self.newest = record.key
             case Kind.MODES:
                 self.modes = changed(self.modes, record.data["changes"])
             case Kind.PAUSED:
@@ -90,6 +90,11 @@ class Summary:
                 self.cursor = max(self.cursor, record.about)
         if released:
             self.cursor = self.head
+
+    @property
+    def last(self) -> str | None:
+        """The id of its newest event."""
+        return id_text(self.newest) if self.newest else None
 
     def next_epoch(self) -> Self:
         """The room as it begins again: only its modes and rules go on."""

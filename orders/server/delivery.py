@@ -49,7 +49,9 @@ class Delivery:
         run: list[Record] = []
         for number, (record, submission) in enumerate(stored, 1):
             if record.kind is Kind.EVENT:
-                self._accept(room, record)
+                entry = room.state.apply(record)
+                if entry is not None:
+                    self._queues.offer(room, entry)
                 run.append(record)
                 continue
             self._release(room, run)
@@ -62,11 +64,6 @@ class Delivery:
             if submission is not None:
                 submission.resolve(record.position)
         self._release(room, run)
-
-    def _accept(self, room: Room, record: Record) -> None:
-        entry = room.state.apply(record)
-        if entry is not None:
-            self._queues.offer(room, entry)
 
     def _release(self, room: Room, run: list[Record]) -> None:
         """Let a run of accepted events go, unless the room is paused."""

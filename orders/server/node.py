@@ -12,7 +12,7 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import Event, id_text
+from orders.domain.envelope import Event
 from orders.errors import Close, OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
 from orders.server.context import Context, Options
@@ -139,7 +139,7 @@ class Node:
         duplicate; else what it would hear as a participant is raised."""
         record = self.context.protocol.record(room, event, name, now_ms())
         answer = await self.inbox.submit(record)
-        id = id_text(record.key)
+        id = record.parsed().id
         if isinstance(answer, OrdersError):
             raise answer
         if answer is Outcome.CONFLICT:

@@ -11,7 +11,6 @@ from orders.broker.protocol import refusal
 from orders.broker.records import QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import new_id, now_ms
-from orders.domain.envelope import id_text
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.server.context import Context
@@ -154,7 +153,7 @@ class Pump:
             elif record.kind is Kind.JOINED and sender is not None and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
-        id, quiet, frame = id_text(record.key), sender is None or sender.quiet, self._context.frame
+        id, quiet, frame = record.parsed().id, sender is None or sender.quiet, self._context.frame
         if isinstance(answer, int):
             self._context.stats.accepted += 1
             return None if quiet else frame(messages.say_accepted(id, now, new_id()))

@@ -72,7 +72,7 @@ def write_snapshot(state: RoomState, orders: MemoryOrderBook, node: str) -> dict
             "cursor": state.cursor,
             "head": state.head,
             "events": state.events,
-            "last": state.last,
+            "newest": state.newest.hex(),
         },
         "rules": asdict(state.rules),
         "spellings": state.spellings,
@@ -96,7 +96,8 @@ def read_snapshot(snapshot: dict[str, Any], node: str) -> tuple[RoomState, Memor
     """A room and its orders, as `write_snapshot` wrote them; `node` is this one."""
     for one in [*snapshot["members"], *snapshot["queue"]]:
         one["node"] = "" if one["node"] == node else one["node"]
-    state = RoomState(**snapshot["state"], rules=Rules(**snapshot["rules"]))
+    summary = {**snapshot["state"], "newest": bytes.fromhex(snapshot["state"]["newest"])}
+    state = RoomState(**summary, rules=Rules(**snapshot["rules"]))
     state.spellings = snapshot["spellings"]
     for member in snapshot["members"]:
         one = Member(**{**member, "types": frozenset(member["types"])})

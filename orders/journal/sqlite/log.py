@@ -71,7 +71,7 @@ class Log:
         for record in read_records(row.summary.name, rows):
             for view in self.views:
                 if record.position > row.folded[view.marker]:
-                    view.add(row, record)
+                    view.add([(row, record, record.position)])
             if record.kind is Kind.EVENT and record.position > row.folded[self.ids.marker]:
                 row.recent[record.key] = record.position
 
@@ -86,7 +86,7 @@ class Log:
             summary.cursor,
             summary.head,
             summary.events,
-            summary.last,
+            summary.newest,
             summary.rules,
         )
         values = {"start": row.place(0), "end": row.place(MOST), "about": -1}
@@ -114,8 +114,8 @@ class Log:
             raise
         for row, record, position in batch.stored:
             record.position = position
-            for view in self.views:
-                view.add(row, record)
+        for view in self.views:
+            view.add(batch.stored)
         for _, ended in batch.begun:
             if ended is not None:
                 self._forget(ended)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from orders.broker.records import Record, kind_of
+from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
-from orders.domain.envelope import id_text
 from orders.errors import StorageFailed
 
 SHIFT = 40  # a record's place = (room key << SHIFT) + position
@@ -44,7 +43,7 @@ class RoomRow:
             "cursor": summary.cursor,
             "head": summary.head,
             "events": summary.events,
-            "last": bytes.fromhex(summary.last.replace("-", "")) if summary.last else None,
+            "last": summary.newest or None,
         }
 
 
@@ -59,10 +58,14 @@ def read_room(row: tuple[Any, ...]) -> RoomRow:
         cursor if paused else head,
         head,
         events,
-        id_text(last) if last else None,
+        last or b"",
         Rules(**json.loads(rules)),
     )
     return RoomRow(key, summary, dict(zip(("indexed", "ordered", "queued"), markers, strict=True)))
+
+
+#: Plain texts of the kinds: SQLite is slower with a subclass of `str`.
+_TEXTS: dict[str, str] = {kind: str(kind.value) for kind in Kind}
 
 
 def checksum(*columns: Any) -> int:
@@ -76,7 +79,7 @@ def record_values(row: RoomRow, record: Record, position: int) -> tuple[Any, ...
     """The row of a record at its position."""
     columns = (
         row.place(position),
-        str(record.kind.value) if hasattr(record.kind, "value") else record.kind,
+        _TEXTS.get(record.kind, record.kind),
         record.at,
         record.key or None,
         record.about,

@@ -19,6 +19,8 @@ from orders.domain.orders import ORDER_TYPES, Order, fold
 from orders.journal.sqlite.queries import QUERIES
 from orders.journal.sqlite.rows import RoomRow
 
+#: A room, a record of it, and its position.
+Stored = tuple[RoomRow, Record, int]
 #: A room, a position in it, and what the view needs of the record there.
 Item = tuple[RoomRow, int, Any]
 
@@ -52,8 +54,8 @@ class View:
         self._round: _Round | None = None
         self._added = 0  # since the last slice
 
-    def pick(self, record: Record) -> object | None:
-        """What is needed of a record; None if it changes nothing here."""
+    def pick(self, stored: Sequence[Stored]) -> list[Item]:
+        """What is needed of records; those that change nothing here are left out."""
         raise NotImplementedError
 
     def write(self, items: Sequence[Item]) -> None:
@@ -66,13 +68,11 @@ class View:
     def written(self, items: Sequence[Item]) -> None:
         """The marker has moved past these."""
 
-    def add(self, row: RoomRow, record: Record) -> bool:
-        """This is in the log now; whether it is waited for here."""
-        picked = self.pick(record)
-        if picked is not None:
-            self.waiting.append((row, record.position, picked))
-            self._added += 1
-        return picked is not None
+    def add(self, stored: Sequence[Stored]) -> None:
+        """These are in the log now."""
+        picked = self.pick(stored)
+        self.waiting += picked
+        self._added += len(picked)
 
     def forget(self, row: RoomRow) -> None:
         """The room is gone."""
@@ -153,8 +153,8 @@ class IdIndex(View):
     waiting_when_idle = 20_000
     waiting_at_most = 200_000
 
-    def pick(self, record: Record) -> bytes | None:
-        return record.key if record.kind is Kind.EVENT else None
+    def pick(self, stored: Sequence[Stored]) -> list[Item]:
+        return [(row, at, record.key) for row, record, at in stored if record.kind is Kind.EVENT]
 
     def position(self, row: RoomRow, key: bytes) -> int | None:
         """Where the event with this id stands in the room; None if there is none."""
@@ -181,8 +181,12 @@ class QueueTable(View):
 
     marker = "queued"
 
-    def pick(self, record: Record) -> Record | None:
-        return record if record.mode == Mode.QUEUE or record.kind in QUEUE_KINDS else None
+    def pick(self, stored: Sequence[Stored]) -> list[Item]:
+        return [
+            (row, at, record)
+            for row, record, at in stored
+            if record.mode == Mode.QUEUE or record.kind in QUEUE_KINDS
+        ]
 
     def write(self, items: Sequence[Item]) -> None:
         queues: dict[RoomRow, Queue] = {}
@@ -245,8 +249,8 @@ class OrderTable(View):
         self._orders: dict[OrderKey, Order] = {}
         self._changed: dict[OrderKey, int] = {}  # and the place of a new placing, or 0
 
-    def pick(self, record: Record) -> Record | None:
-        return record if record.type in ORDER_TYPES else None
+    def pick(self, stored: Sequence[Stored]) -> list[Item]:
+        return [(row, at, record) for row, record, at in stored if record.type in ORDER_TYPES]
 
     def write(self, items: Sequence[Item]) -> None:
         for row, _, record in items:
