@@ -90,18 +90,26 @@ class Notice(Data):
 
 
 class Subscribe(Data):
+    """Patterns to add to what you hear. Answered by `broker.subscribed`."""
+
     types: Patterns
 
 
 class Unsubscribe(Data):
+    """Patterns to remove, literally. Answered by `broker.subscribed`."""
+
     types: Patterns
 
 
 class Ack(Data):
+    """You are done with an event that you hold; `event` is its id."""
+
     event: EventId
 
 
 class Nack(Data):
+    """You give an event back: another participant gets it, if there is one."""
+
     event: EventId
     reason: str = Field("", max_length=200)
 

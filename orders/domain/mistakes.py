@@ -118,7 +118,7 @@ def _not_an_object(sent: object) -> str:
 
 def _cloud_event(field: str) -> str:
     return (
-        f"This is a CloudEvent, whose `{field}` does not do here; an event has `id` (a UUID),"
+        f"This is a CloudEvent, whose `{field}` does not fit; an event here has `id` (a UUID),"
         " `type`, `created` (milliseconds as a string), `source` (your name) and `data` (an"
         f" object), such as {EXAMPLE}: only `type` and `data` may not be left out."
     )

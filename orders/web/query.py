@@ -32,7 +32,7 @@ class Query(BaseModel):
             return cls.model_validate_strings({name: query[name] for name in query})
         except ValidationError as error:
             name = str(error.errors(include_url=False)[0]["loc"][0])
-            expected = cls.model_fields[name].description
+            expected = cls.model_fields[name].description or "a text in UTF-8"
             raise WrongParameter(
                 "wrong_parameter", f"`{name}` is {short(query[name])}; it must be {expected}."
             ) from None

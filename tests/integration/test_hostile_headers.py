@@ -38,6 +38,8 @@ REQUESTS: dict[str, tuple[bytes, bytes, int, str]] = {
     "a token in the URL": (b"GET /host?token=%ff", OURS, 403, "not_host"),
     "a room": (b"GET /api/rooms/%ff", OURS, 404, "unknown_room"),
     "a key": (b"GET /ws", OURS + BAD_KEY, 400, "wrong_upgrade"),
+    "a parameter": (b"GET /ws?room=%ff", OURS, 400, "wrong_parameter"),
+    "the name of a parameter": (b"GET /ws?%ff=a", OURS, 400, "wrong_parameter"),
 }
 
 

@@ -176,3 +176,20 @@ async def test_a_room_that_begins_on_one_node_is_there_on_another_and_forgotten_
 
     for server in (one, two):
         await until(lambda server=server: is_gone(server), "the room is forgotten")  # type: ignore[misc]
+
+
+async def test_a_name_in_any_letters_reaches_the_other_node_as_it_is(
+    nodes: Nodes, connect: Connect, rooms: Rooms
+) -> None:
+    one, two = await nodes(2)
+    here, there = rooms([one, two])
+    other = await connect(two, name="bob")
+    for name in ("Zoë", "岸本", "นที"):
+        wire = await connect(one, name=name)
+        await wire.expect("broker.welcome", name=name)
+        await wire.send({"type": "order_placed", "data": {"id": 5}})
+        await wire.expect("order_placed", id=5)
+        assert (await other.expect("order_placed"))["source"] == name
+        for room in (here, there):
+            await room.has(name)
+            assert [event["source"] for event in await room.log(source=name)] == [name]
