@@ -80,11 +80,13 @@ async def test_a_stream_that_was_deleted_is_missed_by_name(
 async def test_a_journal_without_room_left_is_full(
     nodes: Nodes, come: Come, jetstream: "JetStreamContext"
 ) -> None:
+    from nats.js.api import DiscardPolicy
+
     (node,) = await nodes(1)
     alice = await come(node, name="alice")
     await say(alice)
     info = await jetstream.stream_info("ORDERS_main_1")
     info.config.max_bytes = info.state.bytes
-    info.config.discard = type(info.config.discard).NEW
+    info.config.discard = DiscardPolicy.NEW
     await jetstream.update_stream(info.config)
     assert (await refused(alice))["code"] == "storage_full"

@@ -79,11 +79,17 @@ class NatsConnection:
                     **wishes,
                 )
         except (OSError, NatsError, TimeoutError, ValueError) as error:
+            if "authorization" in self._said.lower():
+                raise CannotStart(
+                    "engine_forbidden",
+                    f"The NATS server at {shown} refuses this login: check the name and password"
+                    " in --engine, or the file of --engine-creds.",
+                ) from None
             raise CannotStart(
                 "engine_unreachable",
-                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}):"
-                " start one with"
-                " `nats-server -js`, or name another, such as --engine nats://localhost:4222.",
+                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}): start"
+                " one with `nats-server -js`, or name another, such as"
+                " --engine nats://localhost:4222.",
             ) from None
         version = self.nc.connected_server_version
         if (version.major, version.minor, version.patch) < OLDEST:
