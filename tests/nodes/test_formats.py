@@ -89,7 +89,7 @@ async def test_beside_a_node_of_an_older_version_it_does_not_start(
     monkeypatch.setattr("orders.journal.nats.streams.LINGER", 0.3)
     with pytest.raises(CannotStart, match="older version") as refused:
         await engine(nats.url).open()
-    assert refused.value.code == "engine_other_version"
+    assert refused.value.code == "engine_version"
     await old.stream_info("ORDERS_WORK")  # which that node still needs
 
 
@@ -113,4 +113,4 @@ async def test_a_journal_of_a_newer_version_is_refused(
     )
     with pytest.raises(CannotStart, match="another version") as refused:
         await engine(nats.url).open()
-    assert refused.value.code == "engine_other_version"
+    assert refused.value.code == "engine_version"
