@@ -4,6 +4,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from orders.broker.records import Kind, Record, control
 from orders.broker.room_state import RoomState
 from orders.domain.envelope import Event
@@ -120,3 +122,26 @@ async def test_a_node_begins_at_a_snapshot_and_stands_where_the_whole_log_would_
             ("dead", len(batch) + 2),
             ("held", len(batch) + 3),
         ]
+
+
+async def test_a_snapshot_is_taken_of_what_the_node_has_though_more_has_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    required()
+    monkeypatch.setattr("orders.journal.nats.rooms.EVERY", 1)
+    with Nats(tmp_path / "nats") as nats:
+        first, state = await opened(nats)
+        await first.append([said("order_placed", 1)])
+        await follow(first, state, 1)
+        await first.append([said("order_placed", 2)])
+
+        async def has_more() -> bool:
+            return first._rooms.here["main"].head == 2
+
+        await until(has_more, "the second has arrived, and waits to be taken")
+        await first.keep(state)
+        await first.close()
+        second, state = await opened(nats)
+        assert everything(second, state)["began"] == 1
+        assert [order.id for order in await second.orders("main", None, 9)] == [1, 2]
+        await second.close()
