@@ -4,7 +4,10 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from orders.broker.records import Kind, Record, control
+from orders.broker.room_state import RoomState
 from orders.domain.envelope import Event
 from tests.nats_servers import Nats, required
 from tests.transports import Nobody
@@ -13,20 +16,27 @@ from tests.wire import until
 if TYPE_CHECKING:
     from orders.journal.nats import NatsEngine
 
-EVENTS = 700  # more than make a node that ends keep a snapshot
+EVENTS = 700  # more than make a node that leaves a room keep a snapshot
 
 
 def said(type: str, number: int, mode: str = "relay") -> Record:
     event = Event(id=str(uuid.uuid4()), type=type, created="1", source="alice", data={"id": number})
     return Record(
-        "main", Kind.EVENT, 1, event.to_json(), event.key, type, "alice", mode, event=event
+        room="main",
+        kind=Kind.EVENT,
+        at=1,
+        body=event.to_json(),
+        key=event.key,
+        type=type,
+        source="alice",
+        mode=mode,
+        event=event,
     )
 
 
 def joined(name: str) -> Record:
-    return control(
-        "main", Kind.JOINED, 1, name=name, types=["*"], ack="auto", echo=True, after=None, was=None
-    )
+    said: dict[str, Any] = {"types": ["*"], "ack": "auto", "echo": True, "after": None, "was": None}
+    return control("main", Kind.JOINED, 1, name=name, marks=["m"], **said)
 
 
 def about(event: Record, kind: Kind, **data: Any) -> Record:
@@ -35,23 +45,32 @@ def about(event: Record, kind: Kind, **data: Any) -> Record:
     return record
 
 
-def leave_no_snapshot(engine: "NatsEngine") -> None:
-    engine._rooms.here["main"].saved = 10**9
-
-
-async def opened(nats: Nats) -> "NatsEngine":
+async def opened(nats: Nats) -> tuple["NatsEngine", RoomState]:
     from orders.journal.nats import NatsEngine
 
     engine = NatsEngine([nats.url])
     engine.callbacks = Nobody()
-    await engine.open()
-    return engine
+    (state,) = await engine.open()
+    return engine, state
 
 
-async def everything(engine: "NatsEngine") -> dict[str, Any]:
-    """All that a room's records come to, and from which position on it was folded here."""
+async def follow(engine: "NatsEngine", state: RoomState, head: int) -> None:
+    """Apply what arrives, as a node does, up to a position."""
+
+    async def has_arrived() -> bool:
+        for record in engine.arrived():
+            state.apply(record)
+        return state.head == head
+
+    await until(has_arrived, "all that was stored has arrived")
+
+
+def everything(engine: "NatsEngine", state: RoomState) -> dict[str, Any]:
+    """All that follows from a room's records, and from which position on it was folded here."""
+    from orders.journal.nats.snapshots import write_snapshot
+
     room = engine._rooms.here["main"]
-    return {**room.snapshot(), "began": room.saved}
+    return {**write_snapshot(state, room.orders, engine.node), "began": room.saved}
 
 
 async def test_a_node_begins_at_a_snapshot_and_stands_where_the_whole_log_would_put_it(
@@ -59,48 +78,70 @@ async def test_a_node_begins_at_a_snapshot_and_stands_where_the_whole_log_would_
 ) -> None:
     required()
     with Nats(tmp_path / "nats") as nats:
-        teller, first = await opened(nats), await opened(nats)
+        first, state = await opened(nats)
         dead, held = said("work", 1, "queue"), said("work", 2, "queue")
         batch = [
             *(joined(name) for name in ("alice", "bob", "carol")),
             control("main", Kind.LEFT, 1, name="carol", last=1),
             control("main", Kind.MODES, 1, modes={}, changes={"tick": "pubsub", "*": "queue"}),
+            control("main", Kind.MUTED, 1, name="bob", marks=["m"], lifted=False),
             dead,
             held,
             *(said("order_placed", number) for number in range(1, EVENTS)),
             control("main", Kind.PAUSED, 1, paused=True),
             said("order_confirmed", 7),
         ]
-        await teller.append(batch)
-        fates = [
+        await first.append(batch)
+        steps = [
             about(dead, Kind.HANDED, name="bob", attempt=5, lease=1.0),
             about(dead, Kind.DEAD, attempts=5, reason="busy"),
             about(held, Kind.HANDED, name="bob", attempt=1, lease=1.0),
         ]
-        await teller.append(fates)
-
-        async def has_arrived() -> bool:
-            return first._rooms.here["main"].state.head == len(batch) + len(fates)
-
-        await until(has_arrived, "all that was stored has arrived")
-        leave_no_snapshot(teller)
-        await teller.close()
+        await first.append(steps)
+        await follow(first, state, len(batch) + len(steps))
+        await first.leave(state)
         await first.close()
 
-        second = await opened(nats)
-        stood = await everything(second)
+        second, state = await opened(nats)
+        stood = everything(second, state)
         assert stood.pop("began") >= EVENTS, "it began at the snapshot"
-        await second._rooms.snapshots._store.delete("ORDERS_main_1")
-        leave_no_snapshot(second)
+        await second._rooms._snapshots._store.delete("ORDERS_main_1")
         await second.close()
 
-        third = await opened(nats)
-        folded = await everything(third)
+        third, state = await opened(nats)
+        folded = everything(third, state)
         assert folded.pop("began") == 0, "it folded the whole log"
         await third.close()
         assert folded == stood
         assert stood["state"]["paused"] is True
         assert stood["state"]["events"] == EVENTS + 2
+        assert stood["rules"]["muted"] == {"bob": ["m"]}
         assert len(stood["orders"]) == EVENTS - 1
-        assert len(stood["present"]) == 2
-        assert [entry[4] for entry in stood["queue"]] == ["dead", "held"]
+        assert [one["name"] for one in stood["members"]] == ["alice", "bob"]
+        assert [(entry["state"], entry["last"]) for entry in stood["queue"]] == [
+            ("dead", len(batch) + 2),
+            ("held", len(batch) + 3),
+        ]
+
+
+async def test_a_snapshot_is_taken_of_what_the_node_has_though_more_has_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    required()
+    monkeypatch.setattr("orders.journal.nats.rooms.EVERY", 1)
+    with Nats(tmp_path / "nats") as nats:
+        first, state = await opened(nats)
+        await first.append([said("order_placed", 1)])
+        await follow(first, state, 1)
+        await first.append([said("order_placed", 2)])
+
+        async def has_more() -> bool:
+            return first._rooms.here["main"].head == 2
+
+        await until(has_more, "the second has arrived, and waits to be taken")
+        await first.keep(state)
+        await first.close()
+        second, state = await opened(nats)
+        assert everything(second, state)["began"] == 1
+        assert [order.id for order in await second.orders("main", None, 9)] == [1, 2]
+        await second.close()

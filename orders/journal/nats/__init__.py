@@ -1,13 +1,16 @@
 """The journal on NATS JetStream, shared by as many nodes as one likes.
 
 failures.py    what JetStream refuses, and what that is in words
-connection.py  publish and hear the answer, read a range of a stream
+connection.py  publish and hear the answer
 subjects.py    what streams, subjects and keys are called, and how a record is written
+streams.py     streams on disk, and the mark of the format that they are written in
+ranges.py      parts of a stream
 follower.py    a stream, as it comes, without a gap
 room.py        one room on this node: what it follows, and the orders that follow from that
 snapshots.py   rooms with the position they stand at, so that nobody folds a whole stream
 rooms.py       the rooms this node is in, and the next epoch of one
 reading.py     pages of a journal, one event, what is said about it
+appending.py   writing records, and what the answers mean
 membership.py  names, sessions and nodes in key-value buckets; what nodes ask of one another
 engine.py      the engine (see `base.Engine`) made of these
 

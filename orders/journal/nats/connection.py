@@ -1,4 +1,4 @@
-"""The connection to NATS: publish and hear the answer, read a range of a stream, hear what comes.
+"""The connection to NATS: publish and hear the answer, ask JetStream.
 
 Nothing is buffered while the connection is away: what cannot be said now fails now, with
 `engine_unavailable`, and the connection comes back by itself.
@@ -35,9 +35,6 @@ Message = tuple[str, bytes, dict[str, str]]
 OLDEST = (2, 10, 23)
 CONNECT = 5.0  # seconds to find a server at start
 PINGS = 2  # seconds between two pings: a server that hangs is left for another
-SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
-TEMPORARY = 5 * SECOND
-IN_PIECES_OF = 512 * 1024  # bytes that are fetched at once
 
 
 class NatsConnection:
@@ -79,11 +76,17 @@ class NatsConnection:
                     **wishes,
                 )
         except (OSError, NatsError, TimeoutError, ValueError) as error:
+            if "authorization" in self._said.lower():
+                raise CannotStart(
+                    "engine_forbidden",
+                    f"The NATS server at {shown} refuses this login: check the name and password"
+                    " in --engine, or the file of --engine-creds.",
+                ) from None
             raise CannotStart(
                 "engine_unreachable",
-                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}):"
-                " start one with"
-                " `nats-server -js`, or name another, such as --engine nats://localhost:4222.",
+                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}): start"
+                " one with `nats-server -js`, or name another, such as"
+                " --engine nats://localhost:4222.",
             ) from None
         version = self.nc.connected_server_version
         if (version.major, version.minor, version.patch) < OLDEST:
@@ -136,7 +139,7 @@ class NatsConnection:
         return f"{self._inbox}.{token}"
 
     async def listen(self, on_message: OnMessage) -> Subscription:
-        """A subject of our own for what consumers deliver; it bears other subjects than that."""
+        """A subject to which consumers deliver; what they deliver names others."""
 
         async def take(message: Msg) -> None:
             with loud():
@@ -254,95 +257,10 @@ class NatsConnection:
         except (NatsError, TimeoutError):
             raise unavailable() from None
 
-    # ── reading ─────────────────────────────────────────────────────────────────────────────
-
-    async def last(self, stream: str, subject: str) -> tuple[Msg, int] | None:
-        """The newest message of a subject, and its sequence."""
-        try:
-            message = await self.nc.request(
-                f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", self.patience
-            )
-        except (NatsError, TimeoutError):
-            raise unavailable() from None
-        headers = message.headers or {}
-        return (message, int(headers["Nats-Sequence"])) if "Nats-Sequence" in headers else None
-
-    async def read(
-        self, stream: str, start: int, count: int, *filters: str
-    ) -> list[tuple[int, Msg]]:
-        """At most `count` messages from a sequence on, with their sequences."""
-        if count <= 0:
-            return []
-        name = await self.consume(stream, start, filters)
-        if name is None:
-            return []
-        found: list[tuple[int, Msg]] = []
-        done = asyncio.Event()
-
-        def heard(message: Msg) -> None:
-            if message.headers and "Status" in message.headers:
-                done.set()
-                return
-            found.append((place(message), message))
-            if len(found) == count:
-                done.set()
-
-        inbox = await self.listen(heard)
-        wish = {"batch": count, "no_wait": True, "max_bytes": IN_PIECES_OF}
-        try:
-            async with asyncio.timeout(self.patience):
-                await self.nc.publish(
-                    f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", to_json(wish), inbox.subject
-                )
-                await done.wait()
-        except (NatsError, TimeoutError):
-            raise unavailable() from None
-        finally:
-            await self.deafen(inbox)
-            await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
-        return found
-
-    async def has_more(self, stream: str, start: int, end: int, *filters: str) -> bool:
-        """Whether the server that leads the stream has something between two sequences."""
-        for subject in filters or (">",):
-            try:
-                answer = await self.api(f"STREAM.MSG.GET.{stream}", seq=start, next_by_subj=subject)
-            except Rejected:
-                continue  # nothing
-            if answer["message"]["seq"] < end:
-                return True
-        return False
-
-    async def consume(
-        self, stream: str, start: int, filters: Sequence[str] = (), **more: Any
-    ) -> str | None:
-        """A consumer of our own from a sequence on; None when nothing is there to read yet.
-
-        With `deliver_subject` what comes is sent there, and it is made in any case.
-        """
-        name = uuid.uuid4().hex
-        config: dict[str, Any] = {
-            "name": name,
-            "ack_policy": "none",
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": max(start, 1),
-            "mem_storage": True,
-            "num_replicas": 1,
-            "inactive_threshold": TEMPORARY,
-            **more,
-        }
-        if filters:
-            config["filter_subjects"] = list(filters)
-        made = await self.api(f"CONSUMER.CREATE.{stream}.{name}", stream_name=stream, config=config)
-        if not made["num_pending"] and "deliver_subject" not in more:
-            await self.say(f"$JS.API.CONSUMER.DELETE.{stream}.{name}")
-            return None
-        return name
-
 
 @contextlib.contextmanager
 def loud() -> Iterator[None]:
-    """A failure of ours ends the process loudly: the library would only log it."""
+    """A failure here ends the process loudly: the library would only log it."""
     try:
         yield
     except Exception as error:
@@ -360,14 +278,3 @@ def _stored(message: Msg) -> int | Rejected | None:
             return None
         return Rejected(error.get("err_code", error["code"]), error["description"])
     return int(answer["seq"])
-
-
-def place(message: Msg) -> int:
-    """The sequence of a message that a consumer delivered."""
-    return int(_tokens(message)[-4])
-
-
-def _tokens(message: Msg) -> list[str]:
-    """`$JS.ACK.stream.consumer.delivered.sequence.consumer's.time.pending`; a domain adds more."""
-    tokens = message.reply.split(".")
-    return tokens if len(tokens) < 12 else tokens[:11]

@@ -57,7 +57,7 @@ class NatsEngine(Appending):
         self._replicas = replicas
         self._connection = NatsConnection(addresses, creds, ca, patience)
         self._rooms = Rooms(self._connection, self.node, replicas, self._mine, self._has_arrived)
-        self._arrived: list[Record] = []
+        self._arrived: list[tuple[FollowedRoom, Record]] = []
         self._shares: dict[tuple[str, str], tuple[float, list[str]]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._closing = False
@@ -131,14 +131,16 @@ class NatsEngine(Appending):
             await self._rooms.leave(room)  # somebody may just be coming to another node
 
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
-        self._arrived.append(record)
+        self._arrived.append((room, record))
         self.callbacks.wake()
         if record.kind is Kind.LEFT and not record.node:
             self._connection.spawn(self._free(room.name, record))
 
     def arrived(self) -> list[Record]:
         arrived, self._arrived = self._arrived, []
-        return arrived
+        for room, record in arrived:
+            room.take(record)
+        return [record for _, record in arrived]
 
     async def probe(self) -> StorageFailed | None:
         for room in list(self._rooms.here.values()):

@@ -8,8 +8,9 @@ from nats.aio.msg import Msg
 
 from orders.clock import monotonic
 from orders.errors import StorageFailed
-from orders.journal.nats.connection import SECOND, NatsConnection, place
+from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import Rejected
+from orders.journal.nats.ranges import SECOND, consume, place
 
 log = structlog.get_logger()
 
@@ -48,7 +49,8 @@ class Follower:
                 if info["state"]["last_seq"] < self.position:
                     raise RuntimeError(f"{self._stream} lost its end: start with what is left")
                 inbox = await self._connection.listen(self._take)
-                name = await self._connection.consume(
+                name = await consume(
+                    self._connection,
                     self._stream,
                     self.position + 1,
                     deliver_subject=inbox.subject,

@@ -9,7 +9,7 @@ from orders.broker.records import Record
 from orders.clock import monotonic
 from orders.domain.orders import Order
 from orders.journal.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
-from orders.journal.nats import subjects
+from orders.journal.nats import ranges, subjects
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import unavailable
 from orders.journal.nats.room import FollowedRoom
@@ -51,7 +51,7 @@ class Reading:
         end = upto or room.head + 1
         clock = monotonic()
         while True:
-            found = await self._connection.read(stream, start, count, *filters)
+            found = await ranges.read(self._connection, stream, start, count, *filters)
             records = [
                 self._record(room.name, position, message)
                 for position, message in found
@@ -59,7 +59,9 @@ class Reading:
             ]
             last = found[-1][0] if found else start - 1
             is_whole = last >= end - 1 or (found and (upto is None or len(found) == count))
-            if is_whole or not await self._connection.has_more(stream, last + 1, end, *filters):
+            if is_whole or not await ranges.has_more(
+                self._connection, stream, last + 1, end, *filters
+            ):
                 return records
             if monotonic() > clock + self._connection.patience:
                 raise unavailable()
@@ -101,12 +103,12 @@ class Reading:
         if there is None:
             return None
         stream, subject = subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
-        found, clock = await self._connection.last(stream, subject), monotonic()
-        while found is None and await self._connection.has_more(stream, 1, ANY, subject):
+        found, clock = await ranges.last(self._connection, stream, subject), monotonic()
+        while found is None and await ranges.has_more(self._connection, stream, 1, ANY, subject):
             if monotonic() > clock + self._connection.patience:
                 raise unavailable()  # that server lags behind for long
             await asyncio.sleep(LAG_POLL)
-            found = await self._connection.last(stream, subject)
+            found = await ranges.last(self._connection, stream, subject)
         if found is None:
             return None
         message, position = found

@@ -25,7 +25,7 @@ Mine = Callable[[int], Record | None]
 
 class FollowedRoom:
     """One epoch of a room. Until it was `entered` records are applied to `state`; after that they
-    go to `arrived`, and applying them is up to the node."""
+    go to `arrived`, and applying them is up to the node, which has those up to `taken`."""
 
     def __init__(self, state: RoomState, orders: MemoryOrderBook | None = None) -> None:
         self.name, self.epoch = state.name, state.epoch
@@ -34,6 +34,7 @@ class FollowedRoom:
         self.summary.head = state.head
         self.summary.events = state.events
         self.entered = False
+        self.taken = state.head
         self.orders = orders or MemoryOrderBook()
         self.recent: deque[Record] = deque(maxlen=RECENT)
         self.resetting: list[Record] = []  # what is to end this epoch
@@ -74,20 +75,25 @@ class FollowedRoom:
                 return
             if not record.node and (own := mine(number)):
                 own.position, record = position, own
-            self._take(record)
+            self._fold(record)
             if self.entered or record.kind is Kind.RESET:
                 arrived(self, record)
 
         self._follower = Follower(connection, self.stream, self.head, on_message)
 
-    def _take(self, record: Record) -> None:
+    def _fold(self, record: Record) -> None:
         """What follows here from a record that was stored."""
         self.summary.advance(record, record.position)
         self.recent.append(record)
-        if record.type in ORDER_TYPES:
-            self.orders.apply(record.parsed(), record.at)
         if not self.entered:
             self.state.apply(record)
+            self.take(record)
+
+    def take(self, record: Record) -> None:
+        """The node has this now: orders stand where its room does."""
+        self.taken = record.position
+        if record.type in ORDER_TYPES:
+            self.orders.apply(record.parsed(), record.at)
 
     async def stop(self) -> None:
         if self._follower is not None:

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 
 POLL = 0.005
 RETRY_DELAY = 0.1
-NEEDED = 500  # records after which a room that is left is worth a snapshot
+EVERY = 5_000  # records after which a room is worth a snapshot
+NEEDED = 500  # the same, of one that is left
 
 
 class Rooms:
@@ -158,7 +159,7 @@ class Rooms:
         """Take a snapshot of a room, if it is time for one."""
         room = self.here.get(state.name)
         if room is not None:
-            await self._snapshots.save(room, state)
+            await self._snapshots.save(room, state, EVERY)
 
     def _heard(self, room: FollowedRoom, record: Record) -> None:
         if record.kind is Kind.RESET:

@@ -20,7 +20,6 @@ from orders.journal.nats.room import FollowedRoom
 
 log = structlog.get_logger()
 
-EVERY = 5_000  # records
 LOADING = 10.0  # seconds
 FORMAT = 2  # of a snapshot; others are passed over, and the room is folded from its beginning
 
@@ -47,9 +46,9 @@ class Snapshots:
             return FollowedRoom(state)
         return FollowedRoom(*read_snapshot(snapshot, self._node))
 
-    async def save(self, room: FollowedRoom, state: RoomState, least: int = EVERY) -> None:
+    async def save(self, room: FollowedRoom, state: RoomState, least: int) -> None:
         """Keep how a room stands, if so many records came since it was kept last."""
-        is_level = state.epoch == room.epoch and state.head == room.head
+        is_level = state.epoch == room.epoch and state.head == room.taken
         if not is_level or state.head - room.saved < least:
             return
         room.saved, snapshot = state.head, write_snapshot(state, room.orders, self._node)
@@ -84,7 +83,7 @@ def write_snapshot(state: RoomState, orders: MemoryOrderBook, node: str) -> dict
             {**_slots(entry), "key": entry.key.hex(), "node": entry.node or node, "record": None}
             for entry in state.queue.entries.values()
         ],
-        "orders": [order.to_json().decode() for order in orders.orders.values()],
+        "orders": list(orders.orders.values()),
     }
 
 
@@ -106,7 +105,7 @@ def read_snapshot(snapshot: dict[str, Any], node: str) -> tuple[RoomState, Memor
         values = {"key": bytes.fromhex(queued["key"]), "state": State(queued["state"])}
         state.queue.restore(Entry(**{**queued, **values}))
     orders = MemoryOrderBook()
-    for text in snapshot["orders"]:
-        order = Order.from_json(text)
+    for placed in snapshot["orders"]:
+        order = Order.from_dict(placed)
         orders.orders[order.customer, order.number] = order
     return state, orders

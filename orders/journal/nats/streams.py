@@ -72,7 +72,7 @@ class Streams:
             config = await self._mark()
         if config.get("metadata", {}).get("format") != FORMAT:
             raise CannotStart(
-                "engine_other_version",
+                "engine_version",
                 "This journal is used by another version of Orders, and two versions do not work"
                 " on one: start that version, or stop all of its nodes and ask for its upgrade.",
             )
@@ -86,7 +86,7 @@ class Streams:
         while await nodes_seen(self._connection):
             if monotonic() > clock + LINGER:
                 raise CannotStart(
-                    "engine_other_version",
+                    "engine_version",
                     "Nodes of an older version of Orders use this journal, and two versions do not"
                     " work on one: stop all of them, then start this one.",
                 )
