@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,8 +204,12 @@ async def test_a_damaged_record_is_named_and_never_served(tmp_path: Path) -> Non
 
 
 def test_a_checksum_covers_every_column() -> None:
-    row = (1, "event", 2, b"k", 3, "type", "source", "mode", b"body")
-    others = [(9, *row[1:]), (*row[:1], "left", *row[2:]), (*row[:-1], b"bodY")]
+    row: tuple[Any, ...] = (1, "event", 2, b"k", 3, "type", "source", "mode", b"body")
+    others: list[tuple[Any, ...]] = [
+        (9, *row[1:]),
+        (*row[:1], "left", *row[2:]),
+        (*row[:-1], b"bodY"),
+    ]
     others += [(*row[:n], "other", *row[n + 1 :]) for n in (5, 6, 7)]
     others += [(*row[:3], b"other", *row[4:]), (*row[:4], 9, *row[5:]), (*row[:2], 9, *row[3:])]
     assert len({checksum(*row), *(checksum(*other) for other in others)}) == len(others) + 1

@@ -112,7 +112,7 @@ class Log:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, MISTAKES):
                 return [failure(error)] * len(records)
             raise
-        for row, record, position in batch.stored:
+        for _, record, position in batch.stored:
             record.position = position
         for view in self.views:
             view.add(batch.stored)
