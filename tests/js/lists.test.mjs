@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isWaiting, nextNumber, reduce as mine } from '../../static/js/my-orders.js';
-import { done, reduce as rowsAfter, rowKey, waiting } from '../../static/js/waiting.js';
+import { isWaiting, nextNumber, reduce as mine } from '../../static/orders/mine.js';
+import { done, reduce as rowsAfter, rowKey, waiting } from '../../static/orders/waiting.js';
 
 const event = (id, type, source, data) => ({ id, type, created: '1', source, data });
 const placed = event('p', 'order_placed', 'alice', { id: 5, item: 'espresso' });

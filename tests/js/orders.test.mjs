@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { sha1, uuid, uuid5 } from '../../static/js/ids.js';
-import { bookOf, fold, orderNumber, pending } from '../../static/js/orders.js';
-import { answerData, answerId, conflict, decide } from '../../static/js/rules.js';
+import { sha1, uuid, uuid5 } from '../../static/room/ids.js';
+import { bookOf, fold, orderNumber, pending } from '../../static/orders/book.js';
+import { answerData, answerId, conflict, decide } from '../../static/orders/rules.js';
 
 const table = JSON.parse(readFileSync(new URL('../data/bobs-rules.json', import.meta.url), 'utf8'));
 const menu = readFileSync(new URL('../../orders/domain/menu.py', import.meta.url), 'utf8').match(/"[a-z ]+"(?=,\n)/g).map((item) => item.slice(1, -1));
