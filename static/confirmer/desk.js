@@ -6,12 +6,15 @@
  * under publish–subscribe. Each may come first, and all may tell the same thing.
  */
 
-import { observe } from '../room/observe.js';
-import { bookOf, fold, orderKey } from '../orders/book.js';
-import { Participant } from '../room/participant.js';
+import { Book } from '../orders/book.js';
 import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
+import { Waiting } from '../orders/waiting.js';
+import { now } from '../room/clock.js';
+import { modeOf } from '../room/modes.js';
+import { observe } from '../room/observe.js';
+import { Participant } from '../room/participant.js';
 import { fetched } from '../ui/page.js';
-import { reduce, waiting } from '../orders/waiting.js';
+import { count } from '../ui/words.js';
 
 const PREFETCH = 3; // of a queue: enough to go on without a pause, few enough to leave some to others
 
@@ -25,10 +28,10 @@ const PREFETCH = 3; // of a queue: enough to go on without a pause, few enough t
  */
 
 export class Desk {
-  /** @type {Map<string, import('../orders/waiting.js').Row>} */
-  rows = new Map();
-  /** @type {import('../orders/book.js').Book} every order of the room, for the rule about duplicates */
-  book = new Map();
+  /** every order of the room, for the rule about duplicates */
+  book = new Book();
+  /** those that came to us */
+  waiting = new Waiting(this.book, () => this.me.name);
   modes = {};
   auto = false;
   /** our answers on their way, by their own ids */
@@ -50,10 +53,10 @@ export class Desk {
       welcome: (welcome, again) => this.#welcomed(welcome, again),
       event: (event) => this.#heard(event),
       accepted: (id) => this.#stored(id),
-      refused: (id, code, message) => this.#refused(id, code, message),
-      caughtUp: (count) => count > 0 && told.says(`Back again: ${count} missed ${count === 1 ? 'event' : 'events'} caught up.`),
+      refused: (id, { data }) => this.#refused(id, data.code, data.message),
+      caughtUp: (missed) => missed > 0 && told.says(`Back again: ${count(missed, 'missed event')} caught up.`),
       modes: (modes) => this.#change(() => (this.modes = modes)),
-      lost: () => this.#restore({ anew: true }),
+      lost: () => this.#restore({ lost: true }),
       notice: (code, message) => told.says(message),
       down: (final) => this.#down(final),
     });
@@ -67,14 +70,14 @@ export class Desk {
   /** Answers an order. The answer's id admits it to the journal once, whoever confirms. */
   answer(row, how, id = answerId(this.room, row.placed, how)) {
     this.#underway.set(id, { placed: row.placed, how });
-    this.#reduce({ what: 'answering', id: row.placed.id });
+    this.#change(() => this.waiting.answering(row.placed.id));
     this.me.send(this.me.envelope(how.type, answerData(row.placed, how), id));
   }
 
   /** Hands a queue's event back, for another to take. */
   passOn(row) {
     this.me.nack(row.placed.id, `${this.me.name} passed it on`);
-    this.#reduce({ what: 'released', id: row.placed.id });
+    this.#change(() => this.waiting.released(row.placed.id));
   }
 
   /** The switch: let the rules decide whatever waits. */
@@ -93,7 +96,7 @@ export class Desk {
       { room: this.room },
       {
         records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
-        lost: () => this.#restore({ anew: true }),
+        lost: () => this.#restore({ lost: true }),
         down: (final) => {
           if (final) this.#feed = null; // the room was gone: it begins anew when we are in it again
         },
@@ -103,17 +106,17 @@ export class Desk {
   }
 
   get #isQueued() {
-    return (this.modes.order_placed ?? this.modes['*']) === 'queue';
+    return modeOf(this.modes, 'order_placed') === 'queue';
   }
 
   /** What the journal knows, after a reload or when our place in it is lost. */
-  async #restore({ anew = false } = {}) {
+  async #restore({ lost = false } = {}) {
     try {
       const { orders } = await fetched(`/api/rooms/${this.room}/orders`);
-      if (anew) this.#reduce({ what: 'forgotten' });
-      this.book = bookOf(orders);
+      if (lost) this.#forget();
+      this.book.learn(orders);
       // In queue mode what waits belongs to whom it is handed; a confirmer sees only that.
-      if (!this.#isQueued) this.#reduce({ what: 'known', book: this.book });
+      if (!this.#isQueued) this.waiting.cameAll();
       this.#settle();
     } catch (error) {
       this.told.says(`What waits could not be fetched: ${error.message}`);
@@ -121,57 +124,53 @@ export class Desk {
   }
 
   #heard(event) {
-    if (event.type !== 'order_placed') return this.#observed({ kind: 'event', event, at: Date.now() });
-    const at = Date.now();
-    this.book = fold(this.book, event, at);
-    const order = this.book.get(orderKey(event.source, event.data.id, event.id));
-    const isDone = order?.event === event.id && order.state !== 'placed';
+    const at = now();
+    if (event.type !== 'order_placed') return this.#observed({ kind: 'event', event, at });
+    this.book.apply(event, at);
+    const isDone = this.book.placing(event.id).state !== 'placed';
     if (isDone) return event.attempt && this.me.ack(event.id); // handed over once more, but answered
     const holding = event.attempt
       ? { until: at + this.lease * 1000, of: this.lease, attempt: event.attempt }
       : null;
-    this.#reduce({ what: 'placed', event, at, holding });
-    this.told.came(this.rows.get(event.id));
+    this.waiting.came(event.id, holding);
+    this.told.came(this.waiting.row(event.id));
     return this.#settle();
   }
 
   /** A record of the room's journal. */
   #observed({ kind, event, at, name }) {
     if (kind === 'reset') {
-      this.book = new Map();
-      this.#reduce({ what: 'forgotten' });
+      this.#change(() => this.#forget());
     } else if (kind === 'released' && name === this.me.name) {
-      this.#reduce({ what: 'released', id: event });
+      this.#change(() => this.waiting.released(event));
     } else if (kind === 'event') {
-      this.book = fold(this.book, event, at);
-      if (event.type === 'order_confirmed' || event.type === 'order_rejected') this.#answeredBy(event, true);
+      const changed = this.book.apply(event, at);
+      if (changed?.answer === event.id) this.#answered(changed.event, event);
       this.#settle();
     }
   }
 
+  #forget() {
+    this.book = new Book();
+    this.waiting = new Waiting(this.book, () => this.me.name);
+  }
+
   /** What we held goes to others now; what we have answered already is on its way all the same. */
   #down(final) {
-    for (const { placed, holding, state } of waiting(this.rows)) {
-      if (holding && state === 'waiting') this.#reduce({ what: 'released', id: placed.id });
+    for (const { placed, holding, state } of this.waiting.open()) {
+      if (holding && state === 'waiting') this.waiting.released(placed.id);
     }
+    this.told.changed();
     if (final) this.told.says(final);
   }
 
-  /** Marks the order that an answer is for, if it is one that waits here. `seen`: in the log itself. */
-  #answeredBy(event, seen) {
-    const { customer, reason = null } = event.data;
-    const id = event.data.event ?? this.#oldestWaiting(event.data.id, customer);
-    const before = this.rows.get(id);
+  /** An order has this answer: the log has shown it, or the broker says that it is there. */
+  #answered(id, event) {
+    const before = this.waiting.answered(id, event);
     if (!before) return;
-    const mine = event.source === this.me.name;
-    this.#reduce({ what: 'answered', id, type: event.type, by: event.source, mine, reason, seen });
     if (before.holding && this.me.joined) this.me.ack(id);
-    if (!mine && before.by === null) this.told.overtaken(this.rows.get(id));
-  }
-
-  #oldestWaiting(number, customer) {
-    const fits = ({ placed }) => placed.data.id === number && (!customer || placed.source === customer);
-    return waiting(this.rows).find(fits)?.placed.id;
+    const row = this.waiting.row(id);
+    if (!row.mine && !before.answer) this.told.overtaken(row);
   }
 
   // --- what became of our answers -----------------------------------------------------------------
@@ -180,7 +179,7 @@ export class Desk {
     const ours = this.#taken(id);
     if (!ours) return;
     const { placed, how } = ours;
-    this.#answeredBy({ type: how.type, source: this.me.name, data: answerData(placed, how) }, false);
+    this.#answered(placed.id, { type: how.type, source: this.me.name, data: answerData(placed, how) });
     this.#settle();
   }
 
@@ -195,7 +194,7 @@ export class Desk {
       if (code !== 'id_conflict') throw new Error(message);
       await this.#contested(id, ours);
     } catch (error) {
-      this.#reduce({ what: 'unanswered', id: ours.placed.id, problem: error.message });
+      this.#change(() => this.waiting.unanswered(ours.placed.id, error.message));
     }
   }
 
@@ -205,9 +204,9 @@ export class Desk {
     const found = await find(id);
     const names = found.data.event;
     const named = typeof names === 'string' && names !== placed.id ? await find(names).catch(() => null) : null;
-    const row = this.rows.get(placed.id);
+    const row = this.waiting.row(placed.id);
     const means = conflict(placed, how, found, named);
-    if (means === 'answered') this.#answeredBy(found, false);
+    if (means === 'answered') this.#answered(placed.id, found);
     else if (means === 'duplicate') this.answer(row, duplicateOf(placed));
     else this.answer(row, how, this.me.envelope(how.type, {}).id);
     this.#settle();
@@ -223,15 +222,11 @@ export class Desk {
 
   #settle() {
     if (this.auto && this.me.joined) {
-      for (const row of waiting(this.rows)) {
+      for (const row of this.waiting.open()) {
         if (row.state === 'waiting' && row.problem === null) this.answer(row, this.verdict(row));
       }
     }
     this.told.changed();
-  }
-
-  #reduce(change) {
-    this.#change(() => (this.rows = reduce(this.rows, change)));
   }
 
   #change(change) {

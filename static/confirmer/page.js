@@ -1,10 +1,11 @@
 /** The confirmer's page: Bob by hand. What waits, what his rules would say, and two buttons. */
 
 import { render } from '/static/vendor/lit-html/lit-html.js';
-import { drawDone, drawWaiting } from './rows.js';
+import { now } from '../room/clock.js';
+import { renamed, session } from '../room/session.js';
+import { byId, copying, given, here, say, toast } from '../ui/page.js';
 import { Desk } from './desk.js';
-import { byId, copying, given, here, renamed, say, session, toast } from '../ui/page.js';
-import { done, rowKey, waiting } from '../orders/waiting.js';
+import { drawDone, drawWaiting } from './rows.js';
 
 const SHOWN_DONE = 30;
 
@@ -20,7 +21,7 @@ const desk = new Desk(
   {
     changed: draw,
     named: renamed,
-    came: (row) => say('orders', `${row.placed.source} placed order ${rowKey(row).split('/')[1]}.`),
+    came: (row) => say('orders', `${row.placed.source} placed order ${row.key.split('/')[1]}.`),
     overtaken,
     says: toast,
   },
@@ -58,7 +59,7 @@ drawNow();
 function overtaken(row) {
   const { id } = row.placed;
   const focused = document.activeElement?.closest('[data-event]')?.dataset.event;
-  if (id === focused || id === rejecting) toast(`${row.by} was faster: ${rowKey(row)} is ${row.state}.`);
+  if (id === focused || id === rejecting) toast(`${row.by} was faster: ${row.key} is ${row.state}.`);
   if (id === rejecting) rejecting = null;
 }
 
@@ -69,7 +70,7 @@ function focusOn(selector) {
 /** On an order that has the focus: c confirms, r rejects, arrows move. */
 function pressed(key) {
   const element = key.target.closest?.('#waiting > [data-event]');
-  const row = desk.rows.get(element?.dataset.event);
+  const row = desk.waiting.row(element?.dataset.event);
   if (key.key === 'Escape' && rejecting) return actions.keep();
   if (!row || key.target.matches('input, select') || key.ctrlKey || key.metaKey || key.altKey) return;
   if (key.key === 'c' && row.state === 'waiting') confirmAndGoOn(element, row);
@@ -96,11 +97,11 @@ function draw() {
 
 function drawNow() {
   scheduled = false;
-  const open = waiting(desk.rows);
-  const ready = done(desk.rows).slice(0, SHOWN_DONE);
+  const open = desk.waiting.open();
+  const ready = desk.waiting.done().slice(0, SHOWN_DONE);
   byId('empty').hidden = open.length > 0;
   byId('count').textContent = open.length ? String(open.length) : '';
   byId('answered-title').hidden = ready.length === 0;
-  render(drawWaiting(open, { verdict: (row) => desk.verdict(row), rejecting, reasons, now: Date.now(), actions }), list);
+  render(drawWaiting(open, { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
   render(drawDone(ready), answered);
 }

@@ -1,20 +1,11 @@
 /** How the confirmer's page draws its orders: those that wait, and those that were answered. */
 
-import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { orderNumber } from '../orders/book.js';
+import { reasonWord } from '../orders/words.js';
 import { envelope, lease } from '../ui/shapes.js';
-import { duration } from '../ui/page.js';
-import { rowKey } from '../orders/waiting.js';
-
-const REASONS = {
-  invalid_id: 'The number is wrong',
-  invalid_quantity: 'The quantity is wrong',
-  unknown_item: 'Not on the menu',
-  invalid_note: 'The note is wrong',
-  duplicate_order: 'The number is taken',
-  other: 'Something else',
-};
+import { duration, ordinal } from '../ui/words.js';
 
 /** What an order is about, in a few words. */
 function about({ data, id }) {
@@ -34,10 +25,9 @@ export function drawWaiting(rows, page) {
 }
 
 function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
-  const { placed, state, problem, holding, at } = row;
+  const { placed, key, state, problem, holding, at } = row;
   const says = verdict(row);
   const busy = state === 'answering';
-  const key = rowKey(row);
   return html`<li class="order waits" tabindex="0" data-event=${placed.id} data-order=${key} data-state=${state}
     aria-label="${placed.source}: ${about(placed)}">
     ${envelope('placed', placed.data.id)}
@@ -61,23 +51,18 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
   </li>`;
 }
 
-/** 2nd, 3rd, 4th: attempts are few. */
-function ordinal(n) {
-  return `${n}${{ 2: 'nd', 3: 'rd' }[n] ?? 'th'}`;
-}
-
 function drawReasons(row, says, reasons, actions) {
   const chosen = says.reason ?? 'other';
   const submit = (event) => {
     event.preventDefault();
     const { reason, message } = event.target.elements;
-    const words = message.value.trim() || `${REASONS[reason.value] ?? reason.value}.`;
+    const words = message.value.trim() || `${reasonWord(reason.value)}.`;
     actions.rejectAs(row, reason.value, words);
   };
   return html`<form class="reasons" data-rejecting @submit=${submit}>
     <p><label for="reason">Reason</label>
       <select id="reason" name="reason">${[...reasons, 'other'].map(
-        (code) => html`<option value=${code} ?selected=${code === chosen}>${REASONS[code] ?? code}</option>`,
+        (code) => html`<option value=${code} ?selected=${code === chosen}>${reasonWord(code)}</option>`,
       )}</select></p>
     <p><label for="message">In a sentence</label>
       <input id="message" name="message" maxlength="300" .value=${says.message ?? ''}></p>
@@ -90,7 +75,7 @@ function drawReasons(row, says, reasons, actions) {
 export function drawDone(rows) {
   return repeat(rows, ({ placed }) => placed.id, (row) => {
     const { placed, state, by, mine, reason } = row;
-    return html`<li class="order done" data-event=${placed.id} data-order=${rowKey(row)} data-state=${state} data-by=${by}>
+    return html`<li class="order done" data-event=${placed.id} data-order=${row.key} data-state=${state} data-by=${by}>
       ${envelope(state, placed.data.id)}
       <p><b>${placed.source}: ${about(placed)}</b><br>
         <span class="small"><span class="tone" data-kind=${state}>${state}</span> by ${mine ? 'you' : html`<b>${by}</b>, who was faster`}

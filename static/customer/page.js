@@ -1,11 +1,14 @@
 /** The customer's page: an order form, and where each of her orders stands. */
 
-import { render } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
-import { drawOrder } from './rows.js';
-import { isWaiting, nextNumber, reduce } from '../orders/mine.js';
+import { render } from '/static/vendor/lit-html/lit-html.js';
+import { MyOrders } from '../orders/mine.js';
+import { now } from '../room/clock.js';
 import { Participant } from '../room/participant.js';
-import { byId, copying, fetched, here, renamed, say, session, toast } from '../ui/page.js';
+import { renamed, session } from '../room/session.js';
+import { byId, copying, fetched, here, say, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
+import { drawOrder } from './rows.js';
 
 const LOOK_EVERY = 5000; // ms between two looks for a confirmer, while something waits
 
@@ -13,19 +16,19 @@ const form = /** @type {HTMLFormElement} */ (byId('place'));
 const list = byId('orders');
 list.replaceChildren();
 
-let orders = new Map();
+const orders = new MyOrders();
 let numberIsOurs = true; // the number in the form is proposed by us, not typed
 
 const me = new Participant(
   { room: here.room, name: here.name, session: session(), types: 'order_confirmed,order_rejected' },
   {
     welcome: (welcome, again) => welcomed(welcome.name, again),
-    sent: (id) => change({ what: 'sent', id }),
-    accepted: (id, duplicate, told) => change({ what: 'stored', id, now: Date.now(), told }),
-    refused: (id, code, message, told) => refused(id, code, message, told),
+    sent: (id) => change(() => orders.sent(id)),
+    accepted: (id, accepted) => change(() => orders.stored(id, accepted, Number(accepted.created))),
+    refused: (id, error) => refused(id, error),
     event: (event) => heard(event),
-    caughtUp: (count) => count > 0 && toast(`Back again: ${count} missed ${count === 1 ? 'event' : 'events'} caught up.`),
-    lost: () => restore({ anew: true }),
+    caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
+    lost: () => restore({ lost: true }),
     notice: (code, message) => toast(message),
     down: (final) => final && toast(final),
   },
@@ -38,9 +41,10 @@ list.addEventListener('toggle', opened, true);
 setInterval(look, LOOK_EVERY);
 draw();
 
-function change(what) {
-  orders = reduce(orders, what);
+function change(how) {
+  const changed = how();
   draw();
+  return changed;
 }
 
 function welcomed(name, again) {
@@ -50,11 +54,11 @@ function welcomed(name, again) {
 }
 
 /** What the journal knows of our orders, after a reload or when our place in it is lost. */
-async function restore({ anew = false } = {}) {
+async function restore({ lost = false } = {}) {
   try {
-    const told = await fetched(`/api/rooms/${here.room}/orders?customer=${encodeURIComponent(me.name)}`);
-    if (anew) change({ what: 'forgotten' });
-    change({ what: 'known', orders: told.orders.filter(({ customer }) => customer === me.name) });
+    const known = await fetched(`/api/rooms/${here.room}/orders?customer=${encodeURIComponent(me.name)}`);
+    if (lost) orders.forget();
+    change(() => orders.learn(known.orders.filter(({ customer }) => customer === me.name)));
   } catch (error) {
     toast(`Your earlier orders could not be fetched: ${error.message}`);
   }
@@ -62,7 +66,7 @@ async function restore({ anew = false } = {}) {
 }
 
 function propose() {
-  if (numberIsOurs) form.elements.id.value = nextNumber(orders);
+  if (numberIsOurs) form.elements.id.value = orders.nextNumber;
 }
 
 /** The form judges nothing: that is Bob's work, and worth seeing. */
@@ -76,7 +80,7 @@ function place(submit) {
     ...(typed.note !== '' && { note: typed.note }),
   };
   const event = me.envelope('order_placed', data);
-  change({ what: 'placed', event, now: Date.now() });
+  change(() => orders.place(event, now()));
   me.send(event);
   form.elements.note.value = '';
   form.elements.quantity.value = 1;
@@ -86,20 +90,18 @@ function place(submit) {
 }
 
 function heard(event) {
-  const before = orders.get(event.data.event)?.state;
-  change({ what: 'heard', event, now: Date.now() });
-  const order = orders.get(event.data.event);
-  if (order && order.state !== before) say('orders', `Order ${order.number}: ${order.state} by ${order.by}.`);
+  const order = change(() => orders.heard(event, now()));
+  if (order?.answer === event.id) say('orders', `Order ${order.number}: ${order.state} by ${order.confirmer}.`);
 }
 
-function refused(id, code, message, told) {
-  if (orders.has(id)) change({ what: 'refused', id, code, message, told });
-  else toast(message);
+function refused(id, error) {
+  if (orders.has(id)) change(() => orders.refused(id, error));
+  else toast(error.data.message);
 }
 
 /** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */
 async function look() {
-  const matters = isWaiting(orders) || !byId('nobody').hidden || orders.size === 0;
+  const matters = orders.isWaiting || !byId('nobody').hidden || orders.isEmpty;
   if (document.hidden || !me.joined || !matters) return;
   try {
     const { participants } = await fetched(`/api/rooms/${here.room}`);
@@ -111,18 +113,16 @@ async function look() {
 
 /** The events of an order from before a reload are fetched when somebody wants to see them. */
 async function opened({ target }) {
-  const order = orders.get(target.dataset.events);
-  if (!target.open || !order || order.wire.length > 0) return;
-  const told = await Promise.all(
+  const order = orders.list().find(({ event }) => event === target.dataset.events);
+  if (!target.open || !order || order.crossed.length > 0) return;
+  const found = await Promise.all(
     [order.event, order.answer].filter(Boolean).map((id) => fetched(`/api/rooms/${here.room}/events/${id}`)),
   ).catch(() => []);
-  const crossed = told.map(({ event }, i) => ({ way: i === 0 ? 'sent' : 'got', event }));
-  orders = new Map(orders).set(order.event, { ...order, wire: crossed });
-  draw();
+  const crossed = found.map(({ event }, i) => ({ way: i === 0 ? 'sent' : 'got', event }));
+  change(() => orders.lookedUp(order.event, crossed));
 }
 
 function draw() {
-  const newest = [...orders.values()].sort((a, b) => b.placed - a.placed);
-  byId('empty').hidden = newest.length > 0;
-  render(repeat(newest, ({ event }) => event, drawOrder), list);
+  byId('empty').hidden = !orders.isEmpty;
+  render(repeat(orders.list(), ({ event }) => event, drawOrder), list);
 }

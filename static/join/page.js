@@ -1,7 +1,7 @@
 /** The way in, on the projector: an address, a code to scan, and who has come already. */
 
-import { html, render } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { html, render } from '/static/vendor/lit-html/lit-html.js';
 import { observe } from '../room/observe.js';
 import { byId, here } from '../ui/page.js';
 

@@ -1,8 +1,8 @@
 /** What the log says when it has nothing to show: why, and what to do next. */
 
 import { html } from '/static/vendor/lit-html/lit-html.js';
-import { isEmpty } from './filter.js';
 import { here } from '../ui/page.js';
+import { isEmpty } from './filter.js';
 
 /** @param {object} window  what the page holds of the log (see window.js) */
 export function nothingHere(window, filter) {

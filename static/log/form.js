@@ -1,8 +1,8 @@
 /** The filter's form: what it asks for, what it suggests, and the exports that follow it. */
 
 import { html, render } from '/static/vendor/lit-html/lit-html.js';
-import { FIELDS, query } from './filter.js';
 import { byId } from '../ui/page.js';
+import { FIELDS, query } from './filter.js';
 
 const SUGGESTED = 200; // names and types offered while filtering
 const TYPING = 200; // ms of silence after which what was typed is asked for

@@ -1,15 +1,16 @@
 /** The log page: every event of the room as it is stored, and all that were. */
 
 import { nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { drawEvent, drawMissing, learn } from '../event/panel.js';
+import { observe } from '../room/observe.js';
 import { areOn, bind, turn } from '../ui/keys.js';
+import { byId, copy, fetched, here, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
 import { nothingHere } from './empty.js';
-import { drawEvent, drawMissing, learn } from '../ui/event.js';
 import { isEmpty, matches, query, readFilter, writeAddress } from './filter.js';
 import { fillForm, listenToForm, suggest } from './form.js';
 import { LogList } from './list.js';
 import { addNewer, addOlder, around, arrive, canRelease, EMPTY, fromEnd, fromStart, release } from './window.js';
-import { observe } from '../room/observe.js';
-import { byId, copy, fetched, here, toast } from '../ui/page.js';
 
 const PAGE = 500; // events asked for at once
 const EVENTS = `/api/rooms/${here.room}/events`;
@@ -156,17 +157,13 @@ function drawNow(follow) {
 function drawAround() {
   const size = log.events.length;
   const more = log.older || log.newer ? '+' : '';
-  byId('log-count').textContent = isEmpty(filter) ? events(total) : `${size}${more} of ${events(total)}`;
+  byId('log-count').textContent = isEmpty(filter) ? count(total, 'event') : `${size}${more} of ${count(total, 'event')}`;
   const fresh = byId('log-fresh');
   fresh.hidden = !log.fresh && !paused;
-  fresh.textContent = `${paused ? 'Paused. ' : ''}${log.fresh} new ${log.fresh === 1 ? 'event' : 'events'}`;
+  fresh.textContent = `${paused ? 'Paused. ' : ''}${count(log.fresh, 'new event')}`;
   byId('log-pause').textContent = paused ? 'Resume' : 'Pause';
   grid.hidden = !size;
   render(size || asking.jump ? nothing : nothingHere(log, filter), byId('log-empty'));
-}
-
-function events(count) {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'event' : 'events'}`;
 }
 
 // --- an opened event ------------------------------------------------------------------------

@@ -1,20 +1,143 @@
 /**
- * Where each order stands: the same fold of the log as the server's, and the same words.
+ * The book of orders: what a log says of each `order_placed`, kept once for every page.
  *
- * An order is (customer, number). A book is a Map from "customer/number" to the order, and is
- * never changed in place: `fold` gives a new one when something changed, else the same.
+ * A *placing* is one `order_placed` with the first answer to it. An *order* is (customer, number): a view
+ * of the placings that share both, by the same rules and in the same words as on the server. A table of
+ * cases that both are tested with keeps them from drifting apart.
  */
+
+import { ANSWERS } from './words.js';
 
 const LONGEST_NUMBER = 64; // characters of a key; no sensible number is longer
-const MOST_BEHIND = 20;
+const MOST = 20; // of `also` and of those waiting behind, so that nobody can swell an order
 
 /**
- * @typedef {{event: string, at: number, id: any, item: any, quantity: any, note: any}} Placing
- * @typedef {Placing & {customer: string, state: 'placed'|'confirmed'|'rejected', confirmer: string|null,
- *   answer: string|null, answered_at: number|null, reason: string|null, message: string|null,
- *   also: string[], behind: Placing[]}} Order
- * @typedef {Map<string, Order>} Book
+ * @typedef {{customer: string, event: string, at: number, id: any, item: any, quantity: any, note: any,
+ *   state: 'placed'|'confirmed'|'rejected', confirmer: string|null, answer: string|null,
+ *   answered_at: number|null, reason: string|null, message: string|null, also: string[]}} Placing
+ *   at, answered_at: epoch milliseconds by the server's clock
+ * @typedef {Placing & {behind: object[]}} Order
  */
+
+export class Book {
+  #placings = new Map(); // event id → Placing; never changed, only replaced
+  #numbers = new Map(); // "customer/number" → event ids: those that wait as they came, answered ones last
+
+  /** A book of its own that says the same. */
+  copy() {
+    const book = new Book();
+    book.#placings = new Map(this.#placings);
+    book.#numbers = new Map(this.#numbers);
+    return book;
+  }
+
+  /** Take in an event of the log. @returns {Placing|null} what it changed; null: nothing */
+  apply(event, at) {
+    if (event.type === 'order_placed') return this.#place(begun(event, at));
+    const state = ANSWERS.get(event.type);
+    return state ? this.#answer(event, at, state) : null;
+  }
+
+  /** Take in what GET /api/rooms/{room}/orders says. @param {Order[]} orders */
+  learn(orders) {
+    for (const { behind, ...order } of orders) {
+      const known = this.#placings.get(order.event);
+      if (!known) this.#place(order);
+      else if (known.state === 'placed') this.#placings.set(order.event, order);
+      for (const { event, at, ...data } of behind) {
+        this.#place(begun({ id: event, source: order.customer, data }, at));
+      }
+    }
+  }
+
+  /** Forget all but the newest so many orders. */
+  trim(most) {
+    for (const [key, events] of this.#numbers) {
+      if (this.#numbers.size <= most) return;
+      this.#numbers.delete(key);
+      for (const event of events) this.#placings.delete(event);
+    }
+  }
+
+  /** How many orders there are. */
+  get size() {
+    return this.#numbers.size;
+  }
+
+  /** @returns {Placing|undefined} */
+  placing(event) {
+    return this.#placings.get(event);
+  }
+
+  /** Every placing, in the order of the log. @returns {Placing[]} */
+  placings() {
+    return [...this.#placings.values()];
+  }
+
+  /** An order by its key, "alice/5". @returns {Order|undefined} */
+  order(key) {
+    const placings = this.#under(key);
+    if (!placings.length) return undefined;
+    const confirmed = placings.find(({ state }) => state === 'confirmed');
+    if (confirmed) return { ...confirmed, behind: [] };
+    const [first, ...others] = placings.filter(({ state }) => state === 'placed');
+    const behind = others.slice(0, MOST).map(({ event, at, id, item, quantity, note }) => ({ event, at, id, item, quantity, note }));
+    return { ...(first ?? placings.at(-1)), behind };
+  }
+
+  /** Every order, in the order in which their numbers were used first. @returns {Order[]} */
+  orders() {
+    return [...this.#numbers.keys()].map((key) => this.order(key));
+  }
+
+  #under(key) {
+    return (this.#numbers.get(key) ?? []).map((event) => this.#placings.get(event));
+  }
+
+  #place(placing) {
+    if (this.#placings.has(placing.event)) return null;
+    const key = keyOf(placing);
+    this.#placings.set(placing.event, placing);
+    this.#numbers.set(key, [...(this.#numbers.get(key) ?? []), placing.event]);
+    return placing;
+  }
+
+  #answer(event, at, state) {
+    const placing = this.#answered(event);
+    if (!placing || placing.answer === event.id) return null;
+    const { confirmer, also } = placing;
+    if (placing.state !== 'placed') {
+      if (event.source === confirmer || also.includes(event.source) || also.length >= MOST) return null;
+      return this.#put({ ...placing, also: [...also, event.source] });
+    }
+    const key = keyOf(placing);
+    this.#numbers.set(key, [...this.#numbers.get(key).filter((one) => one !== placing.event), placing.event]);
+    const said = (value) => (state === 'rejected' && typeof value === 'string' ? value : null);
+    const { reason, message } = event.data;
+    return this.#put({
+      ...placing, state, confirmer: event.source, answer: event.id, answered_at: at, reason: said(reason), message: said(message),
+    });
+  }
+
+  #put(placing) {
+    this.#placings.set(placing.event, placing);
+    return placing;
+  }
+
+  /** What an answer is for. One that leaves out `customer` or `event` is for the oldest pending order. */
+  #answered({ id: answer, data: { id, customer, event } }) {
+    if (customer && event) return this.#under(orderKey(customer, id, event)).find((one) => one.event === event);
+    if (this.placings().some((placing) => placing.answer === answer)) return null; // heard before
+    const number = orderNumber(id, event ?? '');
+    const order = this.orders()
+      .filter((one) => one.state === 'placed' && orderNumber(one.id, one.event) === number)
+      .filter((one) => !customer || one.customer === customer)
+      .sort((a, b) => a.at - b.at)[0];
+    if (!order) return null;
+    const named = [order, ...order.behind].find((one) => one.event === (event ?? order.event));
+    return named && this.#placings.get(named.event);
+  }
+}
 
 /** The key text of an order's number: its JSON text, and the event's id when there is none. */
 export function orderNumber(id, event) {
@@ -28,91 +151,14 @@ export function orderKey(customer, id, event) {
   return `${customer}/${orderNumber(id, event)}`;
 }
 
-/** A book of what GET /api/rooms/{room}/orders told. @param {Order[]} orders @returns {Book} */
-export function bookOf(orders) {
-  return new Map(orders.map((order) => [orderKey(order.customer, order.id, order.event), order]));
+/** The key of a placing's or an order's number. */
+export function keyOf({ customer, id, event }) {
+  return orderKey(customer, id, event);
 }
 
-/** Every placing that waits for an answer: the pending orders and those behind them. */
-export function pending(book) {
-  return [...book.values()]
-    .filter((order) => order.state === 'placed')
-    .flatMap((order) => [order, ...(order.behind ?? [])].map((placing) => ({ ...placing, customer: order.customer })));
-}
-
-/** The book after an event. @param {Book} book @returns {Book} */
-export function fold(book, event, at) {
-  const order =
-    event.type === 'order_placed' ? placed(book, event, at)
-    : event.type === 'order_confirmed' || event.type === 'order_rejected' ? answered(book, event, at)
-    : null;
-  if (order === null) return book;
-  return new Map(book).set(orderKey(order.customer, order.id, order.event), order);
-}
-
-/** @returns {Placing} */
-function placing(event, at) {
-  const { id = null, item = null, quantity, note = null } = event.data;
-  return { event: event.id, at, id, item, quantity: quantity ?? 1, note };
-}
-
-function begun(customer, placing) {
-  const none = { confirmer: null, answer: null, answered_at: null, reason: null, message: null };
-  return { ...placing, customer, state: 'placed', ...none, also: [], behind: [] };
-}
-
-function placed(book, event, at) {
-  const order = book.get(orderKey(event.source, event.data.id, event.id));
-  if (!order || order.state === 'rejected') return begun(event.source, placing(event, at));
-  if (order.state !== 'placed' || order.behind.length >= MOST_BEHIND) return null;
-  // Our own sight of it and the fetched book may both tell of the same placing.
-  if ([order, ...order.behind].some((known) => known.event === event.id)) return null;
-  return { ...order, behind: [...order.behind, placing(event, at)] };
-}
-
-function answered(book, event, at) {
-  const order = answeredOrder(book, event.data, event.id);
-  if (!order || order.answer === event.id) return null;
-  const names = event.data.event ?? order.event;
-  if (names === order.event) return settled(order, event, at);
-  const behind = order.behind.find((placing) => placing.event === names);
-  if (!behind) return null;
-  if (event.type === 'order_confirmed') return settled(begun(order.customer, behind), event, at);
-  return { ...order, behind: order.behind.filter((placing) => placing !== behind) };
-}
-
-function answeredOrder(book, { id, customer, event }, answer) {
-  if (customer && event) return book.get(orderKey(customer, id, event));
-  const number = orderNumber(id, event ?? '');
-  if ([...book.values()].some((order) => order.answer === answer)) return null; // heard before
-  return [...book.values()]
-    .filter((order) => order.state === 'placed' && orderNumber(order.id, order.event) === number)
-    .filter((order) => !customer || order.customer === customer)
-    .sort((a, b) => a.at - b.at)[0];
-}
-
-function settled(order, event, at) {
-  if (order.state !== 'placed') {
-    const known = event.source === order.confirmer || order.also.includes(event.source);
-    return known ? null : { ...order, also: [...order.also, event.source] };
-  }
-  const rejected = event.type === 'order_rejected';
-  if (rejected && order.behind.length) {
-    const [following, ...behind] = order.behind;
-    return { ...begun(order.customer, following), behind };
-  }
-  return {
-    ...order,
-    state: rejected ? 'rejected' : 'confirmed',
-    confirmer: event.source,
-    answer: event.id,
-    answered_at: at,
-    reason: rejected ? text(event.data.reason) : null,
-    message: rejected ? text(event.data.message) : null,
-    behind: [],
-  };
-}
-
-function text(value) {
-  return typeof value === 'string' ? value : null;
+/** A placing that nobody has answered yet. @returns {Placing} */
+export function begun({ id: event, source: customer, data }, at) {
+  const { id = null, item = null, quantity, note = null } = data;
+  const none = { confirmer: null, answer: null, answered_at: null, reason: null, message: null, also: [] };
+  return { customer, event, at, id, item, quantity: quantity ?? 1, note, state: 'placed', ...none };
 }

@@ -37,7 +37,7 @@ export function decide(placed, book, limits) {
     const was = typeof note === 'string' ? `has ${[...note].length} characters` : `was ${shown(note)}`;
     return rejected('invalid_note', `The note ${was}: give a text of at most ${limits.max_note} characters.`);
   }
-  const other = book.get(orderKey(placed.source, id, placed.id));
+  const other = book.order(orderKey(placed.source, id, placed.id));
   if (other && other.event !== placed.id && other.state !== 'rejected') return duplicateOf(placed);
   return { type: 'order_confirmed' };
 }
@@ -67,7 +67,7 @@ export function answerData(placed, answer) {
 
 /**
  * What a found answer under our own id means (`id_conflict`).
- * @param {object} found   the event that bears the id
+ * @param {object} found   the event that has the id
  * @param {object|null} named  the event that `found` names as the one it answers, if there is one
  * @returns {'answered'|'duplicate'|'squatted'} somebody was faster; the number is taken; somebody sits on the id
  */

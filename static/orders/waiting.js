@@ -1,16 +1,19 @@
 /**
- * What a confirmer sees: the orders that wait, and those that were answered. A pure reducer.
+ * What a confirmer sees: a view of the book of those orders that came to this page, with what only the page
+ * knows of each: whether our answer is on its way, why it was not taken, and how long a queue lets us hold it.
  *
- * Each is kept under the id of the event that placed it. The first answer in the order of the log
- * counts, whoever gave it; what we sent ourselves is provisional until the log shows it.
+ * The first answer in the order of the log counts, whoever gave it; what we sent ourselves, or found, is
+ * provisional until the log shows it.
  */
 
-import { orderNumber, pending } from './book.js';
+import { keyOf } from './book.js';
+import { ANSWERS } from './words.js';
 
 /**
  * @typedef {object} Row
  * @property {object} placed    the `order_placed`
- * @property {number} at        when it came, epoch milliseconds
+ * @property {string} key       "alice/5"
+ * @property {number} at        when it came, epoch milliseconds by the server's clock
  * @property {'waiting'|'answering'|'confirmed'|'rejected'} state
  * @property {boolean} mine     whether the answer that counts is ours
  * @property {string|null} by   who answered
@@ -19,82 +22,98 @@ import { orderNumber, pending } from './book.js';
  * @property {{until: number, of: number, attempt: number}|null} holding  with `ack=manual`: its lease
  */
 
-const STATES = { order_confirmed: 'confirmed', order_rejected: 'rejected' };
+export class Waiting {
+  /** What the page knows of each order that came to it: {answering, problem, holding, answer}; the last answered one last. */
+  #known = new Map();
 
-/**
- * @param {Map<string, Row>} rows @returns {Map<string, Row>}
- * @param {object} change  one of
- *   {what: 'placed', event, at, holding?}, {what: 'known', book}, {what: 'answering', id},
- *   {what: 'answered', id, type, by, mine, reason}, {what: 'unanswered', id, problem},
- *   {what: 'released', id}, {what: 'forgotten'}
- */
-export function reduce(rows, change) {
-  switch (change.what) {
-    case 'placed':
-      return placed(rows, change);
-    case 'known':
-      return pending(change.book).reduce((all, placing) => placed(all, { event: eventOf(placing), at: placing.at }), rows);
-    case 'answering':
-      return update(rows, change.id, { state: 'answering', problem: null });
-    case 'answered':
-      return answered(rows, change);
-    case 'unanswered':
-      return isOpen(rows.get(change.id)) ? update(rows, change.id, { state: 'waiting', problem: change.problem }) : rows;
-    case 'released':
-      return isOpen(rows.get(change.id)) ? without(rows, change.id) : rows;
-    case 'forgotten':
-      return new Map();
-    default:
-      throw new Error(`An unknown change: ${change.what}`);
+  /** @param {import('./book.js').Book} book  @param {() => string} me  our own name */
+  constructor(book, me) {
+    this.book = book;
+    this.me = me;
   }
-}
 
-/** Those that wait for an answer, oldest first. */
-export function waiting(rows) {
-  return [...rows.values()].filter(isOpen).sort((a, b) => a.at - b.at);
-}
+  /** An order came to us, or comes again with another lease. */
+  came(id, holding = null) {
+    const known = this.#known.get(id) ?? { answering: false, problem: null, answer: null };
+    this.#known.set(id, { ...known, holding: holding ?? known.holding ?? null });
+  }
 
-/** Those that were answered, the latest first. */
-export function done(rows) {
-  return [...rows.values()].filter((row) => !isOpen(row)).reverse();
+  /** Everything that the book has waiting came to us. */
+  cameAll() {
+    for (const { event, state } of this.book.placings()) if (state === 'placed') this.came(event);
+  }
+
+  /** Our answer is on its way. */
+  answering(id) {
+    this.#change(id, { answering: true, problem: null });
+  }
+
+  /** Our answer was not taken. */
+  unanswered(id, problem) {
+    this.#change(id, { answering: false, problem });
+  }
+
+  /**
+   * It was answered just now, so it stands last among those that were. @param {object} event  the answer,
+   * though the log may not have shown yet that it is the first
+   * @returns {{holding: object|null, answer: object|null}|undefined} what was known of it before
+   */
+  answered(id, { type, source, data }) {
+    const before = this.#known.get(id);
+    if (!before) return undefined;
+    const answer = { state: ANSWERS.get(type), by: source, reason: data.reason ?? null };
+    this.#known.delete(id);
+    this.#known.set(id, { ...before, holding: null, answer });
+    return before;
+  }
+
+  /** It went to others. */
+  released(id) {
+    if (isOpen(this.row(id))) this.#known.delete(id);
+  }
+
+  /** The log is another one now. */
+  forget() {
+    this.#known.clear();
+  }
+
+  /** @returns {Row|undefined} */
+  row(id) {
+    const known = this.#known.get(id);
+    const placing = this.book.placing(id);
+    if (!known || !placing) return undefined;
+    const logged = placing.state !== 'placed';
+    const answer = logged ? { state: placing.state, by: placing.confirmer, reason: placing.reason } : known.answer;
+    const { state, by, reason } = answer ?? { state: known.answering ? 'answering' : 'waiting', by: null, reason: null };
+    const { problem, holding } = answer ? { problem: null, holding: null } : known;
+    return { placed: eventOf(placing), key: keyOf(placing), at: placing.at, state, by, reason, problem, holding, mine: by === this.me() };
+  }
+
+  /** Those that wait for an answer, oldest first. @returns {Row[]} */
+  open() {
+    return this.#rows().filter(isOpen).sort((a, b) => a.at - b.at);
+  }
+
+  /** Those that were answered, the latest first. @returns {Row[]} */
+  done() {
+    return this.#rows().filter((row) => !isOpen(row)).reverse();
+  }
+
+  #rows() {
+    return [...this.#known.keys()].map((id) => this.row(id)).filter(Boolean);
+  }
+
+  #change(id, changes) {
+    if (this.#known.has(id)) this.#known.set(id, { ...this.#known.get(id), ...changes });
+  }
 }
 
 function isOpen(row) {
   return row !== undefined && (row.state === 'waiting' || row.state === 'answering');
 }
 
-function placed(rows, { event, at, holding = null }) {
-  const before = rows.get(event.id);
-  if (before) return holding ? update(rows, event.id, { holding }) : rows;
-  const none = { mine: false, by: null, reason: null, problem: null };
-  return new Map(rows).set(event.id, { placed: event, at, state: 'waiting', ...none, holding });
-}
-
-function answered(rows, { id, type, by, mine, reason = null, seen = false }) {
-  const row = rows.get(id);
-  // Once the log has shown an answer, later ones change nothing.
-  if (!row || row.seen) return rows;
-  const rest = without(rows, id); // put last, so that `done` has them in order
-  return rest.set(id, { ...row, state: STATES[type], by, mine, reason, problem: null, holding: null, seen });
-}
-
-function update(rows, id, changes) {
-  return rows.has(id) ? new Map(rows).set(id, { ...rows.get(id), ...changes }) : rows;
-}
-
-function without(rows, id) {
-  const rest = new Map(rows);
-  rest.delete(id);
-  return rest;
-}
-
-/** The `order_placed` behind what the API tells of an order. */
+/** The `order_placed` behind a placing. */
 function eventOf({ event, customer, id, item, quantity, note, at }) {
-  const said = Object.entries({ id, item, quantity, note }).filter(([, value]) => value !== null && value !== undefined);
+  const said = Object.entries({ id, item, quantity, note }).filter(([, value]) => value !== null);
   return { id: event, type: 'order_placed', created: String(at), source: customer, data: Object.fromEntries(said) };
-}
-
-/** "alice/5" for a row, as `data-order` has it. @param {Row} row */
-export function rowKey({ placed: { id, source, data } }) {
-  return `${source}/${orderNumber(data.id, id)}`;
 }

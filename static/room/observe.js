@@ -7,6 +7,7 @@
  * facts, not added up. Without, it begins anew from the fresh snapshot: the stage does.
  */
 
+import { hear } from './clock.js';
 import { Link, showConnection, socketAddress } from './connection.js';
 
 const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
@@ -91,6 +92,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
         passed.clear();
       }
     }
+    if (fresh.length) hear(fresh.at(-1).at);
     if (fresh.length || skipped) watching.records?.(fresh, skipped);
   }
 

@@ -5,6 +5,7 @@
  * connection the outbox goes out again: an event keeps its id, so the broker knows a repeat.
  */
 
+import { hear, now } from './clock.js';
 import { Link, showConnection, socketAddress } from './connection.js';
 import { uuid } from './ids.js';
 
@@ -17,8 +18,8 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
  * @property {(welcome: object, again: boolean) => void} [welcome]  joined; again: after a lost connection
  * @property {(event: Envelope) => void} [event]          someone's event, each once (a new attempt of a queue again)
  * @property {(id: string) => void} [sent]                ours is on its way (again, after a lost connection)
- * @property {(id: string, duplicate: boolean, told: Envelope) => void} [accepted]  ours is stored
- * @property {(id: string|null, code: string, message: string, told: Envelope) => void} [refused]  it is not, or a command was wrong
+ * @property {(id: string, accepted: Envelope) => void} [accepted]  ours is stored
+ * @property {(id: string|null, error: Envelope) => void} [refused]  it is not, or a command was wrong
  * @property {(count: number) => void} [caughtUp]         so many missed events came before this
  * @property {() => void} [lost]                          what was missed is not known: fetch anew
  * @property {(code: string, message: string) => void} [notice]  a word from the broker
@@ -53,7 +54,7 @@ export class Participant {
 
   /** An envelope of ours, not yet sent. @returns {Envelope} */
   envelope(type, data, id = uuid()) {
-    return { id, type, created: String(Date.now()), source: this.name, data };
+    return { id, type, created: String(now()), source: this.name, data };
   }
 
   /**
@@ -93,8 +94,9 @@ export class Participant {
 
   #heard(event) {
     const { type, data } = event;
+    if (type.startsWith('broker.')) hear(Number(event.created));
     if (type === 'broker.welcome') this.#welcomed(data);
-    else if (type === 'broker.accepted') this.#answered(data.event, 'accepted', data.duplicate === true, event);
+    else if (type === 'broker.accepted') this.#answered(data.event, 'accepted', event);
     else if (type === 'broker.error') this.#wrong(event);
     else if (type === 'broker.caught_up') this.#tell('caughtUp', data.events);
     else if (type === 'broker.notice') this.#noticed(data);
@@ -123,14 +125,14 @@ export class Participant {
     this.#tell(what, id, ...facts);
   }
 
-  #wrong(told) {
-    const { code, message, event = null } = told.data;
+  #wrong(error) {
+    const { code, event = null } = error.data;
     if (code === 'unknown_position') {
       this.last = null;
       this.#tell('lost');
     } else if (code === 'rate_limited' && this.outbox.has(event)) {
       setTimeout(() => this.#sendNow(event), 1000);
-    } else this.#answered(event, 'refused', code, message, told);
+    } else this.#answered(event, 'refused', error);
   }
 
   #noticed({ code, message }) {

@@ -1,17 +1,18 @@
 /** The stage: the room as a picture on the projector. Watches; takes part in nothing. */
 
-import { bind } from '../ui/keys.js';
+import { change, MODE_NAMES, position, SENTENCES, sentenceAfter } from '../room/modes.js';
 import { observe } from '../room/observe.js';
+import { bind } from '../ui/keys.js';
+import { byId, fetched, here, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
 import { Flights } from './flights/flights.js';
-import { setModes } from './tools/host.js';
-import { change, position, SENTENCES, sentenceAfter } from './tools/modes.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
 import { tell } from './story.js';
+import { setModes } from './tools/host.js';
 import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
-import { byId, fetched, here, toast } from '../ui/page.js';
 
 const RECALLED = 50; // events of the past that the stage asks for
 const UNCERTAIN = 2000; // ms between two fresh snapshots, however often the state is in doubt
@@ -109,7 +110,7 @@ function drawWords(state, now) {
   drawLatest(byId('stage-latest'), state, linkTo);
   drawTools(state, show.live);
   const people = present(state).length;
-  write(byId('stage-count'), `${people} ${people === 1 ? 'participant' : 'participants'}`);
+  write(byId('stage-count'), count(people, 'participant'));
   const mode = position(state.modes);
   byId('stage-modes').disabled = !mayAct;
   for (const one of switches) one.checked = one.value === mode;
@@ -145,7 +146,7 @@ for (const one of switches) {
   one.addEventListener('change', () => show.state && set(change(show.state.modes, one.value)));
 }
 switches.forEach(({ value }, index) => {
-  const words = `Switch to ${['Relay', 'Publish–subscribe', 'Queue'][index]}`;
+  const words = `Switch to ${MODE_NAMES[value]}`;
   bind(String(index + 1), words, () => set(change(show.state.modes, value)), {
     when: () => here.host && show.live && show.state !== null,
   });

@@ -6,6 +6,7 @@
 // What waits in queues is told in queue.js. In relay and pubsub nothing is stored per recipient:
 // who received an event follows from who was there, and is worked out here (`audience`).
 
+import { modeOf } from '../room/modes.js';
 import { count, COUNTED, LEADS_TO, move } from './queue.js';
 
 /** How many events are remembered one by one; waiting, held and dead ones always are. */
@@ -101,11 +102,6 @@ export function recallQueue(state, { queued, parked, at }) {
 /** Does a subscription (exact types, `*`, or a prefix with a star) want this type? */
 export function wants(types, type) {
   return types.some((one) => (one.endsWith('*') ? type.startsWith(one.slice(0, -1)) : one === type));
-}
-
-/** The mode of a type in a room: its own, else that of `*`. */
-export function modeOf(modes, type) {
-  return modes[type] ?? modes['*'] ?? 'relay';
 }
 
 /** What part somebody plays, from what they subscribed to and, more tellingly, what they sent. */

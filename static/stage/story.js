@@ -1,12 +1,12 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
+import { byId, here } from '../ui/page.js';
 import { Diagram } from './diagram/diagram.js';
-import { Explain } from './tools/explain.js';
 import { History } from './past/history.js';
 import { drawOrders } from './past/orders.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
-import { byId, here } from '../ui/page.js';
+import { Explain } from './tools/explain.js';
 
 /** Called once, before anything is shown. @param {import('./show.js').Show} show */
 export function tell(show) {

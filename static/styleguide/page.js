@@ -3,10 +3,11 @@
 import { render } from '/static/vendor/lit-html/lit-html.js';
 import { drawDone, drawWaiting } from '../confirmer/rows.js';
 import { drawOrder } from '../customer/rows.js';
-import { reduce as mine } from '../orders/mine.js';
+import { Book } from '../orders/book.js';
+import { MyOrders } from '../orders/mine.js';
 import { decide } from '../orders/rules.js';
+import { Waiting } from '../orders/waiting.js';
 import { byId, copying, given } from '../ui/page.js';
-import { done, reduce, waiting } from '../orders/waiting.js';
 
 const MORNING = Date.UTC(2026, 0, 5, 9, 30);
 const { rules, reasons } = given('rules');
@@ -25,39 +26,37 @@ const loud = event(5, 'order_placed', 'alice', { id: 9, item: 'lemonade', quanti
 const about = ({ id, source, data }) => ({ id: data.id, customer: source, event: id });
 const yes = event(11, 'order_confirmed', 'bob', about(good));
 const also = event(12, 'order_confirmed', 'bob-2', about(good));
-const { reason, message } = decide(bad, new Map(), rules);
+const { reason, message } = decide(bad, new Book(), rules);
 const no = event(13, 'order_rejected', 'bob', { ...about(bad), reason, message });
-const told = event(14, 'broker.accepted', 'broker', { event: good.id });
+const answer = (n, of, data) => event(n, `broker.${data.code ? 'error' : 'accepted'}`, 'broker', { event: of.id, ...data });
 
-const placed = [good, bad, bare, late, loud].map((one, i) => ({ what: 'placed', event: one, now: MORNING + i }));
-const orders = [
-  ...placed,
-  { what: 'sent', id: good.id },
-  { what: 'stored', id: good.id, now: MORNING + 12, told },
-  { what: 'heard', event: yes, now: MORNING + 1350 },
-  { what: 'heard', event: also, now: MORNING + 1800 },
-  { what: 'stored', id: bad.id, now: MORNING + 15, told },
-  { what: 'heard', event: no, now: MORNING + 900 },
-  { what: 'stored', id: bare.id, now: MORNING + 20, told },
-  { what: 'refused', id: loud.id, code: 'name_taken', message: 'alice is in use in this room.', told },
-].reduce(mine, new Map());
-render([...orders.values()].reverse().map(drawOrder), byId('mine'));
+const mine = new MyOrders();
+[good, bad, bare, late, loud].forEach((one, i) => mine.place(one, MORNING + i));
+for (const one of [good, bad, bare]) mine.sent(one.id);
+mine.stored(good.id, answer(14, good, {}), MORNING + 12);
+mine.stored(bad.id, answer(15, bad, {}), MORNING + 15);
+mine.stored(bare.id, answer(16, bare, {}), MORNING + 20);
+mine.heard(yes, MORNING + 1350);
+mine.heard(also, MORNING + 1800);
+mine.heard(no, MORNING + 900);
+mine.refused(loud.id, answer(17, loud, { code: 'name_taken', message: 'alice is in use in this room.' }));
+render(mine.list().map(drawOrder), byId('mine'));
 
-const rows = [
-  { what: 'placed', event: good, at: MORNING, holding: { until: MORNING + 60_000 + 21_000, of: 30, attempt: 2 } },
-  { what: 'placed', event: bad, at: MORNING + 1 },
-  { what: 'placed', event: bare, at: MORNING + 2 },
-  { what: 'placed', event: late, at: MORNING + 3 },
-  { what: 'placed', event: loud, at: MORNING + 4 },
-  { what: 'unanswered', id: bare.id, problem: 'You sent too many events at once: wait a second.' },
-  { what: 'answered', id: late.id, type: 'order_confirmed', by: 'bob', mine: true },
-  { what: 'answered', id: loud.id, type: 'order_rejected', by: 'carla', mine: false, reason: 'unknown_item' },
-].reduce(reduce, new Map());
+const book = new Book();
+const waiting = new Waiting(book, () => 'bob');
+[good, bad, bare, late, loud].forEach((one, i) => {
+  book.apply(one, MORNING + i);
+  waiting.came(one.id);
+});
+waiting.came(good.id, { until: MORNING + 60_000 + 21_000, of: 30, attempt: 2 });
+waiting.unanswered(bare.id, 'You sent too many events at once: wait a second.');
+waiting.answered(late.id, event(18, 'order_confirmed', 'bob', about(late)));
+waiting.answered(loud.id, event(19, 'order_rejected', 'carla', { ...about(loud), reason: 'unknown_item' }));
 const nothing = () => {};
 const actions = { confirm: nothing, rejectAs: nothing, chooseReason: nothing, keep: nothing, passOn: nothing };
-const page = { verdict: (row) => decide(row.placed, new Map(), rules), reasons, now: MORNING + 60_000, actions };
-render(drawWaiting(waiting(rows), { ...page, rejecting: bad.id }), byId('waiting'));
-render(drawDone(done(rows)), byId('answered'));
+const page = { verdict: (row) => decide(row.placed, new Book(), rules), reasons, now: MORNING + 60_000, actions };
+render(drawWaiting(waiting.open(), { ...page, rejecting: bad.id }), byId('waiting'));
+render(drawDone(waiting.done()), byId('answered'));
 
 copying();
 document.querySelector('.themes').addEventListener('change', ({ target }) => {

@@ -1,7 +1,5 @@
 /** Small things every page needs: who and where we are, words to the reader, copying, fetching. */
 
-import { uuid } from '../room/ids.js';
-
 /** What the server rendered into the page: its room and the visitor's name. */
 export const here = {
   room: document.body.dataset.room,
@@ -25,44 +23,6 @@ export function given(id) {
 export function say(where, words) {
   const place = document.querySelector(`[data-says="${where}"]`);
   if (place !== null && place.textContent !== words) place.textContent = words;
-}
-
-/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
-export function renamed(name) {
-  const key = sessionKey();
-  here.name = name;
-  byId('me').textContent = name;
-  const url = new URL(location.href);
-  url.searchParams.set('name', name);
-  history.replaceState(null, '', url);
-  remember(sessionKey(), recall(key));
-}
-
-/** A secret of this tab, by which the broker knows us again after a reload; null: none can be kept. */
-export function session() {
-  const key = sessionKey();
-  return recall(key) ?? remember(key, uuid());
-}
-
-function sessionKey() {
-  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
-}
-
-function recall(key) {
-  try {
-    return sessionStorage.getItem(key);
-  } catch {
-    return null; // storage may be forbidden, for instance in a private window
-  }
-}
-
-function remember(key, value) {
-  try {
-    if (value !== null) sessionStorage.setItem(key, value);
-    return value;
-  } catch {
-    return null;
-  }
 }
 
 let clearing;
@@ -110,16 +70,4 @@ export async function fetched(path) {
   if (answer.ok) return body;
   const { code = 'http', message = `The server answered ${answer.status}.` } = body?.error ?? {};
   throw Object.assign(new Error(message), { code, status: answer.status });
-}
-
-/** 14:03:07 in the reader's own time. @param {number} ms */
-export function clock(ms) {
-  return new Date(ms).toTimeString().slice(0, 8);
-}
-
-/** How long something took: "38 ms", "4.2 s", "3 min". @param {number} ms */
-export function duration(ms) {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }

@@ -1,36 +1,24 @@
-/** The shapes of templates/shapes.html, drawn from script: the same symbols, the same markup. */
+/**
+ * Envelopes, participants and leases, drawn by script; templates/parts/shapes.html draws the same into a page.
+ * Their lines are in templates/parts/shapes.svg alone.
+ */
 
 import { html, nothing, svg } from '/static/vendor/lit-html/lit-html.js';
-
-const SEALED = new Set(['placed', 'confirmed', 'rejected']);
-
-/** What an event of that type looks like: placed, confirmed, rejected, broker or other. */
-export function kindOf(type) {
-  if (type.startsWith('broker.')) return 'broker';
-  const kind = type.startsWith('order_') ? type.slice('order_'.length) : 'other';
-  return SEALED.has(kind) ? kind : 'other';
-}
-
-/** An order's number as it stands on an envelope: whatever was sent, six characters at most. */
-export function short(number) {
-  const text = typeof number === 'string' ? number : number === undefined ? '' : JSON.stringify(number);
-  return text.length > 6 ? `${text.slice(0, 5)}…` : text;
-}
+import { isSealed, short } from './words.js';
 
 /** An envelope: 3:2, the order's number, and a seal with + ✓ or ✕. */
 export function envelope(kind, number, { unsent = false } = {}) {
   const text = short(number);
-  const sealed = SEALED.has(kind);
+  const sealed = isSealed(kind);
   return html`<svg class="envelope" data-kind=${kind} viewBox="0 0 60 40" aria-hidden="true" ?data-unsent=${unsent}>
-    <use href="#envelope" width="60" height="40"></use>
-    <text x=${sealed ? 20 : 30} y="33" data-digits=${text.length}>${text}</text>
-    ${sealed ? seal(kind) : nothing}
+    <use href="#envelope"></use><text x=${sealed ? 20 : 30} y="33" data-digits=${text.length}>${text}</text>
+    ${sealed ? svg`<use href="#seal-${kind}" x="37" y="17" width="24" height="24"></use>` : nothing}
   </svg>`;
 }
 
-function seal(kind) {
-  return svg`<circle class="seal" cx="49" cy="29" r="11"></circle>
-    <use class="glyph" href="#glyph-${kind}" x="40" y="20" width="18" height="18"></use>`;
+/** The seal of a kind of events, by itself. @param {string} words  what it says to those who hear it */
+export function seal(kind, words) {
+  return html`<svg class="stage-seal tone" data-kind=${kind} viewBox="0 0 24 24" role="img" aria-label=${words}><use href="#seal-${kind}"></use></svg>`;
 }
 
 /** A participant's shape. @param {'customer'|'confirmer'|'other'} role */
@@ -48,4 +36,9 @@ export function lease(seconds, of) {
       transform="rotate(-90 20 20)"></circle>
     <text x="20" y="24.5">${Math.ceil(seconds)}</text>
   </svg>`;
+}
+
+/** The lines of a shape for a canvas: its paths, in the order in which they are drawn. @param {string} id  as in shapes.svg */
+export function paths(id) {
+  return [...document.querySelectorAll(`#${id} > path`)].map((one) => new Path2D(one.getAttribute('d')));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { change, MODES, position, SENTENCES } from '../../static/stage/tools/modes.js';
+import { change, MODES, position, SENTENCES } from '../../static/room/modes.js';
 
 /** The modes of a room after a PUT, as the contract has it: named types are set, null removes one. */
 const put = (modes, changes) =>

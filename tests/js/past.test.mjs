@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { lanesOf, mermaid, stays } from '../../static/stage/diagram/lanes.js';
-import { nth, sentence } from '../../static/stage/diagram/rows.js';
+import { ordinal } from '../../static/ui/words.js';
+import { sentence } from '../../static/stage/diagram/rows.js';
 import { before, Past } from '../../static/stage/past/past.js';
 import { advance, begin, present } from '../../static/stage/state.js';
 
@@ -31,7 +32,7 @@ test('the room and its orders stand at any moment as they stood then', () => {
   );
   const told = [0, 1, 2, 3, 4, 5].map((count) => {
     const { state, orders } = past.at(count);
-    return [present(state).length, state.total, orders.get('alice/1')?.state ?? '-'].join(' ');
+    return [present(state).length, state.total, orders.order('alice/1')?.state ?? '-'].join(' ');
   });
   assert.deepEqual(told, ['0 0 -', '1 0 -', '2 0 -', '2 1 placed', '2 2 confirmed', '1 2 confirmed']);
 });
@@ -160,7 +161,7 @@ test('rows can be heard, and tries are counted as people do', () => {
   assert.deepEqual(past.rows.map(sentence), [
     'bob: joined', 'alice sent order_placed 5', 'broker: alice/5 to all: bob', 'Relay',
   ]);
-  assert.deepEqual([1, 2, 3, 4, 11, 12, 21].map(nth), ['1st', '2nd', '3rd', '4th', '11th', '12th', '21st']);
+  assert.deepEqual([1, 2, 3, 4, 11, 12, 21].map(ordinal), ['1st', '2nd', '3rd', '4th', '11th', '12th', '21st']);
 });
 
 test('an order number may be anything, and a label stays short', () => {

@@ -5,9 +5,9 @@
  */
 
 import { html, render } from '/static/vendor/lit-html/lit-html.js';
-import { lanesOf, mermaid } from './lanes.js';
-import { body, heads, measure } from './draw.js';
 import { byId, copy, here, toast } from '../../ui/page.js';
+import { body, heads, measure } from './draw.js';
+import { lanesOf, mermaid } from './lanes.js';
 
 const ROWS = 80; // drawn at most; what was before is reached by going back in time
 const NARROW = 5.5; // of the size of the letters: how near to each other lanes may come

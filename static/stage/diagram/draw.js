@@ -1,9 +1,9 @@
 /** The sequence diagram as SVG: lanes from top to bottom, a row for each thing that happened. */
 
-import { nothing, svg } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
-import { BROKER, sentence } from './rows.js';
+import { nothing, svg } from '/static/vendor/lit-html/lit-html.js';
 import { OTHERS, stays } from './lanes.js';
+import { BROKER, sentence } from './rows.js';
 
 const GLYPHS = { placed: '+ ', confirmed: '✓ ', rejected: '✕ ', other: '' };
 const WIDE = 0.54; // of the size of the letters: how wide one is, about
@@ -30,18 +30,9 @@ export function heads(lanes, size) {
     const left = -(shown.length * letter * WIDE) / 2;
     return svg`<g class="lane-head" data-lane=${lane.name} data-role=${lane.role} ?data-offline=${!lane.online} transform="translate(${x(lane.name)} ${head / 2})">
       <title>${name}${lane.online ? '' : ', offline'}</title>
-      <g transform="translate(${left - letter * 0.2} 0) scale(${letter / 22})">${shapeOf(lane)}</g>
+      ${lane.name === OTHERS ? nothing : svg`<use href="#${lane.role}${lane.bot ? '-bot' : ''}" x=${left - letter * 0.6} y=${letter * -0.4} width=${letter * 0.8} height=${letter * 0.8}></use>`}
       <text x=${left + letter * 0.45} y=${letter * 0.34}>${shown}</text></g>`;
   });
-}
-
-/** A participant's shape, drawn out so that a saved diagram needs nothing else. */
-function shapeOf({ role, bot, name }) {
-  if (name === OTHERS) return nothing;
-  if (role === 'customer') return svg`<circle r="8"></circle>${bot ? svg`<circle r="4.5"></circle>` : nothing}`;
-  if (role === 'other') return svg`<path d="M-8 0-4-7H4L8 0 4 7H-4Z"></path>${bot ? svg`<path d="M-4.6 0-2.3-4H2.3L4.6 0 2.3 4H-2.3Z"></path>` : nothing}`;
-  if (role === 'broker') return svg`<rect x="-11" y="-6" width="22" height="12"></rect>`;
-  return svg`<rect x="-7.5" y="-7.5" width="15" height="15"></rect>${bot ? svg`<rect x="-4" y="-4" width="8" height="8"></rect>` : nothing}`;
 }
 
 /** Lifelines and rows. `tabbed`: the key of the one row that the Tab key reaches. */

@@ -9,13 +9,12 @@
 //   again  whether it is a repeat or a return: drawn dashed
 //   tone   what kind of event: placed, confirmed, rejected, other
 
-import { orderNumber } from '../../orders/book.js';
-import { position } from '../tools/modes.js';
+import { numberText, orderOf } from '../../orders/words.js';
+import { MODE_NAMES, position } from '../../room/modes.js';
+import { isSealed, kindOf, ordinal } from '../../ui/words.js';
 
 export const BROKER = 'broker';
 const LONGEST = 60; // characters of a label
-const MODES = { relay: 'Relay', pubsub: 'Publish–subscribe', queue: 'Queue', mixed: 'Each type its own mode' };
-const TONES = { order_placed: 'placed', order_confirmed: 'confirmed', order_rejected: 'rejected' };
 
 /**
  * What a record draws.
@@ -41,7 +40,7 @@ const DRAW = {
   },
   handed(record, after) {
     const { name, attempt } = record;
-    const words = attempt > 1 ? `again, to ${name}: ${nth(attempt)} try` : `to ${name} alone`;
+    const words = attempt > 1 ? `again, to ${name}: ${ordinal(attempt)} try` : `to ${name} alone`;
     return [about('handed', record, after, { from: BROKER, to: [name], again: attempt > 1, words })];
   },
   settled: (record, after) => [about('settled', record, after, { from: record.name, to: [BROKER], words: 'done' })],
@@ -56,7 +55,7 @@ const DRAW = {
     ? [{ kind: 'band', words: 'The server started again', all: true }]
     : [{ kind: 'note', from: name, words: 'left', went: true }]),
   subscribed: ({ name, types }) => [{ kind: 'note', from: name, words: `asks for ${types.join(', ') || 'nothing'}` }],
-  modes: ({ modes }) => [{ kind: 'band', words: MODES[position(modes)] }],
+  modes: ({ modes }) => [{ kind: 'band', words: MODE_NAMES[position(modes)] }],
   paused: ({ paused }, after, before) => [
     { kind: 'band', words: paused ? 'Paused: events stay at the broker' : 'Resumed' }, ...freed(after, before),
   ],
@@ -82,41 +81,28 @@ function given({ event, mode, audience }) {
   const who = mode === 'relay' ? (one ? `all: ${audience[0]}` : `all ${audience.length}`)
     : one ? `${audience[0]}, who asked` : `the ${audience.length} who asked`;
   const nobody = mode === 'relay' ? 'to nobody: no one is here' : 'to nobody: no one asked for it';
-  const words = `${orderOf(event)} ${audience.length ? `to ${who}` : nobody}`.trim();
+  const words = `${labelOf(event)} ${audience.length ? `to ${who}` : nobody}`.trim();
   return { kind: audience.length ? 'given' : 'note', event: event.id, tone: toneOf(event.type), from: BROKER, to: audience, words };
 }
 
 function about(kind, record, after, row) {
   const event = after.events.get(record.event)?.event;
-  const words = `${event ? orderOf(event) : ''} ${row.words}`.trim();
+  const words = `${event ? labelOf(event) : ''} ${row.words}`.trim();
   return { kind, event: record.event, tone: toneOf(event?.type), ...row, words };
 }
 
-function toneOf(type) {
-  return TONES[type] ?? 'other';
+function toneOf(type = '') {
+  return isSealed(kindOf(type)) ? kindOf(type) : 'other';
 }
 
 /** "order_placed 5": whose it is, its arrow says; an answer names the customer. */
 function saidOf(event) {
-  return `${event.type} ${event.type === 'order_placed' ? numberOf(event) : orderOf(event)}`.trim();
+  return `${event.type} ${event.type === 'order_placed' ? numberText(event.data.id) : labelOf(event)}`.trim();
 }
 
-/** "alice/5", as far as the event tells it. */
-function orderOf(event) {
-  const number = numberOf(event);
-  const customer = event.type === 'order_placed' ? event.source : event.data?.customer;
-  return number && typeof customer === 'string' && event.type in TONES ? `${customer}/${number}` : number;
-}
-
-/** An order's number as a label has it; other events have none. */
-function numberOf({ id, data }) {
-  const number = data?.id === undefined || data.id === null ? '' : orderNumber(data.id, id);
-  return number === id ? '' : number.replace(/^"|"$/g, '');
-}
-
-export function nth(number) {
-  const ending = { 1: 'st', 2: 'nd', 3: 'rd' }[number % 100 > 10 && number % 100 < 14 ? 0 : number % 10] ?? 'th';
-  return `${number}${ending}`;
+/** "alice/5", or the number alone of what is no order. */
+function labelOf(event) {
+  return orderOf(event) || numberText(event.data.id);
 }
 
 function cut(words) {

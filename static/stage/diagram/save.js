@@ -15,7 +15,7 @@ export function savedSvg(paper, room) {
   const letter = getComputedStyle(paper).fontSize;
   const drawing = new DOMParser().parseFromString(
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width + 2 * EDGE}" height="${above + below + 2 * EDGE}"
-      viewBox="${-EDGE} ${-EDGE} ${width + 2 * EDGE} ${above + below + 2 * EDGE}"><title/><rect class="page"/><g/><g/></svg>`,
+      viewBox="${-EDGE} ${-EDGE} ${width + 2 * EDGE} ${above + below + 2 * EDGE}"><title/><defs/><rect class="page"/><g/><g/></svg>`,
     'image/svg+xml',
   );
   const root = drawing.documentElement;
@@ -24,6 +24,8 @@ export function savedSvg(paper, room) {
   for (const [name, value] of Object.entries({ x: -EDGE, y: -EDGE, width: width + 2 * EDGE, height: above + below + 2 * EDGE })) {
     root.querySelector('.page').setAttribute(name, value);
   }
+  const used = new Set([...heads.querySelectorAll('use')].map((one) => one.getAttribute('href')));
+  for (const shape of used) root.querySelector('defs').append(copied(document.querySelector(shape)));
   const [up, down] = root.querySelectorAll('g');
   root.classList.add('diagram-svg');
   for (const one of heads.children) up.append(copied(one));

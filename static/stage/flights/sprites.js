@@ -1,18 +1,18 @@
 /**
- * Envelopes for a canvas: drawn once each, from the same shapes and colours as everywhere else
+ * Envelopes for a canvas: drawn once each, from the same lines and colours as everywhere else
  * (templates/parts/shapes.svg, ui/tokens.css), and kept.
  */
 
-import { kindOf, short } from '../../ui/shapes.js';
+import { paths } from '../../ui/shapes.js';
+import { isSealed, kindOf, short } from '../../ui/words.js';
 
 const MOST = 400;
 const SIZES = { 0: 18, 1: 18, 2: 18, 3: 15, 4: 12 };
-const SEALED = new Set(['placed', 'confirmed', 'rejected']);
 
 export class Sprites {
   #kept = new Map();
   #colours = new Map();
-  #glyphs = new Map();
+  #lines = new Map();
   #theme = '';
 
   #style = getComputedStyle(document.documentElement);
@@ -87,37 +87,35 @@ export class Sprites {
     on.fillStyle = this.colour(kind === 'other' ? 'sheet' : `${kind}-tint`);
     on.strokeStyle = tone;
     on.lineJoin = 'round';
+    const [sheet, flap] = this.#linesOf('envelope');
     on.lineWidth = 2;
-    on.fill(new Path2D('M1 1h58v38H1z'));
-    on.stroke(new Path2D('M1 1h58v38H1z'));
+    on.fill(sheet);
+    on.stroke(sheet);
     on.lineWidth = 1.5;
-    on.stroke(new Path2D('m1 1 29 15L59 1'));
+    on.stroke(flap);
     on.fillStyle = this.colour('ink');
     on.font = this.font(SIZES[text.length] ?? 9, 700);
     on.textAlign = 'center';
-    on.fillText(text, SEALED.has(kind) ? 20 : 30, 33);
-    if (SEALED.has(kind)) this.#seal(on, kind, tone);
+    on.fillText(text, isSealed(kind) ? 20 : 30, 33);
+    if (isSealed(kind)) this.#seal(on, kind, tone);
     return canvas;
   }
 
   #seal(on, kind, tone) {
+    on.translate(37, 17);
     on.fillStyle = tone;
     on.strokeStyle = this.colour('sheet');
     on.lineWidth = 2;
     on.beginPath();
-    on.arc(49, 29, 11, 0, 2 * Math.PI);
+    on.arc(12, 12, 11, 0, 2 * Math.PI);
     on.fill();
     on.stroke();
-    on.translate(40, 20);
     on.lineWidth = 2.5;
-    on.stroke(this.#glyph(kind));
+    for (const line of this.#linesOf(`seal-${kind}`)) on.stroke(line);
   }
 
-  #glyph(kind) {
-    if (!this.#glyphs.has(kind)) {
-      const drawn = document.querySelector(`#glyph-${kind} path`);
-      this.#glyphs.set(kind, new Path2D(drawn.getAttribute('d')));
-    }
-    return this.#glyphs.get(kind);
+  #linesOf(id) {
+    if (!this.#lines.has(id)) this.#lines.set(id, paths(id));
+    return this.#lines.get(id);
   }
 }

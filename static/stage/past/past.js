@@ -2,7 +2,7 @@
 //
 // Pure. Records are only ever added at the end; marks along the way keep any moment near at hand.
 
-import { fold } from '../../orders/book.js';
+import { Book } from '../../orders/book.js';
 import { rowsOf } from '../diagram/rows.js';
 import { advance, begin } from '../state.js';
 
@@ -18,7 +18,7 @@ export class Past {
     this.records = [];
     /** what the diagram draws, see ../diagram/rows.js */
     this.rows = [];
-    this.marks = [{ count: 0, state, orders: new Map() }];
+    this.marks = [{ count: 0, state, orders: new Book() }];
     this.end = this.marks[0];
   }
 
@@ -75,10 +75,10 @@ export class Past {
 }
 
 function ordersAfter(orders, records) {
-  let book = orders;
-  for (const { kind, event, at } of records) if (kind === 'event') book = fold(book, event, at);
-  if (book.size <= ORDERS) return book;
-  return new Map([...book].slice(-ORDERS));
+  const book = orders.copy();
+  for (const { kind, event, at } of records) if (kind === 'event') book.apply(event, at);
+  book.trim(ORDERS);
+  return book;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Going back in time: a scrubber over what happened in the room, seen only by whoever moves it. */
 
-import { sentence } from '../diagram/rows.js';
 import { bind } from '../../ui/keys.js';
-import { byId, clock } from '../../ui/page.js';
+import { byId } from '../../ui/page.js';
+import { clock } from '../../ui/words.js';
+import { sentence } from '../diagram/rows.js';
 
 const LONGEST = 1500; // ms; a longer silence is played as this
 const TOGETHER = 16; // ms; what comes within it is shown at once

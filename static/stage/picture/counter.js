@@ -1,9 +1,10 @@
 /** The counter in the middle of the picture: what is stored, what waits on it, and the tray beneath. */
 
-import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
-import { letter } from './figure.js';
+import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
+import { count } from '../../ui/words.js';
 import { depth, inState } from '../queue.js';
+import { letter } from './figure.js';
 
 const STACKED = 7; // waiting envelopes drawn one by one
 const TRAYED = 3;
@@ -52,6 +53,6 @@ function tray(state, dead, inAir) {
   const lying = inState(state, 'dead').filter(({ event }) => !inAir(event.id)).slice(-TRAYED);
   return html`<div class="stage-tray" data-dead=${dead}>
     ${repeat(lying, ({ event }) => event.id, (one) => letter(one, 'a dead letter'))}
-    <button type="button" class="stage-tray-count" data-opens="stage-dead" ?disabled=${!dead}>${dead} ${dead === 1 ? 'dead letter' : 'dead letters'}</button>
+    <button type="button" class="stage-tray-count" data-opens="stage-dead" ?disabled=${!dead}>${count(dead, 'dead letter')}</button>
   </div>`;
 }

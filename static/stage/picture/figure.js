@@ -1,7 +1,8 @@
 /** One figure of the picture: a participant, or a group of them, with what it holds and how it fares. */
 
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
-import { envelope, kindOf, shape } from '../../ui/shapes.js';
+import { envelope, seal, shape } from '../../ui/shapes.js';
+import { isSealed, kindOf, ordinal } from '../../ui/words.js';
 
 /**
  * @param {object} one  a participant or a group (see groups.js)
@@ -73,15 +74,7 @@ function rates({ sends, gets }) {
 /** A type somebody subscribed to: its seal if it has one, else its name. */
 function wanted(type) {
   const kind = kindOf(type);
-  if (!type.startsWith('order_') || kind === 'other') return html`<span>${type}</span> `;
-  return html`<svg class="stage-seal tone" data-kind=${kind} viewBox="0 0 24 24" role="img" aria-label=${type}>
-    <circle cx="12" cy="12" r="11"></circle><use href="#glyph-${kind}" x="3" y="3" width="18" height="18"></use>
-  </svg>`;
-}
-
-function ordinal(number) {
-  const ending = { 1: 'st', 2: 'nd', 3: 'rd' }[number % 10];
-  return `${number}${number % 100 > 10 && number % 100 < 14 ? 'th' : (ending ?? 'th')}`;
+  return isSealed(kind) ? seal(kind, type) : html`<span>${type}</span> `;
 }
 
 const until = ({ handedAt, lease }) => handedAt + lease * 1000;

@@ -5,15 +5,15 @@
  * not drawn here (see ../flights/flights.js); it only needs to know where everyone stands.
  */
 
-import { html, nothing, render, svg } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { html, nothing, render, svg } from '/static/vendor/lit-html/lit-html.js';
 import { shape } from '../../ui/shapes.js';
+import { inState } from '../queue.js';
+import { present } from '../state.js';
 import { counter, stacked } from './counter.js';
 import { figure, keepLeases } from './figure.js';
 import { gather } from './groups.js';
 import { layout, settle } from './places.js';
-import { inState } from '../queue.js';
-import { present } from '../state.js';
 
 const ALONE = {
   customer: ['Nobody is ordering yet.', 'Be Alice'],

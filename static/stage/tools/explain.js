@@ -48,7 +48,7 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
-    const { drawEvent, drawMissing, learn } = await import('../../ui/event.js'); // the stage comes up without it
+    const { drawEvent, drawMissing, learn } = await import('../../event/panel.js'); // the stage comes up without it
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;

@@ -1,15 +1,15 @@
 /** Beneath the picture: the types with their modes and numbers, and the latest events in words. */
 
-import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { live } from '/static/vendor/lit-html/directives/live.js';
-import { envelope, kindOf } from '../../ui/shapes.js';
-import { modeOf } from '../state.js';
+import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { MODE_NAMES, modeOf, MODES } from '../../room/modes.js';
+import { envelope } from '../../ui/shapes.js';
+import { kindOf } from '../../ui/words.js';
 
 const NAMED = 3; // recipients named before they are only counted
 const ROWS = 12; // types shown; the log has them all
 const LATEST = 7;
-const MODES = [['relay', 'Relay'], ['pubsub', 'Publish–subscribe'], ['queue', 'Queue']];
 /** Always there, so that their modes can be set before the first of them is sent. */
 const ORDERS = ['order_placed', 'order_confirmed', 'order_rejected'];
 
@@ -42,10 +42,10 @@ function typeRow(state, type, setMode) {
 }
 
 function mode(type, current, setMode) {
-  if (!setMode) return MODES.find(([key]) => key === current)?.[1] ?? current;
+  if (!setMode) return MODE_NAMES[current] ?? current;
   const label = type === '*' ? 'Mode of all others' : `Mode of ${type}`;
   return html`<select aria-label=${label} .value=${live(current)} @change=${(e) => setMode(type, e.target.value)}>
-    ${MODES.map(([key, words]) => html`<option value=${key} ?selected=${key === current}>${words}</option>`)}
+    ${Object.keys(MODES).map((key) => html`<option value=${key} ?selected=${key === current}>${MODE_NAMES[key]}</option>`)}
   </select>`;
 }
 

@@ -5,13 +5,13 @@
  * Whatever bears `data-does` does it, wherever it stands on the page.
  */
 
-import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
-import { envelope } from '../../ui/shapes.js';
+import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { areOn, bind, keys, turn } from '../../ui/keys.js';
-import * as host from './host.js';
-import { inState } from '../queue.js';
 import { byId, here, toast } from '../../ui/page.js';
+import { envelope } from '../../ui/shapes.js';
+import { inState } from '../queue.js';
+import * as host from './host.js';
 
 const NAMES = { ' ': 'space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
 

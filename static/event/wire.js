@@ -3,7 +3,7 @@
 import { html } from '/static/vendor/lit-html/lit-html.js';
 
 /**
- * One event, sent or got, with a button that copies it (`copying()` of ui.js wires it).
+ * One event, sent or got, with a button that copies it (`copying()` of ui/page.js wires it).
  * @param {{way: 'sent'|'got', event: object}} crossed
  * @param {string} id  unique in the page
  */

@@ -2,6 +2,9 @@
 //
 // The switch shows what the room's modes are, not what was clicked: it moves when the broker says so.
 
+/** What people call each mode, and a room whose types have several. */
+export const MODE_NAMES = { relay: 'Relay', pubsub: 'Publish–subscribe', queue: 'Queue', mixed: 'Each type its own mode' };
+
 /** What each position of the switch sets; types that it does not name follow `*`. */
 export const MODES = {
   relay: { '*': 'relay' },
@@ -32,6 +35,11 @@ export function sentenceOf(type, mode) {
 export function position(modes) {
   const same = (one) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(modes).sort());
   return Object.keys(MODES).find((key) => same(MODES[key])) ?? 'mixed';
+}
+
+/** The mode of a type in a room: its own, else that of `*`. */
+export function modeOf(modes, type) {
+  return modes[type] ?? modes['*'] ?? 'relay';
 }
 
 /** The change that brings a room to a position: types with a mode of their own follow `*` again. */

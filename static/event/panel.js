@@ -1,13 +1,14 @@
 /** An opened event: its whole JSON, and what became of it. */
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { dateOf, orderOf, visible } from '../log/row.js';
-import { envelope, kindOf } from './shapes.js';
-import { fetched } from './page.js';
+import { ANSWERS, orderOf } from '../orders/words.js';
+import { MODE_NAMES } from '../room/modes.js';
+import { fetched } from '../ui/page.js';
+import { envelope } from '../ui/shapes.js';
+import { kindOf, visible } from '../ui/words.js';
+import { dateOf } from './text.js';
 
 const NAMING = 20; // events naming this one that are looked at
-const ANSWERS = { order_confirmed: 'confirmed it', order_rejected: 'rejected it' };
-const MODES = { relay: 'Relay', pubsub: 'Publish–subscribe', queue: 'Queue' };
 
 /**
  * What is known of an event: {event, mode, recipients, answers}; null if the log does not have it.
@@ -24,7 +25,7 @@ export async function learn(room, id, known = null) {
   // What answers an event names it and comes after it.
   const naming = await fetched(`${path}?${new URLSearchParams({ after: event.id, text: event.id, limit: NAMING })}`)
     .catch(() => ({ events: [] }));
-  const answers = naming.events.filter((one) => one.data.event === event.id && one.type in ANSWERS);
+  const answers = naming.events.filter((one) => one.data.event === event.id && ANSWERS.has(one.type));
   return { event, mode, recipients, answers };
 }
 
@@ -42,7 +43,7 @@ export function drawEvent(place, { event, mode = null, recipients = null, answer
       <dt>From</dt><dd>${event.source}</dd>
       ${order ? html`<dt>Order</dt><dd class="mono">${order}</dd>` : nothing}
       <dt>Created</dt><dd>${dateOf(event)} <span class="muted">by the sender’s clock</span></dd>
-      ${mode ? html`<dt>Mode</dt><dd>${MODES[mode] ?? mode}</dd>` : nothing}
+      ${mode ? html`<dt>Mode</dt><dd>${MODE_NAMES[mode] ?? mode}</dd>` : nothing}
       ${event.data.event ? html`<dt>Answers</dt><dd>${toEvent(event.data.event, on)}</dd>` : nothing}
     </dl>
     <h3>What became of it</h3>
@@ -71,7 +72,7 @@ function soFar(event, recipients) {
 
 function answer(event, on) {
   const reason = typeof event.data.message === 'string' ? `: ${visible(event.data.message)}` : '';
-  return html`<li><b>${event.source}</b> ${ANSWERS[event.type]}${reason} ${toEvent(event.id, on, 'Open')}</li>`;
+  return html`<li><b>${event.source}</b> ${ANSWERS.get(event.type)} it${reason} ${toEvent(event.id, on, 'Open')}</li>`;
 }
 
 function toEvent(id, on, words = null) {
