@@ -17,7 +17,7 @@ from orders.web.asyncapi import document
 from orders.web.keys import NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
 from orders.web.proxy import scheme
-from orders.web.static import Files
+from orders.web.static import FILES, Files
 
 _PACKAGE = Path(__file__).parent.parent
 log = structlog.get_logger()
@@ -33,6 +33,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     """The application around a node; the node runs as long as it does."""
     app = web.Application(client_max_size=settings.max_message)
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
+    app[FILES] = Files(folder("static"))
     app[socket.CONNECTIONS] = {}
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
     app[bots.BOTS] = bots.Bots()
@@ -48,7 +49,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
             web.get("/healthz", health.healthz),
             web.get("/readyz", health.readyz),
             web.get("/metrics", health.metrics),
-            Files(folder("static")).route("/static"),
+            app[FILES].route("/static"),
         ]
     )
     app.on_response_prepare.append(security.add_headers)

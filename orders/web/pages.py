@@ -21,6 +21,7 @@ from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
 from orders.errors import OrdersError, WrongParameter
 from orders.web.keys import SERVER
 from orders.web.proxy import origin
+from orders.web.static import FILES
 
 PAGES = {
     "lobby": "Lobby",
@@ -115,7 +116,7 @@ def explained(request: web.Request, error: OrdersError) -> web.Response:
         "message": error.message,
         "status": error.status,
     }
-    return aiohttp_jinja2.render_template("error.html", request, context, status=error.status)
+    return aiohttp_jinja2.render_template("pages/error.html", request, context, status=error.status)
 
 
 def _links(room: str, name: str) -> dict[str, Any]:
@@ -129,7 +130,9 @@ def _links(room: str, name: str) -> dict[str, Any]:
 
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
-    response = aiohttp_jinja2.render_template(f"{page}.html", request, context)
+    modules = request.app[FILES].modules(f"{page}/page.js")
+    context = {**context, "modules": modules}
+    response = aiohttp_jinja2.render_template(f"pages/{page}.html", request, context)
     response.enable_compression()
     return response
 

@@ -6,8 +6,10 @@ compressed, and a browser that has it already is told so (HTTP 304) instead of b
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 from aiohttp import web
 
@@ -20,6 +22,8 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _COMPRESSED = {".woff2"}  # as it is
+#: A static import; what is imported on demand stays with those who want it.
+_IMPORT = re.compile(r"""(?:^|;)\s*(?:im|ex)port\b[^;"'(=]*["']([./][^"']+\.js)["']""", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class _File:
     type: str
     etag: str
     changed: int
+    imports: tuple[str, ...]
 
 
 class Files:
@@ -44,10 +49,23 @@ class Files:
             if path.is_file()
         }
         self._read: dict[str, _File] = {}
+        self._prefix = ""
 
     def route(self, prefix: str) -> web.RouteDef:
-        """`GET /static/css/base.css`, for the prefix `/static`."""
+        """`GET /static/ui/base.css`, for the prefix `/static`."""
+        self._prefix = prefix
         return web.get(f"{prefix}/{{name:.+}}", self.send)
+
+    def modules(self, name: str) -> list[str]:
+        """The addresses of all that a module imports, itself or by what it imports.
+
+        A page that names them lets the browser fetch them at once, not one level after another.
+        """
+        found = [f"{self._prefix}/{name}"]
+        for one in found:
+            imports = self._file(one.removeprefix(f"{self._prefix}/")).imports
+            found += sorted({urljoin(one, to) for to in imports} - set(found))
+        return found[1:]
 
     async def send(self, request: web.Request) -> web.Response:
         """The file, compressed for who takes that; HTTP 404 if there is none, 304 if known."""
@@ -83,4 +101,8 @@ def _read(path: Path, changed: int) -> _File:
     etag = hashlib.sha256(body).hexdigest()[:16]
     gzipped = None if path.suffix in _COMPRESSED else gzip.compress(body, mtime=0)
     type = _TYPES.get(path.suffix, "text/plain")
-    return _File(body, gzipped, type, etag, changed)
+    imports = tuple(_IMPORT.findall(body.decode())) if path.suffix == ".js" else ()
+    return _File(body, gzipped, type, etag, changed, imports)
+
+
+FILES = web.AppKey("files", Files)

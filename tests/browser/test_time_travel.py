@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.telling import come, says
+from tests.browser.telling import come, rows, says
 from tests.browser.watching import open_stage, send
 from tests.conftest import Connect, Start
 from tests.rooms import Room
@@ -141,3 +141,54 @@ async def test_a_long_past_is_reached_from_the_beginning(
     await slider.fill("1201")  # which stops the play, if it has not reached its end
     await stands(page, people=["alice"], newest="broker: alice/1200 to nobody: no one is here")
     await expect(page.locator(".stage-counter")).to_contain_text("1,200")
+
+
+async def test_the_past_is_read_once_and_then_carried_on_by_the_feed(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice", types="none", echo="false")
+    for number in range(3):
+        await send(alice, id=number)
+    asked: list[str] = []
+
+    async def listen(page: Page) -> None:
+        page.on("request", lambda request: asked.append(request.url))
+
+    page = await open_stage(open_page, server, prepare=listen)
+    slider = page.locator("#time-slider")
+    await expect(slider).to_have_attribute("max", "4")
+    for number in range(3, 9):
+        await send(alice, id=number)
+        await expect(slider).to_have_attribute("max", str(number + 2))
+    assert len([url for url in asked if "/records?" in url]) == 1
+
+
+async def test_what_happened_while_the_connection_was_gone_is_in_the_past_once(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice", types="none", echo="false")
+    await send(alice, id=0)
+
+    async def cut_at_will(page: Page) -> None:
+        sockets: list[Any] = []
+
+        async def through(socket: Any) -> None:
+            sockets.append((socket, socket.connect_to_server()))
+
+        await page.route_web_socket("**/observe/**", through)
+        page.cut = lambda: sockets[-1][0].close(code=1001)  # type: ignore[attr-defined]
+
+    page = await open_stage(open_page, server, prepare=cut_at_will)
+    slider = page.locator("#time-slider")
+    await expect(slider).to_have_attribute("max", "2")
+    await page.cut()  # type: ignore[attr-defined]
+    await page.wait_for_selector('body[data-connection="offline"]')
+    for number in range(1, 5):
+        await send(alice, id=number)
+    await page.wait_for_selector('body[data-connection="open"]')
+    await send(alice, id=5)
+    await expect(slider).to_have_attribute("max", "7")
+    assert (await rows(page, "said"))[-2:] == [
+        "alice sent order_placed 4",
+        "alice sent order_placed 5",
+    ]

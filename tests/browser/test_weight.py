@@ -29,8 +29,12 @@ async def test_a_page_weighs_less_than_120_kib_with_all_it_loads(
         await is_open(page)
     await page.evaluate("document.fonts.ready")
     sizes = {request.url: (await request.sizes())["responseBodySize"] for request in requests}
-    assert any(url.endswith(f"{path.strip('/') or 'lobby'}.js") for url in sizes)
+    assert any(url.endswith(f"/{path.strip('/') or 'lobby'}/page.js") for url in sizes)
     assert any(url.endswith(".woff2") for url in sizes)
+    named = await page.locator("link[rel=modulepreload], script[src]").evaluate_all(
+        "all => all.map(one => one.href || one.src)"
+    )
+    assert {url for url in sizes if url.endswith(".js")} <= set(named), "not named in the page"
     heaviest = sorted(sizes.items(), key=lambda one: -one[1])[:5]
     print(path, len(sizes), "requests,", sum(sizes.values()), "bytes")
     assert sum(sizes.values()) < MOST, heaviest

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from orders.web.static import Files
 
 STATIC = Path(__file__).parents[2] / "static"
-CSS = "css/base.css"
+CSS = "ui/base.css"
 
 
 async def test_a_file_is_sent_compressed_to_who_takes_that_and_plain_to_who_does_not(
@@ -43,12 +44,26 @@ async def test_what_a_browser_has_already_is_not_sent_again(
             assert bool(await answer.read()) is (status == 200)
 
 
-@pytest.mark.parametrize("path", ["", "css", "css/", "../pyproject.toml", "css/nothing.css", "%00"])
+@pytest.mark.parametrize("path", ["", "ui", "ui/", "../pyproject.toml", "ui/nothing.css", "%00"])
 async def test_nothing_but_a_file_of_ours_is_sent(
     server: Any, http: aiohttp.ClientSession, path: str
 ) -> None:
     async with http.get(f"{server.url}/static/{path}") as answer:
         assert answer.status == 404
+
+
+async def test_a_page_names_every_module_that_it_will_import(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/stage") as answer:
+        page = await answer.text()
+    named = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    assert len(named) == len(set(named)) > 20
+    assert {"/static/stage/flights/motion.js", "/static/vendor/lit-html/lit-html.js"} <= set(named)
+    assert "/static/stage/diagram/save.js" not in named, "it is imported on demand"
+    for module in named:
+        async with http.get(server.url + module) as answer:
+            assert answer.status == 200, module
 
 
 async def test_a_file_that_was_changed_is_sent_as_it_is_now(tmp_path: Path) -> None:

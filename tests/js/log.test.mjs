@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { isEmpty, matches, query, readFilter, writeAddress } from '../../static/js/log-filter.js';
+import { isEmpty, matches, query, readFilter, writeAddress } from '../../static/log/filter.js';
 import {
   addNewer, addOlder, around, arrive, canRelease, EMPTY, fromEnd, fromStart, KEEP, KEEP_BACK, release,
-} from '../../static/js/log-window.js';
+} from '../../static/log/window.js';
 
 const event = (id, more = {}) =>
   ({ id: String(id), type: 'order_placed', created: '1', source: 'alice', data: { id }, ...more });

@@ -4,15 +4,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { sha1, uuid, uuid5 } from '../../static/js/ids.js';
-import { bookOf, fold, orderNumber, pending } from '../../static/js/orders.js';
-import { answerData, answerId, conflict, decide } from '../../static/js/rules.js';
+import { sha1, uuid, uuid5 } from '../../static/room/ids.js';
+import { Book, orderNumber } from '../../static/orders/book.js';
+import { answerData, answerId, conflict, decide } from '../../static/orders/rules.js';
 
 const table = JSON.parse(readFileSync(new URL('../data/bobs-rules.json', import.meta.url), 'utf8'));
 const menu = readFileSync(new URL('../../orders/domain/menu.py', import.meta.url), 'utf8').match(/"[a-z ]+"(?=,\n)/g).map((item) => item.slice(1, -1));
 const limits = { menu, max_quantity: 100, max_note: 200 };
 
-const folded = (events) => events.reduce((book, event, i) => fold(book, event, i + 1), new Map());
+const apply = (book, events, at = (i) => i + 1) => (events.forEach((event, i) => book.apply(event, at(i))), book);
+const folded = (events) => apply(new Book(), events);
 
 for (const { case: name, before, placed, answer, id } of table.decide) {
   test(`Bob decides: ${name}`, () => {
@@ -24,24 +25,29 @@ for (const { case: name, before, placed, answer, id } of table.decide) {
 
 for (const { case: name, events, orders } of table.fold) {
   test(`the fold: ${name}`, () => {
-    assert.deepEqual([...folded(events).values()].map((order) => ({ ...order })), orders);
+    assert.deepEqual(folded(events).orders(), orders);
   });
 
-  test(`the fold never changes a book in place: ${name}`, () => {
-    let book = new Map();
+  test(`what a book takes in changes no copy of it: ${name}`, () => {
+    const book = new Book();
     for (const event of events) {
-      const copy = structuredClone([...book]);
-      const next = fold(book, event, 1);
-      assert.deepEqual([...book], copy);
-      book = next;
+      const copy = book.copy();
+      const before = structuredClone([copy.orders(), copy.placings()]);
+      book.apply(event, 1);
+      assert.deepEqual([copy.orders(), copy.placings()], before);
     }
   });
 
+  test(`what the API says of a room is taken in as it was said: ${name}`, () => {
+    const book = new Book();
+    book.learn(orders);
+    book.learn(orders);
+    assert.deepEqual(book.orders(), orders);
+  });
+
   test(`an event that comes twice changes nothing more: ${name}`, () => {
-    const once = folded(events);
-    const answered = events.filter(({ type }) => type !== 'order_placed');
-    const twice = answered.slice(-1).reduce((book, event) => fold(book, event, 99), once);
-    assert.deepEqual([...twice.values()], [...once.values()]);
+    const twice = apply(folded(events), events, () => 99);
+    assert.deepEqual(twice.orders(), folded(events).orders());
   });
 }
 
@@ -70,9 +76,10 @@ test('a number is its JSON text, and the id of the event where that is missing o
 
 test('what waits are the pending orders and those behind them', () => {
   const { events } = table.fold.find((row) => row.case === 'a second one waits behind');
-  const book = bookOf([...folded(events).values()]);
-  assert.deepEqual(pending(book).map(({ customer, event }) => [customer, event]),
-    events.map(({ source, id }) => [source, id]));
+  const book = new Book();
+  book.learn(folded(events).orders());
+  assert.deepEqual(book.placings().map(({ customer, event, state }) => [customer, event, state]),
+    events.map(({ source, id }) => [source, id, 'placed']));
 });
 
 test('an answer found under our id is told apart: faster, duplicate, squatted', () => {

@@ -1,5 +1,6 @@
 """The pure modules of the pages (reducers, layout, filters) have their own tests, run by Node."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -19,3 +20,30 @@ def test_the_pure_modules_of_the_pages_do_what_their_tests_say(file: Path) -> No
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "# pass 0" not in run.stdout
+
+
+STATIC = HERE.parents[1] / "static"
+#: Folders whose modules others share, lowest first; a page's own folder lies above them all.
+SHARED = ("vendor", "ui", "room", "orders", "event")
+#: The style guide shows what the pages draw.
+SEES_PAGES = "styleguide"
+IMPORT = re.compile(r"""\b(?:from|import)\s*\(?\s*['"]([./][^'"]+\.js)['"]""")
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(path for path in STATIC.rglob("*.js") if "vendor" not in path.parts),
+    ids=lambda path: path.relative_to(STATIC).as_posix(),
+)
+def test_a_module_of_the_pages_imports_only_what_is_there_and_lies_below_it(module: Path) -> None:
+    def rank(path: Path) -> int:
+        folder = path.relative_to(STATIC).parts[0]
+        return SHARED.index(folder) if folder in SHARED else len(SHARED)
+
+    own = module.relative_to(STATIC).parts[0]
+    for found in IMPORT.findall(module.read_text(encoding="utf-8")):
+        base = STATIC.parent if found.startswith("/") else module.parent
+        target = (base / found.lstrip("/")).resolve()
+        assert target.is_file(), found
+        folder = target.relative_to(STATIC).parts[0]
+        assert folder == own or own == SEES_PAGES or rank(target) < rank(module), found

@@ -1,0 +1,236 @@
+/**
+ * A confirmer's desk: hears what is placed, gives the answers, settles what a queue handed over.
+ *
+ * Three sources tell of the same orders: what comes to us as a participant, what the journal knew
+ * when we came, and the observers' feed, without which a confirmer would hear no other's answers
+ * under publish–subscribe. Each may come first, and all may tell the same thing.
+ */
+
+import { Book } from '../orders/book.js';
+import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
+import { Waiting } from '../orders/waiting.js';
+import { now } from '../room/clock.js';
+import { modeOf } from '../room/modes.js';
+import { observe } from '../room/observe.js';
+import { Participant } from '../room/participant.js';
+import { fetched } from '../ui/page.js';
+import { count } from '../ui/words.js';
+
+const PREFETCH = 3; // of a queue: enough to go on without a pause, few enough to leave some to others
+
+/**
+ * @typedef {object} Told   what a desk tells its page
+ * @property {() => void} changed                    something is to be drawn anew
+ * @property {(name: string) => void} named          the name the broker gave us
+ * @property {(row: object) => void} came            an order was placed
+ * @property {(row: object) => void} overtaken       somebody else answered it
+ * @property {(words: string) => void} says          a word for the reader
+ */
+
+export class Desk {
+  /** every order of the room, for the rule about duplicates */
+  book = new Book();
+  /** those that came to us */
+  waiting = new Waiting(this.book, () => this.me.name);
+  modes = {};
+  auto = false;
+  /** our answers on their way, by their own ids */
+  #underway = new Map();
+  #feed = null;
+
+  /**
+   * @param {{room: string, name: string, session: string|null, rules: object, lease: number}} who
+   *   lease: seconds for which a queue lets us hold an event
+   * @param {Told} told
+   */
+  constructor({ room, name, session, rules, lease }, told) {
+    this.room = room;
+    this.rules = rules;
+    this.lease = lease;
+    this.told = told;
+    const how = { room, name, session, types: 'order_placed', ack: 'manual', prefetch: PREFETCH };
+    this.me = new Participant(how, {
+      welcome: (welcome, again) => this.#welcomed(welcome, again),
+      event: (event) => this.#heard(event),
+      accepted: (id) => this.#stored(id),
+      refused: (id, { data }) => this.#refused(id, data.code, data.message),
+      caughtUp: (missed) => missed > 0 && told.says(`Back again: ${count(missed, 'missed event')} caught up.`),
+      modes: (modes) => this.#change(() => (this.modes = modes)),
+      lost: () => this.#restore({ lost: true }),
+      notice: (code, message) => told.says(message),
+      down: (final) => this.#down(final),
+    });
+  }
+
+  /** What Bob's rules say to an order. */
+  verdict(row) {
+    return decide(row.placed, this.book, this.rules);
+  }
+
+  /** Answers an order. The answer's id admits it to the journal once, whoever confirms. */
+  answer(row, how, id = answerId(this.room, row.placed, how)) {
+    this.#underway.set(id, { placed: row.placed, how });
+    this.#change(() => this.waiting.answering(row.placed.id));
+    this.me.send(this.me.envelope(how.type, answerData(row.placed, how), id));
+  }
+
+  /** Hands a queue's event back, for another to take. */
+  passOn(row) {
+    this.me.nack(row.placed.id, `${this.me.name} passed it on`);
+    this.#change(() => this.waiting.released(row.placed.id));
+  }
+
+  /** The switch: let the rules decide whatever waits. */
+  letRulesDecide(on) {
+    this.auto = on;
+    this.#settle();
+  }
+
+  // --- what comes in ----------------------------------------------------------------------------
+
+  #welcomed(welcome, again) {
+    this.modes = welcome.modes;
+    this.told.named(welcome.name);
+    if (!again || this.#feed === null) this.#restore();
+    this.#feed ??= observe(
+      { room: this.room },
+      {
+        records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
+        lost: () => this.#restore({ lost: true }),
+        down: (final) => {
+          if (final) this.#feed = null; // the room was gone: it begins anew when we are in it again
+        },
+      },
+      { show: false },
+    );
+  }
+
+  get #isQueued() {
+    return modeOf(this.modes, 'order_placed') === 'queue';
+  }
+
+  /** What the journal knows, after a reload or when our place in it is lost. */
+  async #restore({ lost = false } = {}) {
+    try {
+      const { orders } = await fetched(`/api/rooms/${this.room}/orders`);
+      if (lost) this.#forget();
+      this.book.learn(orders);
+      // In queue mode what waits belongs to whom it is handed; a confirmer sees only that.
+      if (!this.#isQueued) this.waiting.cameAll();
+      this.#settle();
+    } catch (error) {
+      this.told.says(`What waits could not be fetched: ${error.message}`);
+    }
+  }
+
+  #heard(event) {
+    const at = now();
+    if (event.type !== 'order_placed') return this.#observed({ kind: 'event', event, at });
+    this.book.apply(event, at);
+    const isDone = this.book.placing(event.id).state !== 'placed';
+    if (isDone) return event.attempt && this.me.ack(event.id); // handed over once more, but answered
+    const holding = event.attempt
+      ? { until: at + this.lease * 1000, of: this.lease, attempt: event.attempt }
+      : null;
+    this.waiting.came(event.id, holding);
+    this.told.came(this.waiting.row(event.id));
+    return this.#settle();
+  }
+
+  /** A record of the room's journal. */
+  #observed({ kind, event, at, name }) {
+    if (kind === 'reset') {
+      this.#change(() => this.#forget());
+    } else if (kind === 'released' && name === this.me.name) {
+      this.#change(() => this.waiting.released(event));
+    } else if (kind === 'event') {
+      const changed = this.book.apply(event, at);
+      if (changed?.answer === event.id) this.#answered(changed.event, event);
+      this.#settle();
+    }
+  }
+
+  #forget() {
+    this.book = new Book();
+    this.waiting = new Waiting(this.book, () => this.me.name);
+  }
+
+  /** What we held goes to others now; what we have answered already is on its way all the same. */
+  #down(final) {
+    for (const { placed, holding, state } of this.waiting.open()) {
+      if (holding && state === 'waiting') this.waiting.released(placed.id);
+    }
+    this.told.changed();
+    if (final) this.told.says(final);
+  }
+
+  /** An order has this answer: the log has shown it, or the broker says that it is there. */
+  #answered(id, event) {
+    const before = this.waiting.answered(id, event);
+    if (!before) return;
+    if (before.holding && this.me.joined) this.me.ack(id);
+    const row = this.waiting.row(id);
+    if (!row.mine && !before.answer) this.told.overtaken(row);
+  }
+
+  // --- what became of our answers -----------------------------------------------------------------
+
+  #stored(id) {
+    const ours = this.#taken(id);
+    if (!ours) return;
+    const { placed, how } = ours;
+    this.#answered(placed.id, { type: how.type, source: this.me.name, data: answerData(placed, how) });
+    this.#settle();
+  }
+
+  async #refused(id, code, message) {
+    if (code === 'not_held') return; // its lease ran out meanwhile; the answer counts all the same
+    const ours = this.#taken(id);
+    if (!ours) {
+      this.told.says(message);
+      return;
+    }
+    try {
+      if (code !== 'id_conflict') throw new Error(message);
+      await this.#contested(id, ours);
+    } catch (error) {
+      this.#change(() => this.waiting.unanswered(ours.placed.id, error.message));
+    }
+  }
+
+  /** The journal has an event with our answer's id already: see what it is. */
+  async #contested(id, { placed, how }) {
+    const find = (event) => fetched(`/api/rooms/${this.room}/events/${event}`).then((told) => told.event);
+    const found = await find(id);
+    const names = found.data.event;
+    const named = typeof names === 'string' && names !== placed.id ? await find(names).catch(() => null) : null;
+    const row = this.waiting.row(placed.id);
+    const means = conflict(placed, how, found, named);
+    if (means === 'answered') this.#answered(placed.id, found);
+    else if (means === 'duplicate') this.answer(row, duplicateOf(placed));
+    else this.answer(row, how, this.me.envelope(how.type, {}).id);
+    this.#settle();
+  }
+
+  #taken(id) {
+    const ours = this.#underway.get(id);
+    this.#underway.delete(id);
+    return ours;
+  }
+
+  // --- and then -----------------------------------------------------------------------------------
+
+  #settle() {
+    if (this.auto && this.me.joined) {
+      for (const row of this.waiting.open()) {
+        if (row.state === 'waiting' && row.problem === null) this.answer(row, this.verdict(row));
+      }
+    }
+    this.told.changed();
+  }
+
+  #change(change) {
+    change();
+    this.told.changed();
+  }
+}

@@ -1,0 +1,107 @@
+/** The confirmer's page: Bob by hand. What waits, what his rules would say, and two buttons. */
+
+import { render } from '/static/vendor/lit-html/lit-html.js';
+import { now } from '../room/clock.js';
+import { renamed, session } from '../room/session.js';
+import { byId, copying, given, here, say, toast } from '../ui/page.js';
+import { Desk } from './desk.js';
+import { drawDone, drawWaiting } from './rows.js';
+
+const SHOWN_DONE = 30;
+
+const { rules, reasons, lease } = given('rules');
+const list = byId('waiting');
+const answered = byId('answered');
+
+let rejecting = null; // the id of the order whose reason is being chosen
+let scheduled = false;
+
+const desk = new Desk(
+  { room: here.room, name: here.name, session: session(), rules, lease },
+  {
+    changed: draw,
+    named: renamed,
+    came: (row) => say('orders', `${row.placed.source} placed order ${row.key.split('/')[1]}.`),
+    overtaken,
+    says: toast,
+  },
+);
+
+const actions = {
+  confirm: (row) => desk.answer(row, { type: 'order_confirmed' }),
+  passOn: (row) => desk.passOn(row),
+  rejectAs: (row, reason, message) => {
+    rejecting = null;
+    desk.answer(row, { type: 'order_rejected', reason, message });
+    focusOn('[data-event]');
+  },
+  chooseReason: (row) => {
+    rejecting = row.placed.id;
+    drawNow();
+    focusOn('[data-rejecting] select');
+  },
+  keep: () => {
+    const id = rejecting;
+    rejecting = null;
+    drawNow();
+    focusOn(`[data-event="${id}"]`);
+  },
+};
+
+copying();
+byId('auto').addEventListener('change', ({ target }) => desk.letRulesDecide(target.checked));
+document.addEventListener('keydown', pressed);
+setInterval(draw, 1000); // for how long each has waited, and what is left of each lease
+list.replaceChildren();
+drawNow();
+
+/** Somebody else answered. It is worth a word where our reader was about to do so. */
+function overtaken(row) {
+  const { id } = row.placed;
+  const focused = document.activeElement?.closest('[data-event]')?.dataset.event;
+  if (id === focused || id === rejecting) toast(`${row.by} was faster: ${row.key} is ${row.state}.`);
+  if (id === rejecting) rejecting = null;
+}
+
+function focusOn(selector) {
+  list.querySelector(selector)?.focus();
+}
+
+/** On an order that has the focus: c confirms, r rejects, arrows move. */
+function pressed(key) {
+  const element = key.target.closest?.('#waiting > [data-event]');
+  const row = desk.waiting.row(element?.dataset.event);
+  if (key.key === 'Escape' && rejecting) return actions.keep();
+  if (!row || key.target.matches('input, select') || key.ctrlKey || key.metaKey || key.altKey) return;
+  if (key.key === 'c' && row.state === 'waiting') confirmAndGoOn(element, row);
+  else if (key.key === 'r' && row.state === 'waiting') actions.chooseReason(row);
+  else if (key.key === 'ArrowDown') element.nextElementSibling?.focus();
+  else if (key.key === 'ArrowUp') element.previousElementSibling?.focus();
+  else return;
+  key.preventDefault();
+}
+
+/** Confirms, and hands the focus on to the order that follows. */
+function confirmAndGoOn(element, row) {
+  const following = element.nextElementSibling ?? element.previousElementSibling;
+  actions.confirm(row);
+  following?.focus();
+}
+
+/** Draws before the next picture: a burst of a hundred events is one drawing. */
+function draw() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(drawNow);
+}
+
+function drawNow() {
+  scheduled = false;
+  const open = desk.waiting.open();
+  const ready = desk.waiting.done().slice(0, SHOWN_DONE);
+  byId('empty').hidden = open.length > 0;
+  byId('count').textContent = open.length ? String(open.length) : '';
+  byId('answered-title').hidden = ready.length === 0;
+  render(drawWaiting(open, { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
+  render(drawDone(ready), answered);
+}

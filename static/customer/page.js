@@ -1,0 +1,128 @@
+/** The customer's page: an order form, and where each of her orders stands. */
+
+import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
+import { render } from '/static/vendor/lit-html/lit-html.js';
+import { MyOrders } from '../orders/mine.js';
+import { now } from '../room/clock.js';
+import { Participant } from '../room/participant.js';
+import { renamed, session } from '../room/session.js';
+import { byId, copying, fetched, here, say, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
+import { drawOrder } from './rows.js';
+
+const LOOK_EVERY = 5000; // ms between two looks for a confirmer, while something waits
+
+const form = /** @type {HTMLFormElement} */ (byId('place'));
+const list = byId('orders');
+list.replaceChildren();
+
+const orders = new MyOrders();
+let numberIsOurs = true; // the number in the form is proposed by us, not typed
+
+const me = new Participant(
+  { room: here.room, name: here.name, session: session(), types: 'order_confirmed,order_rejected' },
+  {
+    welcome: (welcome, again) => welcomed(welcome.name, again),
+    sent: (id) => change(() => orders.sent(id)),
+    accepted: (id, accepted) => change(() => orders.stored(id, accepted, Number(accepted.created))),
+    refused: (id, error) => refused(id, error),
+    event: (event) => heard(event),
+    caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
+    lost: () => restore({ lost: true }),
+    notice: (code, message) => toast(message),
+    down: (final) => final && toast(final),
+  },
+);
+
+copying();
+form.addEventListener('submit', place);
+form.elements.id.addEventListener('input', () => (numberIsOurs = false));
+list.addEventListener('toggle', opened, true);
+setInterval(look, LOOK_EVERY);
+draw();
+
+function change(how) {
+  const changed = how();
+  draw();
+  return changed;
+}
+
+function welcomed(name, again) {
+  renamed(name);
+  if (!again) restore();
+  look();
+}
+
+/** What the journal knows of our orders, after a reload or when our place in it is lost. */
+async function restore({ lost = false } = {}) {
+  try {
+    const known = await fetched(`/api/rooms/${here.room}/orders?customer=${encodeURIComponent(me.name)}`);
+    if (lost) orders.forget();
+    change(() => orders.learn(known.orders.filter(({ customer }) => customer === me.name)));
+  } catch (error) {
+    toast(`Your earlier orders could not be fetched: ${error.message}`);
+  }
+  propose();
+}
+
+function propose() {
+  if (numberIsOurs) form.elements.id.value = orders.nextNumber;
+}
+
+/** The form judges nothing: that is Bob's work, and worth seeing. */
+function place(submit) {
+  submit.preventDefault();
+  const typed = Object.fromEntries(new FormData(form));
+  const data = {
+    ...(typed.id !== '' && { id: Number(typed.id) }),
+    ...(typed.item !== '' && { item: typed.item }),
+    ...(typed.quantity !== '' && { quantity: Number(typed.quantity) }),
+    ...(typed.note !== '' && { note: typed.note }),
+  };
+  const event = me.envelope('order_placed', data);
+  change(() => orders.place(event, now()));
+  me.send(event);
+  form.elements.note.value = '';
+  form.elements.quantity.value = 1;
+  numberIsOurs = true;
+  propose();
+  look();
+}
+
+function heard(event) {
+  const order = change(() => orders.heard(event, now()));
+  if (order?.answer === event.id) say('orders', `Order ${order.number}: ${order.state} by ${order.confirmer}.`);
+}
+
+function refused(id, error) {
+  if (orders.has(id)) change(() => orders.refused(id, error));
+  else toast(error.data.message);
+}
+
+/** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */
+async function look() {
+  const matters = orders.isWaiting || !byId('nobody').hidden || orders.isEmpty;
+  if (document.hidden || !me.joined || !matters) return;
+  try {
+    const { participants } = await fetched(`/api/rooms/${here.room}`);
+    byId('nobody').hidden = participants.some(({ role }) => role === 'confirmer');
+  } catch {
+    // Not knowing is no news: the header tells when the server is gone.
+  }
+}
+
+/** The events of an order from before a reload are fetched when somebody wants to see them. */
+async function opened({ target }) {
+  const order = orders.list().find(({ event }) => event === target.dataset.events);
+  if (!target.open || !order || order.crossed.length > 0) return;
+  const found = await Promise.all(
+    [order.event, order.answer].filter(Boolean).map((id) => fetched(`/api/rooms/${here.room}/events/${id}`)),
+  ).catch(() => []);
+  const crossed = found.map(({ event }, i) => ({ way: i === 0 ? 'sent' : 'got', event }));
+  change(() => orders.lookedUp(order.event, crossed));
+}
+
+function draw() {
+  byId('empty').hidden = !orders.isEmpty;
+  render(repeat(orders.list(), ({ event }) => event, drawOrder), list);
+}

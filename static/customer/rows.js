@@ -1,0 +1,44 @@
+/** How the customer's page draws her orders. */
+
+import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
+import { wire } from '../event/wire.js';
+import { envelope } from '../ui/shapes.js';
+import { clock, duration } from '../ui/words.js';
+
+/** One order. @param {import('../orders/mine.js').MyOrder} order */
+export function drawOrder(order) {
+  const { customer, number, state, id, item, quantity, note, crossed } = order;
+  const kind = state === 'confirmed' || state === 'rejected' ? state : 'placed';
+  return html`<li class="order" data-order="${customer}/${number}" data-state=${state}>
+    ${envelope(kind, id, { unsent: state === 'unsent' })}
+    <div class="order-body">
+      <div class="row spread"><h3>${item ? `${quantity} × ${item}` : `Order ${number}`}</h3><time class="small muted">${clock(order.at)}</time></div>
+      ${note ? html`<p class="note">“${note}”</p>` : nothing}
+      ${steps(order)}
+      ${order.message ? html`<p class="small why">${order.message}</p>` : nothing}
+      ${order.also.length ? html`<p class="small muted">Also answered by ${order.also.join(', ')}.</p>` : nothing}
+      <details data-events=${order.event}>
+        <summary>What crossed the wire</summary>
+        ${crossed.length ? crossed.map((one, i) => wire(one, `wire-${order.event}-${i}`)) : html`<p class="small muted">Fetching…</p>`}
+      </details>
+    </div>
+  </li>`;
+}
+
+/** sent → stored → confirmed or rejected, and how long it took. */
+function steps({ state, at, stored, answered_at: answered, confirmer, reason }) {
+  const took = (since) => (since === null ? '' : duration(since - at));
+  if (state === 'refused') {
+    return html`<ol class="steps"><li data-step="rejected">refused by the broker <code>${reason}</code></li></ol>`;
+  }
+  const isAnswered = state === 'confirmed' || state === 'rejected';
+  return html`<ol class="steps">
+    <li data-step=${state === 'unsent' ? 'next' : 'done'}>${state === 'unsent' ? 'not sent: it goes out when the connection is back' : 'sent'}</li>
+    <li data-step=${stored === null ? 'next' : 'done'}>stored ${stored !== null && stored > at ? html`<small>${took(stored)}</small>` : nothing}</li>
+    <li data-step=${isAnswered ? state : 'next'}>${
+      isAnswered
+        ? html`${state} by <b>${confirmer}</b> <small>${took(answered)}</small> ${reason ? html`<code>${reason}</code>` : nothing}`
+        : 'waiting for Bob'
+    }</li>
+  </ol>`;
+}

@@ -1,0 +1,119 @@
+/**
+ * What a confirmer sees: a view of the book of those orders that came to this page, with what only the page
+ * knows of each: whether our answer is on its way, why it was not taken, and how long a queue lets us hold it.
+ *
+ * The first answer in the order of the log counts, whoever gave it; what we sent ourselves, or found, is
+ * provisional until the log shows it.
+ */
+
+import { keyOf } from './book.js';
+import { ANSWERS } from './words.js';
+
+/**
+ * @typedef {object} Row
+ * @property {object} placed    the `order_placed`
+ * @property {string} key       "alice/5"
+ * @property {number} at        when it came, epoch milliseconds by the server's clock
+ * @property {'waiting'|'answering'|'confirmed'|'rejected'} state
+ * @property {boolean} mine     whether the answer that counts is ours
+ * @property {string|null} by   who answered
+ * @property {string|null} reason
+ * @property {string|null} problem  why our answer was not taken
+ * @property {{until: number, of: number, attempt: number}|null} holding  with `ack=manual`: its lease
+ */
+
+export class Waiting {
+  /** What the page knows of each order that came to it: {answering, problem, holding, answer}; the last answered one last. */
+  #known = new Map();
+
+  /** @param {import('./book.js').Book} book  @param {() => string} me  our own name */
+  constructor(book, me) {
+    this.book = book;
+    this.me = me;
+  }
+
+  /** An order came to us, or comes again with another lease. */
+  came(id, holding = null) {
+    const known = this.#known.get(id) ?? { answering: false, problem: null, answer: null };
+    this.#known.set(id, { ...known, holding: holding ?? known.holding ?? null });
+  }
+
+  /** Everything that the book has waiting came to us. */
+  cameAll() {
+    for (const { event, state } of this.book.placings()) if (state === 'placed') this.came(event);
+  }
+
+  /** Our answer is on its way. */
+  answering(id) {
+    this.#change(id, { answering: true, problem: null });
+  }
+
+  /** Our answer was not taken. */
+  unanswered(id, problem) {
+    this.#change(id, { answering: false, problem });
+  }
+
+  /**
+   * It was answered just now, so it stands last among those that were. @param {object} event  the answer,
+   * though the log may not have shown yet that it is the first
+   * @returns {{holding: object|null, answer: object|null}|undefined} what was known of it before
+   */
+  answered(id, { type, source, data }) {
+    const before = this.#known.get(id);
+    if (!before) return undefined;
+    const answer = { state: ANSWERS.get(type), by: source, reason: data.reason ?? null };
+    this.#known.delete(id);
+    this.#known.set(id, { ...before, holding: null, answer });
+    return before;
+  }
+
+  /** It went to others. */
+  released(id) {
+    if (isOpen(this.row(id))) this.#known.delete(id);
+  }
+
+  /** The log is another one now. */
+  forget() {
+    this.#known.clear();
+  }
+
+  /** @returns {Row|undefined} */
+  row(id) {
+    const known = this.#known.get(id);
+    const placing = this.book.placing(id);
+    if (!known || !placing) return undefined;
+    const logged = placing.state !== 'placed';
+    const answer = logged ? { state: placing.state, by: placing.confirmer, reason: placing.reason } : known.answer;
+    const { state, by, reason } = answer ?? { state: known.answering ? 'answering' : 'waiting', by: null, reason: null };
+    const { problem, holding } = answer ? { problem: null, holding: null } : known;
+    return { placed: eventOf(placing), key: keyOf(placing), at: placing.at, state, by, reason, problem, holding, mine: by === this.me() };
+  }
+
+  /** Those that wait for an answer, oldest first. @returns {Row[]} */
+  open() {
+    return this.#rows().filter(isOpen).sort((a, b) => a.at - b.at);
+  }
+
+  /** Those that were answered, the latest first. @returns {Row[]} */
+  done() {
+    return this.#rows().filter((row) => !isOpen(row)).reverse();
+  }
+
+  #rows() {
+    return [...this.#known.keys()].map((id) => this.row(id)).filter(Boolean);
+  }
+
+  #change(id, changes) {
+    if (this.#known.has(id)) this.#known.set(id, { ...this.#known.get(id), ...changes });
+  }
+}
+
+function isOpen(row) {
+  return row !== undefined && (row.state === 'waiting' || row.state === 'answering');
+}
+
+/** The `order_placed` behind a placing. */
+function eventOf({ event, customer, id, item, quantity, note, at }) {
+  const said = Object.entries({ id, item, quantity, note }).filter(([, value]) => value !== null);
+  return { id: event, type: 'order_placed', created: String(at), source: customer, data: Object.fromEntries(said) };
+}

@@ -1,0 +1,113 @@
+/**
+ * Watching a room without being in it: a client of `/observe/{room}`.
+ *
+ * First comes a snapshot of the room, then batches of journal records. After a lost connection a
+ * watcher goes on in one of two ways. With `resume` it asks for what it missed (`after`) and is given
+ * no event twice; records of other kinds since the last event come again, so they must be read as
+ * facts, not added up. Without, it begins anew from the fresh snapshot: the stage does.
+ */
+
+import { hear } from './clock.js';
+import { Link, showConnection, socketAddress } from './connection.js';
+
+const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
+const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot come again
+
+/**
+ * @typedef {object} Watching   each part may be missing
+ * @property {(snapshot: object, again: boolean) => void} [snapshot]  the room, as GET /api/rooms/{room} has it
+ * @property {(records: object[], skipped: number) => void} [records]  what happened, in the order of the
+ *   journal; skipped: so many more were left out: ask for them over HTTP, or begin anew
+ * @property {(message: string) => void} [lost]         our place is no longer known: fetch anew
+ * @property {(message: string) => void} [missing]      the room does not exist yet; we keep looking for it
+ * @property {(final: string|null) => void} [down]      the connection went; with a sentence if for good
+ */
+
+/**
+ * @param {{room: string, after?: string|null, resume?: boolean}} what
+ * @param {Watching} watching
+ * @param {{show?: boolean}} options  show: whether the header tells how we are connected
+ * @returns {{restart: () => void, close: () => void}}
+ */
+export function observe({ room, after = null, resume = true }, watching, { show = true } = {}) {
+  const passed = new Set();
+  let last = after;
+  let began = false;
+  let missing = false;
+  let link = connect();
+
+  function connect() {
+    return new Link({
+      address: () => socketAddress(`/observe/${room}`, { after: resume ? last : null }),
+      text: (text) => heard(JSON.parse(text)),
+      down,
+      show: false, // what is shown is told here, for only we know of rooms that do not exist yet
+    });
+  }
+
+  /** A room that nobody has joined yet is no wrong address: it is looked for again. */
+  function down(final) {
+    if (missing) {
+      missing = false;
+      if (show) showConnection('open', 'Waiting for the room');
+      setTimeout(() => (link = connect()), LOOK_AGAIN);
+      return;
+    }
+    if (show) showConnection('offline', final ?? 'Offline, trying again');
+    watching.down?.(final);
+  }
+
+  function heard(message) {
+    if (message.type === 'broker.error') wrong(message.data);
+    if (message.snapshot) begin(message.snapshot);
+    if (message.records?.length || message.skipped) pass(message.records ?? [], message.skipped ?? 0);
+  }
+
+  function begin(snapshot) {
+    if (show) showConnection('open');
+    // What the snapshot counts is behind us: from there we go on, unless an earlier place was asked for.
+    last ??= snapshot.last ?? 'start';
+    const again = began;
+    began = true;
+    watching.snapshot?.(snapshot, again);
+  }
+
+  function wrong({ code, message }) {
+    if (code === 'unknown_position') {
+      last = null;
+      watching.lost?.(message);
+    }
+    if (code === 'unknown_room') {
+      missing = true;
+      watching.missing?.(message);
+    }
+  }
+
+  function pass(records, skipped) {
+    const fresh = records.filter((record) => record.kind !== 'event' || !passed.has(record.event.id));
+    for (const { kind, event } of fresh) {
+      if (kind === 'event') remember(event.id);
+      if (kind === 'reset') {
+        last = 'start';
+        passed.clear();
+      }
+    }
+    if (fresh.length) hear(fresh.at(-1).at);
+    if (fresh.length || skipped) watching.records?.(fresh, skipped);
+  }
+
+  function remember(id) {
+    last = id;
+    passed.add(id);
+    if (passed.size > REMEMBERED) passed.delete(passed.values().next().value);
+  }
+
+  return {
+    /** Begins anew with a fresh snapshot. */
+    restart() {
+      last = null;
+      link.retry();
+    },
+    close: () => link.close(),
+  };
+}

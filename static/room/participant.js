@@ -1,0 +1,156 @@
+/**
+ * A participant in a room, as protocol §2–§4 has it: sends events, hears events, never twice.
+ *
+ * What is sent stays in the outbox until the broker has accepted or refused it. After a lost
+ * connection the outbox goes out again: an event keeps its id, so the broker knows a repeat.
+ */
+
+import { hear, now } from './clock.js';
+import { Link, showConnection, socketAddress } from './connection.js';
+import { uuid } from './ids.js';
+
+const REMEMBERED = 5000; // ids of events that were shown; older ones cannot come again
+
+/**
+ * @typedef {{id: string, type: string, created: string, source: string, data: object, attempt?: number}} Envelope
+ *
+ * @typedef {object} Hearing   what a page wants to hear; each part may be missing
+ * @property {(welcome: object, again: boolean) => void} [welcome]  joined; again: after a lost connection
+ * @property {(event: Envelope) => void} [event]          someone's event, each once (a new attempt of a queue again)
+ * @property {(id: string) => void} [sent]                ours is on its way (again, after a lost connection)
+ * @property {(id: string, accepted: Envelope) => void} [accepted]  ours is stored
+ * @property {(id: string|null, error: Envelope) => void} [refused]  it is not, or a command was wrong
+ * @property {(count: number) => void} [caughtUp]         so many missed events came before this
+ * @property {() => void} [lost]                          what was missed is not known: fetch anew
+ * @property {(code: string, message: string) => void} [notice]  a word from the broker
+ * @property {(modes: object) => void} [modes]            the dispatch modes changed
+ * @property {(final: string|null) => void} [down]        the connection went
+ */
+
+export class Participant {
+  /**
+   * @param {{room: string, name: string, session?: string|null, types?: string, ack?: string, prefetch?: number}} who
+   * @param {Hearing} hearing
+   */
+  constructor(who, hearing) {
+    this.who = who;
+    this.hearing = hearing;
+    this.name = who.name;
+    /** the last event of the log this page knows; where it goes on after a lost connection */
+    this.last = null;
+    this.joined = false;
+    /** @type {Map<string, string>} */
+    this.outbox = new Map();
+    this.shown = new Set();
+    this.link = new Link({
+      address: () => this.#address(),
+      text: (text) => this.#heard(JSON.parse(text)),
+      down: (final) => {
+        this.joined = false;
+        this.#tell('down', final);
+      },
+    });
+  }
+
+  /** An envelope of ours, not yet sent. @returns {Envelope} */
+  envelope(type, data, id = uuid()) {
+    return { id, type, created: String(now()), source: this.name, data };
+  }
+
+  /**
+   * Sends an event, or keeps it for when the connection is back (`sent` tells when it went).
+   * @returns {boolean} true: it is on its way; false: not sent yet
+   */
+  send(event) {
+    this.outbox.set(event.id, JSON.stringify(event));
+    return this.#sendNow(event.id);
+  }
+
+  /** Settles a queue delivery (`ack=manual`). */
+  ack(id) {
+    return this.#command('broker.ack', { event: id });
+  }
+
+  /** Hands a queue delivery back (`ack=manual`). */
+  nack(id, reason) {
+    return this.#command('broker.nack', { event: id, reason });
+  }
+
+  close() {
+    this.link.close();
+  }
+
+  #command(type, data) {
+    return this.link.send(JSON.stringify({ type, data }));
+  }
+
+  #address() {
+    return socketAddress('/ws', { ...this.who, name: this.name, after: this.last });
+  }
+
+  #tell(what, ...facts) {
+    this.hearing[what]?.(...facts);
+  }
+
+  #heard(event) {
+    const { type, data } = event;
+    if (type.startsWith('broker.')) hear(Number(event.created));
+    if (type === 'broker.welcome') this.#welcomed(data);
+    else if (type === 'broker.accepted') this.#answered(data.event, 'accepted', event);
+    else if (type === 'broker.error') this.#wrong(event);
+    else if (type === 'broker.caught_up') this.#tell('caughtUp', data.events);
+    else if (type === 'broker.notice') this.#noticed(data);
+    else if (type === 'broker.modes') this.#tell('modes', data.modes);
+    else if (!type.startsWith('broker.')) this.#event(event);
+  }
+
+  #welcomed(welcome) {
+    const again = this.last !== null;
+    this.joined = true;
+    this.name = welcome.name;
+    this.last ??= welcome.last ?? 'start';
+    showConnection('open');
+    this.#tell('welcome', welcome, again);
+    for (const id of this.outbox.keys()) this.#sendNow(id);
+  }
+
+  #sendNow(id) {
+    if (!this.joined || !this.outbox.has(id) || !this.link.send(this.outbox.get(id))) return false;
+    this.#tell('sent', id);
+    return true;
+  }
+
+  #answered(id, what, ...facts) {
+    this.outbox.delete(id);
+    this.#tell(what, id, ...facts);
+  }
+
+  #wrong(error) {
+    const { code, event = null } = error.data;
+    if (code === 'unknown_position') {
+      this.last = null;
+      this.#tell('lost');
+    } else if (code === 'rate_limited' && this.outbox.has(event)) {
+      setTimeout(() => this.#sendNow(event), 1000);
+    } else this.#answered(event, 'refused', error);
+  }
+
+  #noticed({ code, message }) {
+    if (code === 'reset') {
+      this.last = 'start';
+      this.shown.clear();
+      this.outbox.clear();
+      this.#tell('lost');
+    }
+    this.#tell('notice', code, message);
+  }
+
+  #event(event) {
+    // A queue gives out old events too, so only what comes in the order of the log moves our place.
+    if (event.attempt === undefined) this.last = event.id;
+    if (this.shown.has(event.id) && event.attempt === undefined) return;
+    this.shown.add(event.id);
+    if (this.shown.size > REMEMBERED) this.shown.delete(this.shown.values().next().value);
+    this.#tell('event', event);
+  }
+}

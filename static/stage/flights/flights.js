@@ -1,0 +1,284 @@
+/**
+ * What moves on the stage, drawn on a canvas over the picture: envelopes from their sender to the
+ * counter and on to exactly those who received them. Everything here follows from records (see
+ * motion.js); nothing here is state.
+ *
+ * A canvas, because forty recipients of fifteen events a second are six hundred envelopes: as elements
+ * of the page each would be made, laid out and thrown away.
+ *
+ * Where motion is not wanted, trails show the same ways. Where so much happens that single envelopes
+ * would be a blur, dots run along the lines, and the rates stand at the figures.
+ *
+ * `data-flown` counts the legs that were begun, `data-flying` tells how many are under way, and
+ * `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
+ */
+
+import { DESK, Motion, TRAY } from './motion.js';
+import { Rates } from './rates.js';
+import { Sprites } from './sprites.js';
+
+const TRAIL = 1200; // ms that a trail stays
+const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
+const LOOK = 250; // ms between two looks at the rates while it flows
+const DOTS = 24; // px between two dots of a flow
+const APART = 32; // px, at full scale, that a flow ends before its figure
+
+export class Flights {
+  /**
+   * @param {HTMLCanvasElement} canvas  over the picture, as large as it
+   * @param {import('../picture/picture.js').Picture} picture
+   * @param {() => void} landed  called when something has landed, so that the picture shows it lying there
+   */
+  constructor(canvas, picture, landed) {
+    this.canvas = canvas;
+    this.on = canvas.getContext('2d', { desynchronized: true }); // half the work for the page's own thread
+    this.picture = picture;
+    this.landed = landed;
+    this.motion = new Motion();
+    this.rates = new Rates();
+    this.sprites = new Sprites();
+    /** {rate, of: Map name of a figure → {sends, gets}}, a second; null: single envelopes are drawn */
+    this.flows = null;
+    this.speed = 1;
+    this.still = matchMedia('(prefers-reduced-motion: reduce)');
+    this.#time = 0;
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+  }
+
+  #time; // the picture's own clock
+  #last = 0; // when it was last moved on
+  #looked = 0;
+  #frame = 0;
+  #trails = [];
+  #state = null;
+  #landing = Infinity;
+
+  /** Is this event in the air, so that the picture should not show it lying anywhere yet? */
+  inAir(id) {
+    return this.motion.inAir(id, this.#time);
+  }
+
+  /** Are there so many events that rates tell more than envelopes? */
+  get flowing() {
+    return this.rates.flowing;
+  }
+
+  /** Show what these records did. @param {object} before @param {object} after  the states around them */
+  show(records, before, after) {
+    this.#state = after;
+    this.rates.count(records.filter(({ kind }) => kind === 'event').length, performance.now());
+    if (document.hidden || records.some(({ kind }) => kind === 'reset')) {
+      this.stop();
+    } else if (this.still.matches) {
+      this.#addTrails(records, before, after);
+    } else if (!this.rates.flowing) {
+      const known = this.motion.moves.length;
+      this.motion.plan(records, before, after, this.#time);
+      this.#count(this.motion.moves.length - known);
+    }
+    this.#wake();
+  }
+
+  /** Everything lies where it belongs. */
+  stop() {
+    this.motion.stop();
+    this.#trails = [];
+    this.#landing = Infinity;
+  }
+
+  #count(legs) {
+    this.canvas.dataset.flown = Number(this.canvas.dataset.flown ?? 0) + legs;
+  }
+
+  #wake() {
+    if (this.#frame) return;
+    this.#last = performance.now();
+    this.#frame = requestAnimationFrame((now) => this.#draw(now));
+  }
+
+  #draw(now) {
+    this.#time += Math.min(LONGEST_FRAME, Math.max(0, now - this.#last)) * this.speed;
+    this.#last = now;
+    const { width, height } = this.canvas;
+    this.on.setTransform(1, 0, 0, 1, 0, 0);
+    this.on.clearRect(0, 0, width, height);
+    this.on.scale(this.ratio, this.ratio);
+    const moves = this.motion.at(this.#time);
+    this.#trails = this.#trails.filter(({ end }) => end > now);
+    const flowing = this.rates.flowing && this.#state !== null;
+    if (flowing) this.#flow(now);
+    else this.flows = null;
+    for (const trail of this.#trails) this.#drawTrail(trail);
+    this.#drawMoves(moves);
+    this.#tell(flowing, moves.length || this.#trails.length);
+    this.#land();
+    const more = flowing || this.motion.moves.length || this.#trails.length;
+    this.#frame = more ? requestAnimationFrame((next) => this.#draw(next)) : 0;
+  }
+
+  #tell(flowing, flying) {
+    const drawn = flowing ? 'flows' : this.still.matches ? 'trails' : 'envelopes';
+    if (this.canvas.dataset.drawn !== drawn) {
+      this.canvas.dataset.drawn = drawn;
+      this.landed(); // the rates come to the figures, or leave them
+    }
+    const said = String(flying);
+    if (this.canvas.dataset.flying !== said) this.canvas.dataset.flying = said;
+  }
+
+  /** When the first of those under way has ended, the picture is drawn anew: it lies there now. */
+  #land() {
+    if (this.#time >= this.#landing) this.landed();
+    this.#landing = this.motion.moves.reduce((first, { end, lies }) => (lies ? Math.min(first, end) : first), Infinity);
+  }
+
+  // --- envelopes -----------------------------------------------------------------------------
+
+  #drawMoves(moves) {
+    const slots = new Map();
+    for (const { leg, id } of moves) {
+      if ((leg === 'rest' || leg === 'ring' || leg === 'in') && !slots.has(id)) slots.set(id, slots.size);
+    }
+    const drawn = new Map(); // several members of a group get one envelope
+    for (const move of moves) {
+      const from = this.#spot(move.from, slots.get(move.id));
+      const to = this.#spot(move.leg === 'ring' ? DESK : move.to, slots.get(move.id));
+      if (!from || !to) continue;
+      const key = `${move.id} ${move.leg} ${Math.round(to.x)} ${Math.round(to.y)}`;
+      const same = drawn.get(key);
+      if (same) {
+        same.many += 1;
+        continue;
+      }
+      const gone = ease((this.#time - move.start) / (move.end - move.start));
+      const x = from.x + (to.x - from.x) * gone;
+      const y = from.y + (to.y - from.y) * gone;
+      drawn.set(key, { many: 1, x, y });
+      this.#envelope(move, x, y);
+      if (move.leg === 'rest') this.#tick(x, y, slots.size > 1 ? '✓' : '✓ stored');
+      if (move.leg === 'ring') this.#ring(move.to);
+    }
+    for (const { many, x, y } of drawn.values()) if (many > 1) this.#times(many, x, y);
+  }
+
+  #spot(name, slot = 0) {
+    if (name === TRAY) return this.picture.tray;
+    if (name === DESK) return this.picture.rest(slot);
+    return this.picture.where(name) ?? this.picture.door;
+  }
+
+  #envelope({ type, number }, x, y) {
+    const width = this.picture.letter;
+    const image = this.sprites.envelope(type, number, width, this.ratio);
+    const [w, h] = [image.width / this.ratio, image.height / this.ratio];
+    this.on.drawImage(image, x - w / 2, y - h / 2, w, h);
+  }
+
+  /** So many envelopes fly as one. */
+  #times(many, x, y) {
+    this.on.font = this.sprites.font(Math.max(13, 22 * this.picture.scale));
+    this.on.textAlign = 'left';
+    this.on.fillStyle = this.sprites.colour('ink');
+    this.on.fillText(`×${many}`, x + this.picture.letter * 0.6, y + 6);
+  }
+
+  /** At rest it is stored: that is what the tick says. */
+  #tick(x, y, words) {
+    const size = Math.max(14, 22 * this.picture.scale);
+    const image = this.sprites.label(words, size, 'broker', this.ratio);
+    const [w, h] = [image.width / this.ratio, image.height / this.ratio];
+    this.on.drawImage(image, x - w / 2, y - this.picture.letter / 3 - h, w, h);
+  }
+
+  /** Whose turn it is. */
+  #ring(name) {
+    const at = this.picture.where(name);
+    if (!at) return;
+    this.on.strokeStyle = this.sprites.colour('lease');
+    this.on.lineWidth = 4;
+    this.on.beginPath();
+    this.on.arc(at.x, at.y, 46 * this.picture.scale, 0, 2 * Math.PI);
+    this.on.stroke();
+  }
+
+  // --- without motion ------------------------------------------------------------------------
+
+  #addTrails(records, before, after) {
+    if (this.rates.flowing) return;
+    const plan = new Motion();
+    plan.plan(records, before, after, 0);
+    const end = performance.now() + TRAIL;
+    const ways = plan.moves.filter(({ leg }) => leg !== 'rest' && leg !== 'ring');
+    this.#trails.push(...ways.map((move) => ({ ...move, end })));
+    this.#count(ways.length);
+  }
+
+  #drawTrail(trail) {
+    const [from, to] = [this.#spot(trail.from), this.#spot(trail.to)];
+    if (!from || !to) return;
+    this.on.strokeStyle = this.sprites.tone(trail.type);
+    this.on.lineWidth = 3;
+    this.on.beginPath();
+    this.on.moveTo(from.x, from.y);
+    this.on.lineTo(to.x, to.y);
+    this.on.stroke();
+    const away = trail.leg === 'in' ? 0.35 : 0.65;
+    this.#envelope(trail, from.x + (to.x - from.x) * away, from.y + (to.y - from.y) * away);
+  }
+
+  // --- flows ---------------------------------------------------------------------------------
+
+  #flow(now) {
+    if (now - this.#looked > LOOK) {
+      this.#looked = now;
+      this.flows = {
+        rate: this.rates.perSecond(now),
+        of: this.rates.flows(this.picture.counted(this.#state), now),
+      };
+      this.landed();
+    }
+    this.rates.count(0, now);
+    const shift = this.still.matches ? 0 : (this.#time / 8) % DOTS;
+    this.on.lineCap = 'round';
+    for (const [name, { sends, gets }] of this.flows.of) {
+      const at = this.picture.where(name);
+      if (!at) continue;
+      const edge = this.picture.edge(at);
+      const length = Math.hypot(at.x - edge.x, at.y - edge.y) || 1;
+      const part = Math.max(0, 1 - (APART * this.picture.scale) / length);
+      const near = { x: edge.x + (at.x - edge.x) * part, y: edge.y + (at.y - edge.y) * part };
+      this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -4);
+      this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), 4);
+    }
+    this.on.setLineDash([]);
+    this.on.lineCap = 'butt';
+  }
+
+  /** Dots that run from one to the other: larger ones where more flows. */
+  #dots(from, to, rate, shift, colour, aside) {
+    if (!rate) return;
+    const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+    const [x, y] = [(-(to.y - from.y) / length) * aside, ((to.x - from.x) / length) * aside];
+    this.on.strokeStyle = colour;
+    this.on.lineWidth = 2.5 + Math.min(6.5, 0.8 * Math.log2(1 + rate));
+    this.on.setLineDash([0.1, DOTS]);
+    this.on.lineDashOffset = -shift;
+    this.on.beginPath();
+    this.on.moveTo(from.x + x, from.y + y);
+    this.on.lineTo(to.x + x, to.y + y);
+    this.on.stroke();
+  }
+
+  #resize() {
+    this.ratio = Math.min(2, devicePixelRatio || 1);
+    this.canvas.width = Math.round(this.canvas.clientWidth * this.ratio);
+    this.canvas.height = Math.round(this.canvas.clientHeight * this.ratio);
+    this.#wake();
+  }
+}
+
+/** Quick away, gentle to rest: near to cubic-bezier(.2, 0, 0, 1). */
+function ease(part) {
+  const p = Math.min(1, Math.max(0, part));
+  return p < 0.15 ? 4.6 * p * p : 1 - 0.8965 * (1 - (p - 0.15) / 0.85) ** 4;
+}

@@ -1,0 +1,157 @@
+/** The stage: the room as a picture on the projector. Watches; takes part in nothing. */
+
+import { change, MODE_NAMES, position, SENTENCES, sentenceAfter } from '../room/modes.js';
+import { observe } from '../room/observe.js';
+import { bind } from '../ui/keys.js';
+import { byId, fetched, here, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
+import { Flights } from './flights/flights.js';
+import { Picture } from './picture/picture.js';
+import { Show } from './show.js';
+import { present } from './state.js';
+import { tell } from './story.js';
+import { setModes } from './tools/host.js';
+import { drawLatest, drawTypes } from './tools/table.js';
+import { drawTools, useTools } from './tools/tools.js';
+
+const RECALLED = 50; // events of the past that the stage asks for
+const UNCERTAIN = 2000; // ms between two fresh snapshots, however often the state is in doubt
+const CALM = 150; // ms between two drawings of the tables: who reads is not faster
+
+const show = new Show();
+const { customer, confirmer } = byId('stage-picture').dataset;
+const picture = new Picture(byId('stage-picture'), { links: { customer, confirmer }, host: here.host, now: () => show.now });
+const flights = new Flights(byId('stage-flights'), picture, drawSoon);
+picture.inAir = (id) => flights.inAir(id);
+picture.flows = () => flights.flows;
+const switches = [...document.querySelectorAll('input[name="mode"]')];
+
+// --- what happens --------------------------------------------------------------------------
+
+let mending = null;
+const observer = observe({ room: here.room, resume: false }, {
+  snapshot(snapshot) {
+    flights.stop();
+    show.begin(snapshot);
+    remember();
+  },
+  missing: () => show.begin({ room: here.room, modes: { '*': 'relay' } }),
+  records(records, skipped) {
+    show.advance(records, skipped);
+    if (skipped || show.state?.uncertain) mend();
+  },
+});
+
+/** The past: what lies on the counter and with whom, and the latest events. */
+async function remember() {
+  const room = `/api/rooms/${here.room}`;
+  const [log, queue] = await Promise.all([
+    fetched(`${room}/events?before=end&limit=${RECALLED}`).catch(() => null),
+    fetched(`${room}/queue`).catch(() => null),
+  ]);
+  if (log) show.recall(log.events, queue);
+}
+
+/** Records were left out, or spoke of what we do not know: a fresh snapshot puts the picture right. */
+function mend() {
+  mending ??= setTimeout(() => {
+    mending = null;
+    observer.restart();
+  }, UNCERTAIN);
+}
+
+// --- drawing: at most once a frame -----------------------------------------------------------
+
+let drawing = false;
+let drawn = null; // the state that was drawn last
+let tabled = 0; // when the tables were drawn last
+let later = null;
+let sentence = null; // about the mode of a type that was set last; null: that of the switch
+
+show.addEventListener('shown', ({ detail: { state, records } }) => {
+  if (records.length && drawn) {
+    if (records.some(({ kind }) => kind === 'joined')) drawPicture(state); // a newcomer may be the sender
+    flights.show(records, drawn, state);
+    if (records.some(({ kind }) => kind === 'modes')) sentence = sentenceAfter(drawn.modes, state.modes);
+  } else if (drawn) {
+    flights.stop();
+  }
+  drawn = state;
+  drawSoon();
+});
+
+function drawSoon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = false;
+  const state = show.shown;
+  if (!state) return;
+  drawPicture(state);
+  const now = performance.now();
+  if (now - tabled > CALM) drawWords(state, now);
+  else later ??= setTimeout(() => drawWords(show.shown, performance.now()), CALM);
+}
+
+function drawPicture(state) {
+  picture.draw(state, { live: show.live });
+}
+
+function drawWords(state, now) {
+  clearTimeout(later);
+  later = null;
+  tabled = now;
+  const mayAct = here.host && show.live;
+  document.body.toggleAttribute('data-past', !show.live);
+  drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
+  drawLatest(byId('stage-latest'), state, linkTo);
+  drawTools(state, show.live);
+  const people = present(state).length;
+  write(byId('stage-count'), count(people, 'participant'));
+  const mode = position(state.modes);
+  byId('stage-modes').disabled = !mayAct;
+  for (const one of switches) one.checked = one.value === mode;
+  write(byId('stage-sentence'), (mode === 'mixed' && sentence) || SENTENCES[mode]);
+}
+
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+function linkTo(id) {
+  return `/log?${new URLSearchParams({ room: here.room, event: id })}`;
+}
+
+// --- the host's hand, and keys ---------------------------------------------------------------
+
+async function set(modes) {
+  try {
+    await setModes(modes);
+  } catch (error) {
+    toast(error.message);
+    drawSoon();
+  }
+}
+
+function turnTheme() {
+  const root = document.documentElement;
+  root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+  drawSoon();
+}
+
+for (const one of switches) {
+  one.addEventListener('change', () => show.state && set(change(show.state.modes, one.value)));
+}
+switches.forEach(({ value }, index) => {
+  const words = `Switch to ${MODE_NAMES[value]}`;
+  bind(String(index + 1), words, () => set(change(show.state.modes, value)), {
+    when: () => here.host && show.live && show.state !== null,
+  });
+});
+useTools({ show, speed: (factor) => { flights.speed = factor; } });
+bind('d', 'Light or dark', turnTheme);
+byId('stage-theme').addEventListener('click', turnTheme);
+tell(show);

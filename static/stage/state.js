@@ -1,0 +1,272 @@
+// The room as the journal tells it: records in, state out.
+//
+// Pure: no clock, no network, no document. The only time is a record's `at`, so the same records always
+// give the same picture, whether they come live or are read again later.
+//
+// What waits in queues is told in queue.js. In relay and pubsub nothing is stored per recipient:
+// who received an event follows from who was there, and is worked out here (`audience`).
+
+import { modeOf } from '../room/modes.js';
+import { count, COUNTED, LEADS_TO, move } from './queue.js';
+
+/** How many events are remembered one by one; waiting, held and dead ones always are. */
+const REMEMBERED = 1000;
+/** How many participants that left are still shown, and for how long (milliseconds of journal time). */
+const GHOSTS = 30;
+const GHOST_TIME = 60_000;
+
+/**
+ * The state that a snapshot (the answer of GET /api/rooms/{room}) describes.
+ *
+ * participants: Map name → {name, role, bot, slow, types, ack, echo, since, online, left, sent, delivered, inFlight}
+ * queues:       Map type → {ready, in_flight, dead}
+ * counts:       Map type → how many events; `total` of all types
+ * events:       Map id → {event, mode, at, state, audience: [name] | null, holder, attempt, lease, handedAt, reason}
+ * parked:       ids held at the broker while the room is paused, oldest first
+ * bots:         those that the host sent in, {name, delay, naive}
+ * at:           when the last record was written, in milliseconds of the broker's clock
+ * read:         how many records were applied, by which who came later is told from who came before
+ * uncertain:    a record spoke of an event we cannot place; a fresh snapshot mends it
+ */
+export function begin(snapshot) {
+  const bots = snapshot.bots ?? [];
+  const named = new Set(bots.map(({ name }) => name));
+  const people = (snapshot.participants ?? []).map((one) => participant(one, named.has(one.name)));
+  return {
+    room: snapshot.room,
+    modes: { ...snapshot.modes },
+    paused: Boolean(snapshot.paused),
+    durable: Boolean(snapshot.durable),
+    participants: new Map(people.map((one) => [one.name, one])),
+    queues: new Map(Object.entries(snapshot.queues ?? {}).map(([type, queue]) => [type, { ...queue }])),
+    counts: new Map(Object.entries(snapshot.counts ?? {})),
+    /** the snapshot told how many events of each type there are; else they are counted from now on */
+    counted: Boolean(snapshot.counts),
+    total: snapshot.events ?? 0,
+    last: snapshot.last ?? null,
+    events: new Map(),
+    parked: [],
+    bots,
+    uncertain: false,
+    at: null,
+    read: 0,
+  };
+}
+
+/** The state after these records, in order. The state given is left as it was. */
+export function advance(state, records) {
+  const draft = {
+    ...state,
+    participants: new Map(state.participants),
+    queues: new Map(state.queues),
+    counts: new Map(state.counts),
+    events: new Map(state.events),
+  };
+  for (const record of records) {
+    draft.read += 1;
+    APPLY[record.kind]?.(draft, record);
+  }
+  draft.at = records.at(-1)?.at ?? draft.at;
+  forget(draft, draft.at ?? 0);
+  return draft;
+}
+
+/** Teach the state events that are older than it, so that records about them find their type. */
+export function recall(state, events) {
+  const known = events
+    .filter((event) => !state.events.has(event.id))
+    .map((event) => [event.id, entry(event, modeOf(state.modes, event.type), null, 'known')]);
+  return { ...state, events: new Map([...known, ...state.events]) };
+}
+
+/**
+ * Teach the state what waits, is held and is dead since before it (the answer of GET …/queue). The
+ * numbers of the queues are in the snapshot already; here are the events themselves.
+ */
+export function recallQueue(state, { queued, parked, at }) {
+  const events = new Map(state.events);
+  const isNew = (id) => ['known', undefined].includes(events.get(id)?.state);
+  for (const { event, state: stands, name, attempt, reason, lease, left } of queued) {
+    if (!isNew(event.id)) continue;
+    const handedAt = lease === null ? null : at - (lease - left) * 1000;
+    const more = { holder: name, attempt, reason, lease, handedAt, recalled: true };
+    events.set(event.id, { ...entry(event, 'queue', null, stands), ...more });
+  }
+  for (const { event, mode } of parked) {
+    if (isNew(event.id)) events.set(event.id, { ...entry(event, mode, null, 'parked'), recalled: true });
+  }
+  const held = parked.map(({ event }) => event.id).filter((id) => !state.parked.includes(id));
+  return { ...state, events, parked: state.paused ? [...held, ...state.parked] : state.parked };
+}
+
+/** Does a subscription (exact types, `*`, or a prefix with a star) want this type? */
+export function wants(types, type) {
+  return types.some((one) => (one.endsWith('*') ? type.startsWith(one.slice(0, -1)) : one === type));
+}
+
+/** What part somebody plays, from what they subscribed to and, more tellingly, what they sent. */
+export function roleOf(types, sent = null) {
+  if (sent === 'order_placed') return 'customer';
+  if (sent === 'order_confirmed' || sent === 'order_rejected') return 'confirmer';
+  if (types.includes('order_placed')) return 'confirmer';
+  if (types.includes('order_confirmed') || types.includes('order_rejected')) return 'customer';
+  return 'other';
+}
+
+/** The participants that are connected, of a role if one is given. */
+export function present(state, role = null) {
+  return [...state.participants.values()].filter((one) => one.online && (!role || one.role === role));
+}
+
+const APPLY = {
+  event(draft, { event, mode, at }) {
+    const before = draft.events.get(event.id);
+    if (before && !before.recalled) return;
+    const waits = mode === 'queue' ? 'ready' : draft.paused ? 'parked' : 'sent';
+    const audience = waits === 'sent' ? audienceOf(draft, event, mode) : null;
+    draft.events.set(event.id, { ...entry(event, mode, at, waits, audience), read: draft.read });
+    draft.counts.set(event.type, (draft.counts.get(event.type) ?? 0) + 1);
+    draft.total += 1;
+    draft.last = event.id;
+    if (draft.paused && !draft.parked.includes(event.id)) draft.parked = [...draft.parked, event.id];
+    if (waits === 'ready') count(draft, event.type, 'ready', 1);
+    deliver(draft, audience);
+    const sender = draft.participants.get(event.source);
+    if (!sender) return;
+    const role = sender.settledRole ? sender.role : roleOf(sender.types, event.type);
+    const settledRole = sender.settledRole || roleOf([], event.type) !== 'other';
+    draft.participants.set(event.source, { ...sender, sent: sender.sent + 1, role, settledRole });
+  },
+  joined(draft, record) {
+    // An unnamed participant takes the name of the first `source` it sends: the same one, called otherwise.
+    const before = draft.participants.get(record.was ?? record.name);
+    if (record.was) draft.participants.delete(record.was);
+    const bot = Boolean(before?.bot) || draft.bots.some(({ name }) => name === record.name);
+    const one = participant({ ...record, since: record.at }, bot, before);
+    draft.participants.set(record.name, { ...one, read: draft.read });
+  },
+  left(draft, { name, at }) {
+    const leaving = name === null ? present(draft).map((one) => one.name) : [name];
+    for (const one of leaving) change(draft, one, { online: false, left: at, inFlight: 0, slow: false });
+  },
+  subscribed(draft, { name, types }) {
+    const one = draft.participants.get(name);
+    if (one) change(draft, name, { types, role: one.settledRole ? one.role : roleOf(types) });
+  },
+  modes(draft, { modes }) {
+    draft.modes = { ...modes };
+  },
+  handed(draft, record) {
+    const { event: id, name, attempt, lease, at } = record;
+    // ack=auto: handing it to the socket settles it, so there is no lease to wait for.
+    const auto = lease === null || lease === undefined;
+    const before = draft.events.get(id);
+    if (before?.recalled && before.holder === name && before.attempt === attempt) return; // told already
+    const moved = move(draft, record, auto ? 'settled' : 'held', { holder: name, attempt, lease, handedAt: at });
+    if (moved && !auto) change(draft, name, (one) => ({ inFlight: one.inFlight + 1 }));
+    deliver(draft, [name]);
+    draft.parked = draft.parked.filter((one) => one !== id);
+  },
+  bots(draft, { bots }) {
+    draft.bots = bots;
+    for (const { name } of bots) change(draft, name, { bot: true });
+  },
+  slow(draft, { names }) {
+    for (const { name, slow } of draft.participants.values()) {
+      if (slow !== names.includes(name)) change(draft, name, { slow: !slow });
+    }
+  },
+  settled: letGo,
+  released: letGo,
+  dead: letGo,
+  retried: (draft, record) => move(draft, record, 'ready', { holder: null, attempt: 0 }),
+  discarded: (draft, record) => move(draft, record, 'discarded'),
+  paused(draft, { paused }) {
+    draft.paused = paused;
+    if (!paused) while (draft.parked.length) letNext(draft);
+  },
+  stepped: (draft, record) => letNext(draft, record),
+  reset(draft) {
+    Object.assign(draft, { queues: new Map(), counts: new Map(), events: new Map(), parked: [] });
+    Object.assign(draft, { total: 0, last: null, uncertain: false });
+    for (const one of draft.participants.keys()) change(draft, one, { sent: 0, delivered: 0, inFlight: 0 });
+  },
+};
+
+/** settled, released, dead: whoever held it holds it no longer. */
+function letGo(draft, record) {
+  const before = draft.events.get(record.event);
+  const holder = record.name ?? before?.holder;
+  const reason = record.reason ?? null;
+  const after = record.kind === 'settled' ? {} : { holder: null, reason };
+  if (!move(draft, record, LEADS_TO[record.kind], after)) return;
+  if (before && before.state !== 'held' && before.state !== 'known') return;
+  change(draft, holder, (one) => ({ inFlight: Math.max(0, one.inFlight - 1) }));
+}
+
+function letNext(draft, record = {}) {
+  const id = record.event ?? draft.parked[0];
+  draft.parked = draft.parked.filter((one) => one !== id);
+  const waiting = draft.events.get(id);
+  if (waiting?.state !== 'parked') return;
+  const audience = audienceOf(draft, waiting.event, waiting.mode, waiting.read);
+  draft.events.set(id, { ...waiting, state: 'sent', audience });
+  deliver(draft, audience);
+}
+
+/** Who receives an event in relay or pubsub: who is there, was there when it came, and in pubsub wants it. */
+function audienceOf(draft, event, mode, accepted = Infinity) {
+  return present(draft)
+    .filter((one) => one.read < accepted)
+    .filter((one) => mode === 'relay' || wants(one.types, event.type))
+    .filter((one) => one.echo || one.name !== event.source)
+    .map((one) => one.name);
+}
+
+function deliver(draft, names) {
+  for (const name of names ?? []) change(draft, name, (one) => ({ delivered: one.delivered + 1 }));
+}
+
+function change(draft, name, changes) {
+  const one = draft.participants.get(name);
+  if (!one) return;
+  draft.participants.set(name, { ...one, ...(typeof changes === 'function' ? changes(one) : changes) });
+}
+
+function entry(event, mode, at, state, audience = null) {
+  return {
+    event, mode, at, state, audience,
+    holder: null, attempt: 0, lease: null, handedAt: null, reason: null, read: 0,
+  };
+}
+
+function participant(one, bot, before = null) {
+  const types = one.types ?? ['*'];
+  // The broker tells a part only once it knows it from what somebody sent.
+  const told = one.role && one.role !== 'other' ? one.role : null;
+  const role = told ?? (before?.settledRole ? before.role : roleOf(types));
+  return {
+    name: one.name, role, settledRole: Boolean(told || before?.settledRole), bot, types, slow: Boolean(one.slow),
+    ack: one.ack ?? 'auto', echo: one.echo ?? true, since: one.since ?? null, online: true, left: null,
+    sent: before?.sent ?? 0, delivered: one.delivered ?? before?.delivered ?? 0, inFlight: one.in_flight ?? 0,
+    read: 0,
+  };
+}
+
+/** Keep the memory bounded: old events that are done with, and those who left long ago, go. */
+function forget(draft, now) {
+  if (draft.events.size > REMEMBERED) {
+    let surplus = draft.events.size - REMEMBERED;
+    for (const [id, { state }] of draft.events) {
+      if (surplus <= 0) break;
+      if (state in COUNTED || state === 'parked') continue;
+      draft.events.delete(id);
+      surplus -= 1;
+    }
+  }
+  const gone = [...draft.participants.values()].filter((one) => !one.online).sort((a, b) => b.left - a.left);
+  gone.forEach((one, rank) => {
+    const nameless = /^guest-\d+$/.test(one.name);
+    if (nameless || rank >= GHOSTS || now - one.left > GHOST_TIME) draft.participants.delete(one.name);
+  });
+}

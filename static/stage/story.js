@@ -1,0 +1,28 @@
+/** What the stage tells beside the picture: why, in which order, and how it was before. */
+
+import { byId, here } from '../ui/page.js';
+import { Diagram } from './diagram/diagram.js';
+import { History } from './past/history.js';
+import { drawOrders } from './past/orders.js';
+import { ORDERS } from './past/past.js';
+import { Time } from './past/time.js';
+import { Explain } from './tools/explain.js';
+
+/** Called once, before anything is shown. @param {import('./show.js').Show} show */
+export function tell(show) {
+  const history = new History(here.room, show);
+  const time = new Time(show, history);
+  const explain = new Explain(show, history);
+  const diagram = new Diagram(byId('diagram'), explain);
+
+  function draw() {
+    if (!history.past) return;
+    diagram.show(history.past, time.count);
+    const { orders } = history.past.at(time.count ?? history.past.count);
+    drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);
+  }
+
+  history.addEventListener('anew', draw);
+  history.addEventListener('more', () => show.live && draw());
+  time.addEventListener('moved', draw);
+}

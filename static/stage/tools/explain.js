@@ -1,0 +1,93 @@
+/** Why: an opened event on the stage, who received it, who did not, and for what reason. */
+
+import { bind } from '../../ui/keys.js';
+import { byId, copy, here, toast } from '../../ui/page.js';
+
+const AGAIN = 300; // ms between two tellings of the same event
+
+export class Explain extends EventTarget {
+  /** The id of the opened event, or null; `change` tells of it. */
+  opened = null;
+
+  #panel = byId('stage-explain');
+  #place = byId('stage-explained');
+  #from = null;
+  #learning = null;
+  #show;
+
+  /**
+   * @param {import('../show.js').Show} show
+   * @param {import('../past/history.js').History} history
+   */
+  constructor(show, history) {
+    super();
+    this.#show = show;
+    document.addEventListener('click', (click) => this.#clicked(click));
+    document.addEventListener('keydown', (key) => {
+      if (key.key === 'Escape' && this.opened && !document.querySelector('dialog:modal')) this.close();
+    });
+    bind('e', 'Explain the newest event', () => this.open(show.shown?.last), { when: () => Boolean(show.shown?.last) });
+    show.addEventListener('shown', () => this.#note());
+    history.addEventListener('more', ({ detail }) => {
+      if (detail.records.some(({ event }) => (event?.data?.event ?? event) === this.opened)) this.#again();
+    });
+    history.addEventListener('anew', () => this.opened && this.#again());
+  }
+
+  #clicked(click) {
+    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
+    const on = click.target.closest?.('[data-event]');
+    if (!on?.dataset.event || on.closest('#stage-explain')) return;
+    click.preventDefault();
+    this.open(on.dataset.event, on);
+  }
+
+  /** Explain this event. `from`: what has the focus again when it is closed. */
+  async open(id, from = document.activeElement) {
+    if (!this.#panel.contains(from)) this.#from = from;
+    const isNew = this.opened !== id;
+    this.opened = id;
+    if (isNew) this.dispatchEvent(new Event('change'));
+    const { drawEvent, drawMissing, learn } = await import('../../event/panel.js'); // the stage comes up without it
+    const told = await learn(here.room, id).catch(() => null);
+    if (this.opened !== id) return;
+    this.#panel.hidden = false;
+    this.#note();
+    if (told) drawEvent(this.#place, told, this.#doing(told.event));
+    else drawMissing(this.#place, id, this.#doing(null));
+    if (!isNew) return;
+    this.#panel.scrollTop = 0;
+    this.#panel.focus({ preventScroll: true });
+  }
+
+  close() {
+    const held = this.#panel.contains(document.activeElement);
+    this.opened = null;
+    this.#panel.hidden = true;
+    delete this.#place.dataset.explains;
+    this.dispatchEvent(new Event('change'));
+    if (held) (this.#from?.isConnected ? this.#from : byId('diagram-paper')).focus({ preventScroll: true });
+  }
+
+  #doing(event) {
+    const said = async (copied) => toast(await copied ? 'Copied.' : 'Your browser refused: mark the text and copy it yourself.');
+    const address = () => new URL(`/log?${new URLSearchParams({ room: here.room, event: event.id })}`, location.href).href;
+    return {
+      open: (id) => this.open(id),
+      close: () => this.close(),
+      copy: () => said(copy(JSON.stringify(event, null, 2))),
+      link: () => said(copy(address())),
+    };
+  }
+
+  #again() {
+    this.#learning ??= setTimeout(() => {
+      this.#learning = null;
+      if (this.opened) this.open(this.opened);
+    }, AGAIN);
+  }
+
+  #note() {
+    byId('stage-explain-note').hidden = this.#show.live;
+  }
+}

@@ -1,0 +1,32 @@
+/** What only the host may ask of a room. Each throws an Error with the server's sentence. */
+
+import { here } from '../../ui/page.js';
+
+const room = `/api/rooms/${here.room}`;
+
+/** Set the modes of the types named; null removes one. */
+export const setModes = (modes) => ask('PUT', `${room}/modes`, modes);
+
+/** Hold events at the broker; let exactly one go; let all go. */
+export const hold = () => ask('POST', `${room}/pause`);
+export const step = () => ask('POST', `${room}/step`);
+export const resume = () => ask('POST', `${room}/resume`);
+
+/** A new beginning: log, queues and orders are gone. */
+export const clear = () => ask('POST', `${room}/reset`);
+
+/** Send in a bot that looks at each order for so many seconds; a naive one remembers nothing. */
+export const sendBot = (delay, naive) => ask('POST', `${room}/bots`, { delay, naive });
+export const killBot = (name) => ask('DELETE', `${room}/bots/${name}`);
+
+/** A dead letter gets another chance, or is given up. */
+export const retry = (event) => ask('POST', `${room}/dead-letters/${event}/retry`);
+export const discard = (event) => ask('POST', `${room}/dead-letters/${event}/discard`);
+
+async function ask(method, path, body) {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  if (answer.ok) return answer.json();
+  const told = await answer.json().catch(() => null);
+  throw new Error(told?.error?.message ?? `The server answered ${answer.status}.`);
+}

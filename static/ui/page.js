@@ -1,0 +1,73 @@
+/** Small things every page needs: who and where we are, words to the reader, copying, fetching. */
+
+/** What the server rendered into the page: its room and the visitor's name. */
+export const here = {
+  room: document.body.dataset.room,
+  name: document.body.dataset.name,
+  host: document.body.dataset.host === 'true',
+};
+
+/** The element of that id; its absence is a mistake of ours, so it is thrown. */
+export function byId(id) {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`The page has no #${id}`);
+  return element;
+}
+
+/** JSON the server put into the page: `<script type="application/json" id="…">`. */
+export function given(id) {
+  return JSON.parse(byId(id).textContent);
+}
+
+/** Puts words into `[data-says="…"]`, which screen readers announce. */
+export function say(where, words) {
+  const place = document.querySelector(`[data-says="${where}"]`);
+  if (place !== null && place.textContent !== words) place.textContent = words;
+}
+
+let clearing;
+
+/** A word at the foot of the page, gone after a while. */
+export function toast(words) {
+  say('toast', words);
+  clearTimeout(clearing);
+  clearing = setTimeout(() => say('toast', ''), 6000);
+}
+
+/** Copies text, also over plain HTTP, where browsers offer no clipboard; false: they refused both ways. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement('textarea');
+    area.value = text;
+    area.className = 'unseen';
+    const before = document.activeElement;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand('copy');
+    area.remove();
+    before?.focus?.();
+    return copied;
+  }
+}
+
+/** Makes every `[data-copy="id of an element"]` in the page copy that element's text. */
+export function copying() {
+  document.addEventListener('click', async (click) => {
+    const button = click.target.closest?.('[data-copy]');
+    if (!button) return;
+    const copied = await copy(byId(button.dataset.copy).textContent.trim());
+    toast(copied ? 'Copied.' : 'Your browser refused: mark the text and copy it yourself.');
+  });
+}
+
+/** GET as JSON. Throws an Error with the server's own sentence, and its `code` and `status`. */
+export async function fetched(path) {
+  const answer = await fetch(path, { headers: { accept: 'application/json' } });
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) return body;
+  const { code = 'http', message = `The server answered ${answer.status}.` } = body?.error ?? {};
+  throw Object.assign(new Error(message), { code, status: answer.status });
+}

@@ -1,0 +1,51 @@
+/** Kinds of events, numbers, times and foreign text as a reader sees them. Pure. */
+
+const SEALED = new Set(['placed', 'confirmed', 'rejected']);
+
+/** What an event of that type looks like: placed, confirmed, rejected, broker or other. */
+export function kindOf(type) {
+  if (type.startsWith('broker.')) return 'broker';
+  const kind = type.startsWith('order_') ? type.slice('order_'.length) : 'other';
+  return SEALED.has(kind) ? kind : 'other';
+}
+
+/** Has an event of this kind a seal on its envelope? */
+export const isSealed = (kind) => SEALED.has(kind);
+
+/** An order's number as it stands on an envelope: whatever was sent, six characters at most. */
+export function short(number) {
+  const text = typeof number === 'string' ? number : number === undefined || number === null ? '' : JSON.stringify(number);
+  return text.length > 6 ? `${text.slice(0, 5)}…` : text;
+}
+
+/** 1st, 2nd, 3rd, 4th, 11th. */
+export function ordinal(number) {
+  const teens = number % 100 > 10 && number % 100 < 14;
+  const ending = teens ? undefined : ['th', 'st', 'nd', 'rd'][number % 10];
+  return `${number}${ending ?? 'th'}`;
+}
+
+/** "1 event", "2,000 events". */
+export function count(number, one, many = `${one}s`) {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** 14:03:07 in the reader's own time. @param {number} ms */
+export function clock(ms) {
+  return new Date(ms).toTimeString().slice(0, 8);
+}
+
+/** How long something took: "38 ms", "4.2 s", "3 min". @param {number} ms */
+export function duration(ms) {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 3_600_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** Characters that hide themselves or turn the text around; JSON may say them as \u202e just as well. */
+const UNSEEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** The text with every unseen character written out. */
+export function visible(text) {
+  return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { gather } from '../../static/stage/picture/groups.js';
+import { DESK, Motion, TIMES, TRAY } from '../../static/stage/flights/motion.js';
+import { Rates } from '../../static/stage/flights/rates.js';
+import { advance, begin, recallQueue } from '../../static/stage/state.js';
+
+const SNAPSHOT = { room: 'main', modes: { '*': 'relay' }, participants: [], queues: {}, events: 0, last: null };
+const joined = (name, types = ['*']) => ({ kind: 'joined', at: 1, name, types, ack: 'manual', echo: false });
+const sent = (id, mode = 'relay') =>
+  ({ kind: 'event', at: 2, mode, event: { id, type: 'order_placed', created: '1', source: 'alice', data: { id: 5 } } });
+
+/** What is planned for these records, after those before. */
+function planned(before, records, now = 0) {
+  const from = advance(begin(SNAPSHOT), before);
+  const motion = new Motion();
+  motion.plan(records, from, advance(from, records), now);
+  return motion;
+}
+const legs = (motion) => motion.moves.map(({ leg, from, to }) => [leg, from, to]);
+
+test('an event flies in, rests, and goes out to all who receive it at once', () => {
+  const motion = planned([joined('alice'), joined('bob'), joined('eve')], [sent('e1')]);
+  assert.deepEqual(legs(motion), [
+    ['in', 'alice', DESK], ['rest', DESK, DESK], ['out', DESK, 'bob'], ['out', DESK, 'eve'],
+  ]);
+  const [coming, rest, bob, eve] = motion.moves;
+  assert.deepEqual([coming.start, rest.start, bob.start], [0, TIMES.in, TIMES.in + TIMES.rest]);
+  assert.equal(bob.start, eve.start);
+});
+
+test('in queue mode the one who takes it is ringed before the flight, which waits for the landing', () => {
+  const handed = { kind: 'handed', at: 3, event: 'e1', name: 'bob', attempt: 1, lease: 30 };
+  const motion = planned([joined('alice'), joined('bob')], [sent('e1', 'queue'), handed]);
+  assert.deepEqual(legs(motion).map(([leg]) => leg), ['in', 'rest', 'ring', 'out']);
+  const [, rest, ring, out] = motion.moves;
+  assert.deepEqual([ring.start, out.start], [rest.end, ring.end]);
+  assert.ok(motion.inAir('e1', out.end - 1) && !motion.inAir('e1', out.end));
+});
+
+test('a lease that runs out flies back from its holder, and the last one drops into the tray', () => {
+  const held = [joined('alice'), joined('bob'), sent('e1', 'queue'), { kind: 'handed', at: 3, event: 'e1', name: 'bob', attempt: 1, lease: 3 }];
+  const released = { kind: 'released', at: 4, event: 'e1', name: 'bob', reason: 'the lease ran out' };
+  assert.deepEqual(legs(planned(held, [released])), [['back', 'bob', DESK]]);
+  const dead = { kind: 'dead', at: 4, event: 'e1', attempts: 1, reason: 'the lease ran out' };
+  assert.deepEqual(legs(planned(held, [dead])), [['back', 'bob', DESK], ['drop', DESK, TRAY]]);
+  assert.deepEqual(legs(planned([...held, dead], [{ kind: 'retried', at: 5, event: 'e1' }])), [['rise', TRAY, DESK]]);
+});
+
+test('what is held at the broker goes out when it is let go, one by one or all', () => {
+  const paused = { kind: 'paused', at: 2, paused: true };
+  const before = [joined('alice'), joined('bob'), paused, sent('e1'), sent('e2')];
+  assert.deepEqual(legs(planned(before.slice(0, 3), [sent('e1')])).map(([leg]) => leg), ['in', 'rest']);
+  const stepped = planned(before, [{ kind: 'stepped', at: 3, event: 'e1' }]);
+  assert.deepEqual(stepped.moves.map(({ id, leg, to }) => [id, leg, to]), [['e1', 'out', 'bob']]);
+  const resumed = planned(before, [{ kind: 'paused', at: 3, paused: false }]);
+  assert.deepEqual(resumed.moves.map(({ id, to }) => [id, to]), [['e1', 'bob'], ['e2', 'bob']]);
+});
+
+test('moves that have ended are forgotten', () => {
+  const motion = planned([joined('alice'), joined('bob')], [sent('e1')]);
+  assert.equal(motion.at(TIMES.in - 1).length, 1);
+  assert.equal(motion.at(10_000).length, 0);
+  assert.equal(motion.moves.length, 0);
+});
+
+test('above twenty events a second it flows, and not at the edge back and forth', () => {
+  const rates = new Rates();
+  rates.count(20, 0);
+  assert.equal(rates.flowing, false);
+  rates.count(1, 10);
+  assert.equal(rates.flowing, true);
+  rates.count(18, 1005);
+  assert.equal(rates.flowing, true, '19 in the last second');
+  rates.count(0, 2400);
+  assert.equal(rates.flowing, true, 'a pause for breath');
+  rates.count(0, 2600);
+  assert.equal(rates.flowing, false);
+});
+
+test('rates tell what each sends and gets a second', () => {
+  const rates = new Rates();
+  rates.count(40, 0);
+  const people = (sent, delivered) => new Map([['bob', { name: 'bob', sent, delivered }]]);
+  rates.flows(people(0, 100), 0);
+  assert.deepEqual(rates.flows(people(5, 150), 500).get('bob'), { sends: 10, gets: 100 });
+});
+
+test('above sixty only as many parts are grouped as it takes', () => {
+  const person = (name, role, online = true) => [name, { name, role, online, inFlight: 0, sent: 1, delivered: 2 }];
+  const some = new Map(Array.from({ length: 60 }, (_, n) => person(`c-${n}`, 'customer')));
+  assert.equal(gather(some).groups.size, 0);
+  some.set(...person('c-60', 'customer', false)).set(...person('bob', 'confirmer'));
+  const { figures, groups } = gather(some);
+  assert.deepEqual(figures.map(({ name }) => name).sort(), ['all customers', 'bob']);
+  const [group] = figures.filter((one) => one.group);
+  assert.deepEqual([group.count, group.offline, group.sent, groups.get('c-3')], [60, 1, 61, 'all customers']);
+});
+
+test('a page that comes later is told what waits, is held and is dead, and counts nothing twice', () => {
+  const event = (id) => ({ id, type: 'order_placed', created: '1', source: 'alice', data: {} });
+  const queues = { order_placed: { ready: 1, in_flight: 1, dead: 0 } };
+  let state = begin({ ...SNAPSHOT, queues, participants: [{ name: 'bob', types: ['*'], in_flight: 1 }] });
+  state = recallQueue(state, {
+    at: 50_000, parked: [],
+    queued: [
+      { event: event('e1'), state: 'held', name: 'bob', attempt: 2, reason: null, lease: 30, left: 10 },
+      { event: event('e2'), state: 'ready', name: null, attempt: 0, reason: null, lease: null, left: null },
+    ],
+  });
+  assert.equal(state.events.get('e1').handedAt, 30_000);
+  state = advance(state, [
+    { kind: 'handed', at: 2, event: 'e1', name: 'bob', attempt: 2, lease: 30 }, // on its way when we asked
+    { kind: 'settled', at: 3, event: 'e1', name: 'bob' },
+  ]);
+  assert.deepEqual(state.queues.get('order_placed'), { ready: 1, in_flight: 0, dead: 0 });
+  assert.equal(state.participants.get('bob').inFlight, 0);
+});
+
+test('bots and slow participants are known by what the feed tells of them', () => {
+  let state = advance(begin(SNAPSHOT), [
+    { kind: 'bots', at: 1, bots: [{ name: 'bob', delay: 2, naive: true }] }, joined('bob'), joined('eve'),
+    { kind: 'slow', at: 2, names: ['eve'] },
+  ]);
+  assert.deepEqual([state.participants.get('bob').bot, state.participants.get('eve').slow], [true, true]);
+  state = advance(state, [{ kind: 'slow', at: 3, names: [] }]);
+  assert.equal(state.participants.get('eve').slow, false);
+});
