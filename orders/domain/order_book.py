@@ -1,6 +1,7 @@
 """Where the orders of one room stand, in memory."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 from orders.domain.envelope import Event
 from orders.domain.orders import Order, fold
@@ -36,9 +37,9 @@ class MemoryOrderBook:
 
     def newest(self, customer: str | None, limit: int, state: str | None) -> list[Order]:
         """Where the newest orders stand, oldest first; of one customer, or in one state."""
-        orders = [
+        wanted = (
             order
-            for order in self.orders.values()
+            for order in reversed(self.orders.values())
             if customer in (None, order.customer) and state in (None, order.state)
-        ]
-        return orders[-limit:]
+        )
+        return list(islice(wanted, limit))[::-1]

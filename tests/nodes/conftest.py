@@ -144,35 +144,35 @@ async def same(rooms: list[Room], path: str = "") -> Any:
 
     Left out is what a node knows of itself alone: its bots, and how much it wrote to whom.
     """
-    told: list[Any] = []
+    answers: list[Any] = []
 
     async def is_same() -> bool:
-        told[:] = [await room.get(path) for room in rooms]
-        for one in told:
+        answers[:] = [await room.get(path) for room in rooms]
+        for one in answers:
             one.pop("bots", None)
             for participant in one.get("participants", ()):
                 del participant["delivered"]
-        return all(one == told[0] for one in told)
+        return all(one == answers[0] for one in answers)
 
     try:
         await until(is_same, "every node says the same")
     except AssertionError:
-        assert told[1:] == told[:-1], f"the nodes do not agree on {path or 'the room'}"
+        assert answers[1:] == answers[:-1], f"the nodes do not agree on {path or 'the room'}"
         raise
-    return told[0]
+    return answers[0]
 
 
 async def become(room: Room, path: str, what: str, **wanted: Any) -> Any:
     """Wait until a node's answer has these values; that answer."""
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
 
     async def is_so() -> bool:
-        told.update(await room.get(path))
-        return wanted.items() <= told.items()
+        answers.update(await room.get(path))
+        return wanted.items() <= answers.items()
 
     try:
         await until(is_so, what)
     except AssertionError:
-        assert {name: told[name] for name in wanted} == wanted, what
+        assert {name: answers[name] for name in wanted} == wanted, what
         raise
-    return told
+    return answers

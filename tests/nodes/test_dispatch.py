@@ -297,8 +297,8 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_on_every_node_to_retry
 
             async def is_dead(room: Room = room) -> bool:
                 letters = (await room.get("/dead-letters"))["dead_letters"]
-                told = [(one["event"]["id"], one["attempts"], one["reason"]) for one in letters]
-                return told == [(event, 2, "reason 2")]
+                seen = [(one["event"]["id"], one["attempts"], one["reason"]) for one in letters]
+                return seen == [(event, 2, "reason 2")]
 
             await until(is_dead, "it is a dead letter")
 

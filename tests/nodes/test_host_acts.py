@@ -61,7 +61,7 @@ async def test_modes_set_on_two_nodes_at_once_end_the_same_on_both(
         while len(wire.of_type("broker.modes")) < 10:
             await wire.next()
         last.append(wire.of_type("broker.modes")[-1]["data"]["modes"])
-        await become(room, "", "what was told last is so", modes=last[-1])
+        await become(room, "", "what was set last is so", modes=last[-1])
     assert last[0] == last[1]
     assert named.items() <= last[0].items(), "neither node overwrites what the other named"
 

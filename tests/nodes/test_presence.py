@@ -145,14 +145,18 @@ async def test_what_a_participant_asked_for_is_told_on_every_node(
     alice = await come(one, name="alice", types="tea.*", ack="manual", echo="false")
     (there,) = rooms([two])
     await there.has("alice")
-    (told,) = (await there.get())["participants"]
-    assert (told["types"], told["ack"], told["echo"]) == (["tea.*"], "manual", False)
+    (shown,) = (await there.get())["participants"]
+    assert (shown["types"], shown["ack"], shown["echo"]) == (
+        ["tea.*"],
+        "manual",
+        False,
+    )
     await alice.send({"type": "broker.subscribe", "data": {"types": ["coffee"]}})
     await alice.expect("broker.subscribed")
 
     async def subscribed() -> bool:
-        (told,) = (await there.get())["participants"]
-        return bool(told["types"] == ["coffee", "tea.*"])
+        (shown,) = (await there.get())["participants"]
+        return bool(shown["types"] == ["coffee", "tea.*"])
 
     await until(subscribed, "the other node knows what alice subscribed to")
 

@@ -78,7 +78,7 @@ async def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_journal_in_memory_is_refused(tmp_path: Path) -> None:
-    """Somebody made the streams anew, in memory: what is accepted there would be gone."""
+    """Somebody made the streams again, in memory: what is accepted there would be gone."""
     required()
     from nats import connect
     from nats.js.api import StorageType

@@ -30,7 +30,7 @@ NEEDED = 500  # the same, of one that is left
 
 
 class Rooms:
-    """`mine` gives back what this node appended, `arrived` is told what is stored in a room that
+    """`mine` gives back what this node appended, `arrived` hears what is stored in a room that
     was entered."""
 
     def __init__(
