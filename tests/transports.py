@@ -1,16 +1,18 @@
 """Participants without sockets: what they hear is kept in a list, and they read when they like."""
 
+import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from orders.broker.participants import Participant
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.errors import Close
-from orders.journal.base import Engine
+from orders.journal.base import Answer, Engine
+from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node, Options
 from tests.wire import until
 
@@ -134,6 +136,26 @@ class InlineWriter:
         result = job()
         self._between(False)
         return result
+
+
+class Slow(SqliteEngine):
+    """A journal that takes its time, so that other things happen meanwhile."""
+
+    async def append(self, records: Sequence[Record]) -> list[Answer]:
+        await asyncio.sleep(0)
+        answers = await super().append(records)
+        await asyncio.sleep(0)
+        return answers
+
+    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+        records = await super().read(room, after, limit)
+        await asyncio.sleep(0)
+        return records
+
+    async def find(self, room: str, key: bytes) -> Record | None:
+        found = await super().find(room, key)
+        await asyncio.sleep(0)
+        return found
 
 
 class Nobody:

@@ -47,6 +47,7 @@ class _Course:
     stays: dict[Member, _Stay] = field(default_factory=dict)
     released: int = 0
     present: set[Member] = field(default_factory=set)  # when it was released
+    sender: Member | None = None  # the one among them that had the name of its source
     taker: _Stay | None = None
     taken: int = 0  # the position of the last handing-over
     is_settled: bool = False
@@ -96,7 +97,7 @@ def _follow(event: Record, controls: Iterable[Record]) -> _Course:
         if record.kind is Kind.SUBSCRIBED and (may_be_taken or not course.released):
             _update_types(state, course)
         if is_accepted and not course.released and state.cursor >= event.position:
-            _release(record.position, state, course)
+            _release(event, record.position, state, course)
         if record.about == event.position:
             _move(course, record, state)
     if not is_accepted:
@@ -108,11 +109,12 @@ def _accept(event: Record, state: RoomState, course: _Course) -> None:
     held_back = state.paused
     state.apply(event)
     if not held_back:
-        _release(event.position, state, course)
+        _release(event, event.position, state, course)
 
 
-def _release(position: int, state: RoomState, course: _Course) -> None:
+def _release(event: Record, position: int, state: RoomState, course: _Course) -> None:
     course.released, course.present = position, set(state.members.values())
+    course.sender = state.members.get(event.source)
     _update_types(state, course)
 
 
@@ -160,9 +162,13 @@ def _log(event: Record, stay: _Stay, course: _Course) -> Recipient:
         return said(False, "Joined later.")
     if not came_back and stay.left_before <= position:
         return said(False, "Had left before.")
+    if member.after is not None and member.after >= position:
+        return said(False, "Came back, and read on from a later event.")
     if event.mode == Mode.PUBSUB and not matches(stay.types, event.type):
         return said(False, f"Not subscribed to {event.type}.")
-    if not member.echo and member.name == event.source:
+    was_present = member in course.present  # it may have taken another name since
+    is_own = member is course.sender if was_present else member.name == event.source
+    if is_own and not member.echo:
         return said(False, "Sent it, and asked not to hear its own events.")
     if stay.left_before <= position:
         return said(False, "Came back, and left before it had caught up.")

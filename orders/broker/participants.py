@@ -74,10 +74,11 @@ class Participant:
     quiet: bool = False
     session: str | None = None
     after: int | None = None  # the position it reads on from
+    source: str = ""  # its name as far as the journal has come: what it sent under it is its own
     number: int = 0  # tells two connections of one name apart
     joined_at: int = 0
     since: int = 0
-    written: int = 0  # the last position written to it, while it reads on
+    written: int = 0  # the last position written to it, while it is not live
     life: Life = Life.ARRIVING
     congested: bool = False  # so much waits unread that it takes nothing from queues
     marks: list[str] = field(default_factory=list)  # see `broker.rules`
@@ -130,16 +131,20 @@ class Participant:
 
 
 def joined(participant: Participant, now: int, was: str | None = None) -> Record:
-    """The record that somebody is in the room; `was`: its name if it was here before."""
+    """The record that somebody is in the room; `was`: its name if it was here before.
+
+    An epoch that does not know it has it from its beginning on: so `after` is 0 then.
+    """
+    after = participant.after if was is None or participant.after is None else 0
     return control(
         participant.room,
         Kind.JOINED,
         now,
         name=participant.name,
-        types=sorted(participant.types),
+        types=sorted(participant.subscription),  # a change of it may be on its way before this
         ack=participant.ack,
         echo=participant.echo,
-        after=participant.after,
+        after=after,
         marks=participant.marks,
         was=was,
     )

@@ -69,8 +69,7 @@ class Room:
 
     def remove(self, participant: Participant) -> int:
         """It is gone, and nothing more is written to it; returns the last position that was."""
-        reads_on = participant.life in (Life.REPLAYING, Life.MEETING)
-        last = participant.written if reads_on else self.cursor
+        last = self.cursor if participant.life is Life.LIVE else participant.written
         self.unlisten(participant)
         participant.life = Life.GONE
         if self.participants.get(participant.name) is participant:
@@ -153,12 +152,12 @@ class Room:
                 yield audience.members, wanted
             if audience.without_echo:
                 sources = {record.source for record in wanted}
-                others = [m for m in audience.without_echo if m.name not in sources]
+                others = [m for m in audience.without_echo if m.source not in sources]
                 if others:
                     yield others, wanted
                 for member in audience.without_echo:
-                    if member.name in sources:
-                        yield (member,), [r for r in wanted if r.source != member.name]
+                    if member.source in sources:
+                        yield (member,), [r for r in wanted if r.source != member.source]
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""
@@ -174,4 +173,4 @@ class Room:
 
 
 def _may_hear(member: Participant, record: Record) -> bool:
-    return record.position > member.since and (member.echo or record.source != member.name)
+    return record.position > member.since and (member.echo or record.source != member.source)

@@ -161,8 +161,11 @@ class Delivery:
             self._queues.let_go(room, own, "its name was taken over")
             room.remove(own)
             own.transport.close(Close.TAKEN_OVER, "another connection took over your name")
+        elif own is not None:
+            own.source = own.name
         if participant is None or participant.life is not Life.WELCOMED:
             return
+        participant.source = record.data["name"]
         participant.since = min(record.position or room.state.head, room.cursor)
         if participant.after is not None:
             self._replay.start(room, participant)

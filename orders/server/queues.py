@@ -243,8 +243,8 @@ class Queues:
         for lease in room.leases.held_by(participant):
             room.leases.end(lease.entry.key)
             self._give_back(room, lease.entry, reason)
+        self._write(participant)  # what it was handed with ack=auto is settled
         self._congested.pop(participant, None)
-        self._frames.pop(participant, None)
 
     def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
         """Give back what is held on nodes that are gone; None: on this one, before it started."""

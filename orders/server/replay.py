@@ -88,7 +88,7 @@ class Replay:
         while participant.written < upto and not participant.gone:
             types, end = participant.types_after(participant.written)
             end = upto if end is None else min(end, upto)
-            without = None if participant.echo else participant.name
+            without = None if participant.echo else participant.source
             try:
                 passage = await self._cache.read(
                     room, participant.written, end, PAGE, types, without

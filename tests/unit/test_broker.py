@@ -37,7 +37,7 @@ class Counter:
         participant.allowance = Allowance(self.limits)
         room.add(participant)
         self.take(joined(participant, 0))
-        participant.life = Life.LIVE
+        participant.life, participant.source = Life.LIVE, participant.name
         room.listen(participant)
         return participant
 

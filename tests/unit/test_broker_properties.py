@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import re
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -33,10 +33,9 @@ from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.broker.room_state import RoomState, Summary
 from orders.domain.envelope import id_text
-from orders.journal.base import Answer
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node, Options
-from tests.transports import InlineWriter, Party, Transport, join, line
+from tests.transports import InlineWriter, Party, Slow, Transport, join, line
 
 T = TypeVar("T")
 
@@ -60,26 +59,6 @@ LETTERS: dict[str, str] = {
     Kind.RETRIED: "T",
     Kind.DISCARDED: "X",
 }
-
-
-class Slow(SqliteEngine):
-    """A journal that takes its time, so that other things happen meanwhile."""
-
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
-        await asyncio.sleep(0)
-        answers = await super().append(records)
-        await asyncio.sleep(0)
-        return answers
-
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
-        records = await super().read(room, after, limit)
-        await asyncio.sleep(0)
-        return records
-
-    async def find(self, room: str, key: bytes) -> Record | None:
-        found = await super().find(room, key)
-        await asyncio.sleep(0)
-        return found
 
 
 @dataclass(eq=False)
