@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import secrets
 import signal
 import socket
 import sys
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from orders import logs
 from orders.broker.limits import Limits
+from orders.clock import token
 from orders.errors import CannotStart
 from orders.journal.base import Engine
 from orders.journal.sqlite.engine import SqliteEngine
@@ -73,8 +73,8 @@ def create_app(settings: Settings) -> web.Application:
     options = Options(
         limits, settings.lease, settings.max_attempts, settings.max_unread, settings.slow_grace
     )
-    token = settings.host_token or secrets.token_urlsafe(16)
-    server = Server(token=token, is_loopback=not settings.lan)
+    host_token = settings.host_token or token(16)
+    server = Server(token=host_token, is_loopback=not settings.lan)
     return build(Node(make_engine(settings), options, frame), settings, server)
 
 

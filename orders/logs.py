@@ -3,10 +3,11 @@
 import logging
 import re
 import sys
-import time
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from orders.clock import monotonic
 
 # Control characters would move the cursor, bidirectional ones turn the line around.
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -36,7 +37,7 @@ class _SaidOnce(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.getMessage().startswith("Error handling request"):
             return True
-        now, record.exc_info = time.monotonic(), None
+        now, record.exc_info = monotonic(), None
         is_due = now >= self._until
         if is_due:
             self._until = now + FLOOD

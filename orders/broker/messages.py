@@ -73,6 +73,10 @@ class CaughtUp(Data):
     events: int
 
 
+class Heartbeat(Data):
+    """Nothing was said for as long as you asked for: the connection stands."""
+
+
 class Modes(Data):
     """The dispatch modes of the room changed."""
 
@@ -122,6 +126,7 @@ SERVER_EVENTS: dict[str, type[Data]] = {
     "broker.caught_up": CaughtUp,
     "broker.modes": Modes,
     "broker.notice": Notice,
+    "broker.heartbeat": Heartbeat,
 }
 
 COMMANDS: dict[str, type[Data]] = {

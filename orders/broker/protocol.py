@@ -23,7 +23,7 @@ from orders.broker.participants import Participant
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.domain.envelope import Event, check_name, is_uuid
-from orders.errors import OrdersError, Refused
+from orders.errors import Forbidden, Full, OrdersError, Refused
 
 
 class Publish(NamedTuple):
@@ -152,6 +152,21 @@ def name_taken(name: str) -> Refused:
         f"{name} is in use in this room: use another `source`, or leave it out.",
         status=409,
     )
+
+
+def check_admitted(room: Room, participant: Participant, name: str) -> None:
+    """Refuse one whom the host removed, or who is new to a locked room."""
+    rules, marks = room.state.rules, participant.marks
+    if rules.keeps_out(name, marks):
+        raise Forbidden(
+            "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
+        )
+    if not participant.is_host and not rules.admits(marks):
+        raise Full(
+            "room_locked",
+            f"The host locked the room `{room.name}`: those who were in may come back with their"
+            " `session`, and nobody new.",
+        )
 
 
 def check_unmuted(room: Room, name: str, marks: list[str]) -> None:

@@ -1,13 +1,13 @@
 """`orders place`: Alice, who places orders and waits for their answers."""
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from orders.cli.output import as_json, clock, note, paint, printable, say
 from orders.clients.address import pause_before
 from orders.clients.participant import Participant
+from orders.clock import monotonic
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
 from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
@@ -65,7 +65,7 @@ class Customer:
 
     async def place(self, data: dict[str, Any]) -> None:
         """Place one order; over the server's rate, again a little later."""
-        begun, attempt = time.monotonic(), 0
+        begun, attempt = monotonic(), 0
         while True:
             try:
                 event_id = await self.alice.publish("order_placed", data)
@@ -106,7 +106,7 @@ class Customer:
             why = {k: event.data[k] for k in ("reason", "message") if event.data.get(k)}
             say(as_json(said | why))
             return
-        took = (time.monotonic() - begun) * 1000
+        took = (monotonic() - begun) * 1000
         line = f"{self._order(number):<12}  {paint(f'{verdict:<9}', verdict)}"
         message = event.data.get("message")
         because = f": {printable(message)}" if isinstance(message, str) else ""

@@ -1,9 +1,8 @@
 """Which server is meant, and how long to stay away from it."""
 
-import random
-
 from yarl import URL
 
+from orders.clock import rng
 from orders.errors import Close, Refused
 
 DEFAULT_URL = "http://localhost:8080"
@@ -47,5 +46,5 @@ def pause_before(attempt: int, close_code: int | None = None) -> float:
     All who lost their connection at once would otherwise come back at once, and again.
     """
     if close_code in _AWAY:
-        return random.uniform(*_AWAY[Close(close_code)])  # noqa: S311
-    return random.uniform(0.05, min(LONGEST_PAUSE, 0.25 * 2 ** min(attempt, 10)))  # noqa: S311
+        return rng.uniform(*_AWAY[Close(close_code)])
+    return rng.uniform(0.05, min(LONGEST_PAUSE, 0.25 * 2 ** min(attempt, 10)))

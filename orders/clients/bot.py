@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import uuid4
 
 from orders.clients.address import DEFAULT_URL, pause_before
 from orders.clients.memory import Memory
 from orders.clients.participant import Participant
 from orders.clients.place import attempt_of
+from orders.clock import new_id
 from orders.domain.confirming import (
     Confirmed,
     Rejected,
@@ -154,7 +154,7 @@ class Bot:
     async def _handle(self, placed: Event) -> Handled:
         if self.naive:
             answer = decide(placed, Memory())
-            await self._publish(placed, answer, str(uuid4()))
+            await self._publish(placed, answer, new_id())
             return Handled(placed, answer)
         number = order_number(placed.data.get("id"), placed.id)
         known = self._memory.get(placed.source, number)
@@ -180,7 +180,7 @@ class Bot:
             return Handled(placed, by=there.source)
         if there and isinstance(answer, Confirmed) and await self._is_twin(there, placed):
             return await self._answer(placed, duplicate_of(placed))
-        await self._publish(placed, answer, str(uuid4()))  # somebody squats the id
+        await self._publish(placed, answer, new_id())  # somebody squats the id
         return Handled(placed, answer)
 
     async def _is_twin(self, there: Event, placed: Event) -> bool:

@@ -3,11 +3,9 @@
 import asyncio
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 import aiohttp
 from pydantic import ValidationError
@@ -18,6 +16,7 @@ from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
 from orders.clients.place import ResumePoint, attempt_of
 from orders.clients.unanswered import PendingPublishes
+from orders.clock import new_id, token
 from orders.domain.envelope import Event
 from orders.errors import Close, OrdersError, Refused, WrongParameter
 
@@ -74,7 +73,7 @@ class Participant:
             "ack": ack,
             "prefetch": str(prefetch),
             "echo": "true" if echo else "false",
-            "session": secrets.token_urlsafe(24),
+            "session": token(24),
         }
         self._listen, self._patient, self._on_broker = listen, patient, on_broker
         self._place = ResumePoint(after)
@@ -106,7 +105,7 @@ class Participant:
         Raises `Refused` with the broker's explanation, or `StorageFailed`. Over a lost connection
         it is sent again under the same id, so it is in the log once.
         """
-        event_id = id or str(uuid4())
+        event_id = id or new_id()
         text = json.dumps({"id": event_id, "type": type, "data": data})
         Event.parse(text)
         if self._ended:
@@ -259,5 +258,5 @@ class Participant:
 
     async def _command(self, type: str, **data: str) -> None:
         """Tell the broker something; its own id keeps an error apart from those of events."""
-        command = {"id": str(uuid4()), "type": type, "data": data}
+        command = {"id": new_id(), "type": type, "data": data}
         await self._connection.send(json.dumps(command))

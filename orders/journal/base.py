@@ -190,6 +190,12 @@ class Engine(Protocol):
         A shared one is only left: it counts as not there while nobody is in it.
         """
 
+    async def erase(self, state: RoomState) -> None:
+        """Erase a room, in all of its epochs, so that nothing of it can be found on the disk.
+
+        A shared one ends its epoch for all nodes, and what was before that is erased.
+        """
+
     # ── what nodes agree upon ───────────────────────────────────────────────────────────────
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:

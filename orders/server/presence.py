@@ -2,7 +2,7 @@
 
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.protocol import check_unmuted, name_taken, refusal
+from orders.broker.protocol import check_admitted, check_unmuted, name_taken, refusal
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
@@ -22,27 +22,13 @@ MOST_POSTERS = 10_000
 KEPT = 10
 
 
-def check_admitted(room: Room, participant: Participant, name: str) -> None:
-    """Refuse one whom the host removed, or who is new to a locked room."""
-    rules, marks = room.state.rules, participant.marks
-    if rules.keeps_out(name, marks):
-        raise Forbidden(
-            "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
-        )
-    if not participant.is_host and not rules.admits(marks):
-        raise Full(
-            "room_locked",
-            f"The host locked the room `{room.name}`: those who were in may come back with their"
-            " `session`, and nobody new.",
-        )
-
-
 class Presence:
     """The rooms of this node, and the doors to them."""
 
     def __init__(self, context: Context, inbox: Inbox, queues: Queues, replay: Replay) -> None:
         self._context, self._inbox = context, inbox
         self._queues, self._replay = queues, replay
+        self._ending: dict[str, None] = {}
         self._reported: dict[Member, None] = {}  # of nodes that are gone: that they left
 
     # ── rooms ───────────────────────────────────────────────────────────────────────────────
@@ -64,6 +50,8 @@ class Presence:
         `Full` when the server has no more rooms to give.
         """
         rooms, engine = self._context.rooms, self._context.engine
+        if name in self._ending:
+            raise Forbidden("room_ended", f"The host is ending the room `{name}`: come back later.")
         if name not in rooms and engine.shared and is_room(name):
             self._check_rooms()
             state = await engine.enter(name, begin)
@@ -94,6 +82,22 @@ class Presence:
             if room.name != "main" and room.is_forgettable and is_there:
                 del self._context.rooms[room.name]
                 await self._context.engine.forget(room.name)
+
+    async def end(self, room: Room) -> None:
+        """Put everyone out, and erase all that is kept of a room; `main` begins again, empty."""
+        rooms, engine = self._context.rooms, self._context.engine
+        self._ending[room.name] = None
+        try:
+            rooms.pop(room.name, None)
+            for participant in list(room.participants.values()):
+                room.remove(participant)
+                participant.transport.close(Close.REMOVED, "room_ended")
+            await self._inbox.submit(None)  # what was on its way into it is stored by now
+            await engine.erase(room.state)
+        finally:
+            del self._ending[room.name]
+        if room.name == "main":
+            await self.enter("main", begin=True)
 
     async def leave_unused(self) -> None:
         """Leave shared rooms in which nobody here is any more: other nodes may have them."""

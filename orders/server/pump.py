@@ -96,6 +96,7 @@ class Pump:
         """Put what was stored where it is dispatched; keep what is true all the same."""
         record = submission.record
         if record is None:
+            submission.resolve(answer)
             return
         if isinstance(answer, int):
             if self._context.engine.shared:

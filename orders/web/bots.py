@@ -85,6 +85,12 @@ class Bots:
                 return
         raise NotFound("unknown_bot", f"No bot called {name} is at work in room {room}.")
 
+    async def end_those_of(self, room: str) -> None:
+        """End the bots of a room."""
+        for bot in self.of(room):
+            bot.process.kill()
+            await bot.process.wait()
+
     async def end_all(self) -> None:
         for bot in self.sent:
             if bot.is_alive:

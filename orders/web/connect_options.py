@@ -39,6 +39,9 @@ class ConnectOptions(Query):
     prefetch: int = Field(1, ge=1, le=100, description="a number from 1 to 100")
     echo: bool = Field(True, description="true, or false: your own events do not come back")
     quiet: bool = Field(False, description="false, or true: no broker.welcome and broker.accepted")
+    heartbeat: float | None = Field(
+        None, ge=5, le=60, description="5–60 seconds: broker.heartbeat after so much silence"
+    )
     session: str | None = Field(
         None,
         min_length=16,

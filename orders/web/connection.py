@@ -25,17 +25,19 @@ def frame(text: bytes) -> bytes:
 class Connection:
     """One WebSocket. aiohttp reads it; what we say bypasses aiohttp, frame by frame."""
 
-    __slots__ = ("_closing", "_transport", "_ws", "answered_at")
+    __slots__ = ("_closing", "_transport", "_ws", "answered_at", "silence", "wrote_at")
 
     def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         self._ws = ws
         self._transport = transport
         self._closing: asyncio.Task[None] | None = None
-        self.answered_at = monotonic()
+        self.answered_at = self.wrote_at = monotonic()
+        self.silence: float | None = None  # seconds after which it wants to hear a heartbeat
 
     def write(self, buffer: bytes) -> int:
         if self._closing is None and not self._transport.is_closing():
             self._transport.write(buffer)
+            self.wrote_at = monotonic()
         return self._transport.get_write_buffer_size()
 
     def unread(self) -> int:

@@ -20,6 +20,8 @@ from orders.web.security import check_host
 def routes() -> list[web.RouteDef]:
     room = "/api/rooms/{room}"
     return [
+        web.get("/api/rooms", get_rooms),
+        web.delete(room, end_room),
         web.put(f"{room}/modes", put_modes),
         web.post(f"{room}/{{action:pause|step|resume|reset}}", act),
         web.post(f"{room}/participants/{{name}}/{{action:kick|mute|unmute}}", act_on_participant),
@@ -51,6 +53,31 @@ async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise Refused("wrong_request", f"Send a JSON object, such as {example}.")
     return sent
+
+
+async def get_rooms(request: web.Request) -> web.Response:
+    """All rooms of this server, for the host."""
+    check_host(request)
+    rooms = [
+        {
+            "room": room.name,
+            "participants": room.size,
+            "events": room.state.events,
+            "locked": room.state.rules.locked,
+        }
+        for room in request.app[NODE].rooms.values()
+    ]
+    return answer({"rooms": rooms})
+
+
+async def end_room(request: web.Request) -> web.Response:
+    """End a room, and erase all that is kept of it; `main` begins again, empty."""
+    check_host(request)
+    node = request.app[NODE]
+    room = await node.enter(request.match_info["room"])
+    await request.app[BOTS].end_those_of(room.name)
+    await node.presence.end(room)
+    return answer({"room": room.name, "done": "end"})
 
 
 async def put_modes(request: web.Request) -> web.Response:

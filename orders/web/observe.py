@@ -5,7 +5,6 @@ participant: nothing that it does, or fails to read, ever touches the room.
 """
 
 import asyncio
-import time
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.clock import now_ms
+from orders.clock import monotonic, now_ms
 from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
@@ -57,7 +56,7 @@ async def observe(request: web.Request) -> web.StreamResponse:
         while True:
             message = await ws.receive()
             if message.type is WSMsgType.PONG:
-                connection.answered_at = time.monotonic()
+                connection.answered_at = monotonic()
             elif message.type is WSMsgType.PING:
                 await ws.pong(message.data)
             elif message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -94,7 +93,7 @@ async def _feed(app: web.Application, room: Room, position: int, connection: Con
     begun, aside = (room, room.state.epoch), _Aside(app)
     while True:
         room = node.rooms.get(room.name, room)  # it may have been forgotten, and begun again
-        room.used = time.monotonic()
+        room.used = monotonic()
         if (room, room.state.epoch) != begun:
             position, begun = 0, (room, room.state.epoch)
             _send(connection, [{"kind": "reset"}])
@@ -129,9 +128,9 @@ class _Aside:
 
     def changes(self, room: Room) -> list[dict[str, Any]]:
         """What is otherwise than when it was last told; looked at a few times a second."""
-        if time.monotonic() < self._next:
+        if monotonic() < self._next:
             return []
-        self._next = time.monotonic() + LOOK
+        self._next = monotonic() + LOOK
         bots = [bot.told() for bot in self._bots.of(room.name)]
         people = room.participants.values()
         slow = [one.name for one in people if one.transport.unread() > self._slow_from]

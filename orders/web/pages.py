@@ -5,7 +5,6 @@ on a page of its own (HTTP 400), for it was probably typed by hand.
 """
 
 import io
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ import segno
 from aiohttp import web
 from yarl import URL
 
+from orders.clock import rng
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import is_name, is_room
 from orders.domain.menu import MENU
@@ -65,7 +65,7 @@ async def lobby(request: web.Request) -> web.Response:
 
 async def own_room(request: web.Request) -> web.Response:
     """Think of a room that nobody has, and go there."""
-    room = "pair-" + "".join(secrets.choice(_SAYABLE) for _ in range(4))
+    room = "pair-" + "".join(rng.choice(_SAYABLE) for _ in range(4))
     name = _asked(request, "name", "")
     query = {"room": room, **({"name": name} if name else {}), "own": ""}
     raise web.HTTPSeeOther(URL("/").with_query(query).with_fragment("own"))

@@ -1,7 +1,6 @@
 """`/ws`: one connection is one participant. Text in, bytes out."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import HttpVersion11, WSMsgType, web
@@ -166,8 +165,16 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
             for connection in list(connections):
                 connection.beat(now, app_settings.heartbeat_timeout)
 
-    task = asyncio.create_task(beat())
+    async def break_silence() -> None:
+        while True:
+            await asyncio.sleep(1)
+            now, said = monotonic(), messages.Heartbeat()
+            for connection in list(connections):
+                if connection.silence and now - connection.wrote_at >= connection.silence:
+                    connection.write(frame(messages.say(said, now_ms(), new_id())))
+
+    tasks = [asyncio.create_task(beat()), asyncio.create_task(break_silence())]
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Imports point down only: domain ← broker ← engines ← node ← web; nothing imports app or cli."""
+"""Imports point down only: domain ← broker ← journal ← server ← web; nothing imports app or cli."""
 
 import ast
 import sys
@@ -14,21 +14,23 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "errors": set(),
     "settings": set(),
     "clock": set(),
-    "logs": set(),
+    "logs": {"clock"},
     "domain": {"domain"},
     "broker": {"broker", "domain", "settings"},
     "journal": {"journal", "clock", "broker", "domain"},
     "server": {"server", "clock", "journal", "broker", "domain", "settings"},
     "web": {"web", "server", "clock", "journal", "broker", "domain", "settings"},
-    "clients": {"clients", "broker.messages", "broker.modes", "domain"},
+    "clients": {"clients", "clock", "broker.messages", "broker.modes", "domain"},
     "doctor": {"settings", "journal"},
     "app": None,
     "cli": None,
     "__main__": None,
 }
 OPEN_TO_ALL = {"", "errors"}
-#: Lines of a file; 250 is the aim.
-LONGEST = 400
+#: Lines of a file, so that it is read in a minute.
+LONGEST = 300
+#: Those that are longer, and how long they may be: this list only shrinks.
+LONGER = {"views.py": 340, "connection.py": 320}
 
 #: What is pure imports nothing that has a clock, a socket, a database or an event loop.
 PURE_MAY_IMPORT = {"orders", "pydantic", "pydantic_core", *sys.stdlib_module_names}
@@ -56,7 +58,7 @@ def imports_of(file: Path) -> set[str]:
             assert node.level == 0, f"{file}: imports within Orders name the whole path"
             assert node.module is not None
             names.add(node.module)
-            if node.module.startswith("orders"):
+            if node.module.startswith("orders") or node.module == "uuid":
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
@@ -94,6 +96,64 @@ def test_what_is_pure_has_no_clock_socket_or_database(part: str) -> None:
         assert not roots & PURE_MAY_NOT_IMPORT, file
 
 
+#: The lowest first; a file imports only files that stand before it.
+WITHIN = {
+    "broker": [
+        "modes", "records", "rules", "queue", "room_state", "limits", "participants", "leases",
+        "messages", "room", "protocol", "explain",
+    ],
+    "server": [
+        "context", "inbox", "queues", "replay_cache", "replay", "delivery", "presence", "host",
+        "pump", "node", "__init__",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", list(WITHIN))
+def test_within_a_part_each_file_knows_only_those_before_it(part: str) -> None:
+    order = WITHIN[part]
+    files = [file for file in FILES if part_of(file) == part]
+    assert {file.stem for file in files} - {"__init__"} == set(order) - {"__init__"}
+    for file in files:
+        for module in modules_of_orders(imports_of(file)):
+            if module.startswith(f"{part}."):
+                imported = module.partition(".")[2]
+                assert order.index(imported) < order.index(file.stem), f"{file.stem} → {imported}"
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    graph = {}
+    for file in FILES:
+        if file.stem != "__init__":  # a package names those of its files that others may use
+            name = ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+            graph[name] = modules_of_orders(imports_of(file))
+
+    def reaches(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for following in graph.get(waiting.pop(), set()) - seen:
+                seen.add(following)
+                waiting.append(following)
+        return seen
+
+    assert [name for name in graph if name in reaches(name)] == []
+
+
+#: Who may ask the machine for the time, or for something by chance; all others ask the clock.
+#: The terminal shows the time of day, and the reloader waits in a process of its own.
+READS_TIME = {"clock.py", "cli/output.py", "cli/serve.py"}
+
+
+def test_time_and_randomness_come_from_the_clock_alone() -> None:
+    reading = {
+        str(file.relative_to(PACKAGE))
+        for file in FILES
+        if imports_of(file) & {"time", "random", "secrets", "uuid.uuid4", "datetime"}
+    }
+    assert reading == READS_TIME
+
+
 def test_these_tests_do_see_imports() -> None:
     seen = modules_of_orders(imports_of(PACKAGE / "broker" / "messages.py"))
     assert {"domain.envelope", "broker.modes", "errors"} <= seen
@@ -101,4 +161,8 @@ def test_these_tests_do_see_imports() -> None:
 
 def test_no_file_is_too_long_to_be_read_at_once() -> None:
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
-    assert {file.name: lines for file, lines in lengths.items() if lines > LONGEST} == {}
+    assert {
+        file.name: lines
+        for file, lines in lengths.items()
+        if lines > LONGER.get(file.name, LONGEST)
+    } == {}

@@ -1,4 +1,4 @@
-"""*Why* is what happened: examples on a real node, each of which once contradicted the transports."""
+"""*Why* is what happened: examples on a real node, each of which was once explained wrongly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

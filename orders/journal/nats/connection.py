@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import ssl
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
+from orders.clock import new_id
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.nats.failures import FULL, Rejected, unavailable
 from orders.journal.nats.subjects import EXPECTED
@@ -49,7 +49,7 @@ class NatsConnection:
         self._routes: dict[str, OnMessage] = {}
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inbox = f"_INBOX.orders.{uuid.uuid4().hex}"
+        self._inbox = f"_INBOX.orders.{new_id()}"
         self.nc = Client()
         self._said = ""
 

@@ -10,9 +10,9 @@ from nats.errors import Error as NatsError
 
 from orders.broker.modes import matches
 from orders.broker.queue import Entry
-from orders.broker.records import Kind, Record
+from orders.broker.records import Kind, Record, control
 from orders.broker.room_state import RoomState
-from orders.clock import monotonic, token
+from orders.clock import monotonic, now_ms, token
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import NodeCallbacks
 from orders.journal.nats.appending import Appending
@@ -129,6 +129,12 @@ class NatsEngine(Appending):
         there = self._rooms.here.get(room)
         if there is not None and not there.summary.events:
             await self._rooms.leave(room)  # somebody may just be coming to another node
+
+    async def erase(self, state: RoomState) -> None:
+        (answer,) = await self.append([control(state.name, Kind.RESET, now_ms())])
+        if isinstance(answer, StorageFailed):
+            raise answer
+        await self._rooms.erase_before(state.name)
 
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append((room, record))

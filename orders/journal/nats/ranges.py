@@ -1,7 +1,6 @@
 """Parts of a stream: the newest of a subject, a range, and consumers that deliver what comes."""
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic_core import to_json
 
+from orders.clock import new_id
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import Rejected, unavailable
 
@@ -88,7 +88,7 @@ async def consume(
 
     With `deliver_subject` what comes is sent there, and it is made in any case.
     """
-    name = uuid.uuid4().hex
+    name = new_id()
     config: dict[str, Any] = {
         "name": name,
         "ack_policy": "none",

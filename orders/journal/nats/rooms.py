@@ -155,6 +155,15 @@ class Rooms:
                 await self._snapshots.save(room, state, NEEDED)
             await room.stop()
 
+    async def erase_before(self, name: str) -> None:
+        """Erase all epochs of a room but its newest, with their snapshots."""
+        room = self.here.get(name)
+        for epoch in range(1, room.epoch if room else 1):
+            stream = subjects.stream(name, epoch)
+            with contextlib.suppress(Rejected):  # it was erased before
+                await self._connection.api(f"STREAM.DELETE.{stream}")
+            await self._snapshots.erase(stream)
+
     async def keep(self, state: RoomState) -> None:
         """Take a snapshot of a room, if it is time for one."""
         room = self.here.get(state.name)

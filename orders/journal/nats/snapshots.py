@@ -1,6 +1,7 @@
 """Rooms as they stood at a position, kept beside the journal: nobody folds a whole stream."""
 
 import asyncio
+import contextlib
 import zlib
 from dataclasses import asdict
 from typing import Any
@@ -57,6 +58,11 @@ class Snapshots:
             await self._store.put(room.stream, body)
         except (NatsError, TimeoutError) as error:
             log.warning("a snapshot could not be kept", room=room.name, error=str(error))
+
+    async def erase(self, stream: str) -> None:
+        """Keep nothing of an epoch."""
+        with contextlib.suppress(ObjectNotFoundError, NatsError, TimeoutError):
+            await self._store.delete(stream)
 
 
 def write_snapshot(state: RoomState, orders: MemoryOrderBook, node: str) -> dict[str, Any]:

@@ -105,6 +105,9 @@ class SqliteEngine(Unshared):
     async def forget(self, room: str) -> None:
         await self._writer.call(lambda: self._log.forget(room))
 
+    async def erase(self, state: RoomState) -> None:
+        await self._writer.call(lambda: self._log.erase(state.name))
+
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
     async def read(self, room: str, after: int, limit: int) -> list[Record]:

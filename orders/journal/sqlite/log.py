@@ -15,6 +15,7 @@ from orders.journal.base import Answer, Outcome
 from orders.journal.sqlite.queries import QUERIES
 from orders.journal.sqlite.rows import (
     MOST,
+    SHIFT,
     RoomRow,
     failure,
     read_records,
@@ -208,6 +209,29 @@ class Log:
             return
         del self.rooms[name]
         self._forget(row)
+
+    def erase(self, name: str) -> None:
+        """Erase a room in all of its epochs, in the file and in what SQLite wrote beside it."""
+        row = self.rooms.pop(name, None)
+        if row is not None:
+            self._forget(row)
+        self._db.execute("PRAGMA secure_delete = on")
+        keys = [key for (key,) in self._db.execute(QUERIES["keys_of_room"], (name,))]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for key in keys:
+                values = {"room": key, "first": key << SHIFT, "last": (key << SHIFT) + MOST}
+                for query in ("erase_records", "erase_ids", "erase_queue", "erase_orders"):
+                    self._db.execute(QUERIES[query], values)
+                self._db.execute(QUERIES["forget_room"], (key,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise failure(error) from None
+        finally:
+            self._db.execute("PRAGMA secure_delete = fast")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _forget(self, row: RoomRow) -> None:
         for view in self.views:

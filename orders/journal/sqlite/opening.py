@@ -58,6 +58,7 @@ def open_journal(path: Path | None) -> sqlite3.Connection:
     _migrate(db, path)
     db.execute("PRAGMA journal_mode = wal")
     db.execute("PRAGMA synchronous = full")
+    db.execute("PRAGMA secure_delete = fast")  # see `Log.erase`
     db.execute("PRAGMA fullfsync = on")  # macOS: through the drive's cache, too
     if path is not None and path.stat().st_size < QUICK:
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -42,6 +42,22 @@ DELETE FROM rooms WHERE key = ?;
 -- name: forget_records
 DELETE FROM records WHERE place BETWEEN ? AND ?;
 
+-- name: keys_of_room
+-- All epochs of a room, for erasing it.
+SELECT key FROM rooms WHERE name = ?;
+
+-- name: erase_records
+DELETE FROM records WHERE place BETWEEN :first AND :last;
+
+-- name: erase_ids
+DELETE FROM ids WHERE room = :room;
+
+-- name: erase_queue
+DELETE FROM queue WHERE room = :room;
+
+-- name: erase_orders
+DELETE FROM orders WHERE room = :room;
+
 -- name: append_record
 INSERT INTO records (place, kind, at, key, about, type, source, mode, body, checksum)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
