@@ -12,6 +12,9 @@ from heapq import heappop, heappush
 from orders.broker.participants import Participant
 from orders.broker.queue import Entry, State
 
+#: Ready events by type and source, the oldest of each in front.
+Ready = dict[str, dict[str, list[tuple[int, Entry]]]]
+
 
 @dataclass(slots=True, eq=False)
 class Lease:
@@ -28,20 +31,26 @@ class Leases:
 
     held: dict[bytes, Lease] = field(default_factory=dict)  # the first ends first
     claiming: dict[bytes, Entry] = field(default_factory=dict)  # asked for on a shared journal
-    _ready: dict[str, dict[str, list[tuple[int, Entry]]]] = field(default_factory=dict)
+    _ready: Ready = field(default_factory=dict)
+    _others: Ready = field(default_factory=dict)  # in the share of another node
 
-    def offer(self, entry: Entry) -> None:
-        """A ready event may be taken here."""
-        heap = self._ready.setdefault(entry.type, {}).setdefault(entry.source, [])
+    def offer(self, entry: Entry, *, of_another: bool = False) -> None:
+        """A ready event may be taken here; one in the share of another node comes last."""
+        ready = self._others if of_another else self._ready
+        heap = ready.setdefault(entry.type, {}).setdefault(entry.source, [])
         heappush(heap, (entry.position, entry))
 
     def types(self) -> list[str]:
         """The types of which something may be ready."""
-        return list(self._ready)
+        return list(self._ready | self._others)
 
     def next(self, type: str, not_from: str, upto: int) -> Entry | None:
         """The oldest ready event of this type that `not_from` did not send, at most at `upto`."""
-        sources = self._ready.get(type)
+        own = self._next(self._ready, type, not_from, upto)
+        return own or self._next(self._others, type, not_from, upto)
+
+    def _next(self, ready: Ready, type: str, not_from: str, upto: int) -> Entry | None:
+        sources = ready.get(type)
         if not sources:
             return None
         oldest: Entry | None = None
@@ -52,7 +61,7 @@ class Leases:
             if oldest is None or entry.position < oldest.position:
                 oldest = entry
         if not sources:
-            del self._ready[type]
+            del ready[type]
         return oldest
 
     def _first(self, sources: dict[str, list[tuple[int, Entry]]], source: str) -> Entry | None:

@@ -59,13 +59,13 @@ class Queues:
         delay = self._context.engine.claim_delay(room.state, entry)
         if delay:
             loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._offer, room, entry)
+            loop.call_later(delay, self._offer, room, entry, True)
         else:
             self._offer(room, entry)
 
-    def _offer(self, room: Room, entry: Entry) -> None:
+    def _offer(self, room: Room, entry: Entry, of_another: bool = False) -> None:
         if entry.state is State.READY:
-            room.leases.offer(entry)
+            room.leases.offer(entry, of_another=of_another)
             self.touch(room, entry.type)
 
     def follow(self, room: Room, record: Record, entry: Entry | None) -> None:

@@ -333,3 +333,21 @@ def test_a_lease_that_ended_gives_its_holder_its_place_back() -> None:
     assert work.bob.in_flight == 0
     assert work.leases.end(key) is None
     assert work.bob.in_flight == 0
+
+
+def test_what_is_in_the_share_of_another_node_comes_last() -> None:
+    leases = Leases()
+    entries = [Entry(position, bytes([position]) * 16, TYPE, "alice") for position in (1, 2, 3)]
+    leases.offer(entries[0], of_another=True)
+    leases.offer(entries[1])
+    leases.offer(entries[2])
+    order = []
+    while entry := leases.next(TYPE, "bob", 99):
+        leases.claiming[entry.key] = entry
+        order.append(entry.position)
+    assert order == [2, 3, 1]
+    leases.claiming.clear()
+    leases.offer(entries[0], of_another=True)
+    leases.offer(entries[2])
+    oldest = leases.next(TYPE, "bob", upto=1)
+    assert oldest is entries[0], "what is held at the broker keeps nothing back"
