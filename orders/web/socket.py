@@ -35,6 +35,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         options = ConnectOptions.read(request.query)
         check_name(options.name or "", is_host=is_host(request))
         participant = options.participant(connection)
+        connection.silence = options.heartbeat
         participant.marks, participant.is_host = marks_of(request), holds_token(request)
         await node.join(participant, options.name, options.after)
         await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)
