@@ -80,7 +80,7 @@ class Known:
         return self.party.participant.name
 
 
-def as_told(state: RoomState) -> dict[str, Any]:
+def as_compared(state: RoomState) -> dict[str, Any]:
     """All that a room is, to be compared. On a journal of one node nobody asks for `last`."""
     entries = state.queue.entries.values()
     return {
@@ -355,27 +355,27 @@ class Machine(RuleBasedStateMachine):
         state = RoomState("main")
         for record in self.records():
             state.apply(record)
-        assert as_told(self.room.state) == as_told(state)
+        assert as_compared(self.room.state) == as_compared(state)
 
     def _check_fates(self) -> None:
         """Every queued event is settled, or waits, or is held by one, or is dead: none is lost."""
         records = self.records()
         entries = self.room.state.queue.entries
-        told: dict[int, str] = {}
+        fates: dict[int, str] = {}
         handed: dict[int, list[int]] = {}
         for record in records:
             if record.kind in LETTERS:
                 data = record.data
                 is_auto = record.kind is Kind.HANDED and data["lease"] is None
                 letter = "A" if is_auto else LETTERS[record.kind]
-                told[record.about] = told.get(record.about, "") + letter
+                fates[record.about] = fates.get(record.about, "") + letter
                 if record.kind is Kind.HANDED:
                     handed.setdefault(record.about, []).append(data["attempt"])
                     self._check_delivery(record, data)
         for record in records:
             if record.kind is not Kind.EVENT:
                 continue
-            fate = told.get(record.position, "")
+            fate = fates.get(record.position, "")
             if record.mode != "queue":
                 assert fate == ""
                 continue

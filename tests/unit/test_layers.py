@@ -1,6 +1,7 @@
 """Imports point down only: domain ← broker ← journal ← server ← web; nothing imports app or cli."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -152,6 +153,17 @@ def test_time_and_randomness_come_from_the_clock_alone() -> None:
         if imports_of(file) & {"time", "random", "secrets", "uuid.uuid4", "datetime"}
     }
     assert reading == READS_TIME
+
+
+#: A set of what runs, or of who is connected.
+UNORDERED = re.compile(r"[sS]et\[[\w\".]*(Task|Participant|Connection|Response|Observer|Room)\b")
+
+
+def test_connections_and_tasks_keep_their_order() -> None:
+    """A set of them would be walked in another order each time; a dict keeps it."""
+    for file in FILES:
+        if part_of(file) in ("server", "web"):
+            assert not UNORDERED.search(file.read_text(encoding="utf-8")), file
 
 
 def test_these_tests_do_see_imports() -> None:

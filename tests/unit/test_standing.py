@@ -6,9 +6,9 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room_state import presence, state_at
 
 
-def story(*told: tuple[Kind, dict[str, Any]]) -> list[Record]:
+def history(*happened: tuple[Kind, dict[str, Any]]) -> list[Record]:
     """Control records at the positions 1, 2, 3, …"""
-    records = [control("main", kind, 1000, **data) for kind, data in told]
+    records = [control("main", kind, 1000, **data) for kind, data in happened]
     for position, record in enumerate(records, 1):
         record.position = position
     return records
@@ -21,7 +21,7 @@ def joined(name: str, *types: str) -> tuple[Kind, dict[str, Any]]:
     }  # fmt: skip
 
 
-STORY = story(
+HISTORY = history(
     joined("alice"),
     joined("bob", "order_placed"),
     (Kind.SUBSCRIBED, {"name": "bob", "types": ["tea"]}),
@@ -37,7 +37,7 @@ def standing(records: list[Record], position: int) -> dict[str, Any]:
 
 
 def names(position: int) -> list[str]:
-    return [one["name"] for one in standing(STORY, position)["participants"]]
+    return [one["name"] for one in standing(HISTORY, position)["participants"]]
 
 
 def test_who_was_there_follows_from_who_came_and_went_until_then() -> None:
@@ -47,9 +47,9 @@ def test_who_was_there_follows_from_who_came_and_went_until_then() -> None:
 
 
 def test_a_subscription_counts_from_when_it_was_made() -> None:
-    wanted = [standing(STORY, at)["participants"][1]["types"] for at in (2, 3)]
+    wanted = [standing(HISTORY, at)["participants"][1]["types"] for at in (2, 3)]
     assert wanted == [["order_placed"], ["tea"]]
 
 
-def test_whether_it_was_paused_is_told() -> None:
-    assert [standing(STORY, at)["paused"] for at in (3, 4, 7)] == [False, True, True]
+def test_whether_it_was_paused_is_said() -> None:
+    assert [standing(HISTORY, at)["paused"] for at in (3, 4, 7)] == [False, True, True]
