@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
 
     host_token: str | None = Field(
-        None, min_length=8, description="made anew at each start if unset"
+        None, min_length=16, description="made again at each start if unset"
     )
     proxy_headers: bool = Field(False, description="trust X-Forwarded-* of a proxy in front")
     allow_host: Annotated[tuple[str, ...], NoDecode] = Field(

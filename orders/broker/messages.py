@@ -17,7 +17,10 @@ from orders.errors import CODES, Refused
 BROKER = "broker"
 PREFIX = "broker."
 #: Every code of a `broker.notice`; those of a `broker.error` are in `orders.errors`.
-NOTICE_CODES = ("paused", "resumed", "reset", "muted", "unmuted", "going_down")
+NOTICE_CODES = (
+    *("paused", "resumed", "reset", "muted", "unmuted", "going_down"),
+    *("lease_ended", "dead_letter"),
+)
 
 Patterns = Annotated[
     list[Annotated[str, Field(pattern=PATTERN)]], Field(min_length=1, max_length=MAX_PATTERNS)
@@ -88,6 +91,7 @@ class Notice(Data):
 
     code: Annotated[str, Field(json_schema_extra={"title": "NoticeCode", "enum": [*NOTICE_CODES]})]
     message: str
+    event: str | None = None
 
 
 # ── the commands it takes ────────────────────────────────────────────────────────────────────

@@ -85,6 +85,7 @@ class Participant:
     is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
+    past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.not_held`
     audience: "Audience | None" = None
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)

@@ -248,5 +248,5 @@ def main() -> None:
     except OrdersError as error:
         note(paint(error.message, "rejected", sys.stderr))
         sys.exit(1)
-    except BrokenPipeError:  # whoever read our output has enough of it
+    except BrokenPipeError:  # anyone who read our output has enough of it
         sys.stderr.close()

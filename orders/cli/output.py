@@ -41,7 +41,7 @@ def is_coloured(stream: IO[str]) -> bool:
 
 
 def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
-    """The text in a colour of ours, where colours are taken."""
+    """The text in a colour of our own, where colours are taken."""
     if not is_coloured(stream or sys.stdout):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"

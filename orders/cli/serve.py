@@ -90,7 +90,7 @@ def end_bot(bot: subprocess.Popen[bytes]) -> None:
 
 
 def serve_again_on_change(arguments: list[str]) -> int:
-    """For developing: a server process that is started anew whenever its source changes."""
+    """For developing: a server process that is started again whenever its source changes."""
     command = [sys.executable, "-m", "orders", "serve", *arguments]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
@@ -111,7 +111,7 @@ def serve_again_on_change(arguments: list[str]) -> int:
 
 
 def changed_at() -> float:
-    """When a file of ours was changed last."""
+    """When a file of our own was changed last."""
     folders = [SOURCES, SOURCES.parent / "templates", SOURCES.parent / "static"]
     files = (
         Path(folder, name)

@@ -1,8 +1,8 @@
 """Bob, who confirms orders: an ordinary participant that answers every `order_placed`.
 
-Events may come to him more than once, and other Bobs may be at work. That an order is confirmed
-once all the same is due to the ids of the answers: whoever gives the same answer gives it the same
-id, so the journal takes the first and refuses the others (`id_conflict`).
+Events may come to him more than once, and other Bobs may be at work. An order is confirmed once all
+the same: whichever Bob gives an answer gives it the same id, so the journal takes the first and
+refuses the others (`id_conflict`).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ Answer = Confirmed | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """What became of one `order_placed`.
+    """What happened to one `order_placed`.
 
     `answer` is what Bob said, `by` is who had answered before him, `error` is why he could not.
     """

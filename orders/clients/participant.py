@@ -137,7 +137,7 @@ class Participant:
         self._read_on.set()
         if event is not None:
             return event
-        self._inbox.put_nowait(None)  # whoever else iterates is to end as well
+        self._inbox.put_nowait(None)  # anyone else who iterates ends as well
         if self._ended is None or isinstance(self._ended, Closed):
             raise StopAsyncIteration
         raise self._ended

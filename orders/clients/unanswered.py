@@ -40,7 +40,7 @@ class PendingPublishes:
             answered.set_exception(error)
 
     def refuse_by(self, said: Event) -> OrdersError:
-        """Take a `broker.error`: whoever published the event it is about is told."""
+        """Take a `broker.error`: anyone who published the event it is about is told."""
         code, message = str(said.data.get("code")), str(said.data.get("message"))
         error = (StorageFailed if code.startswith("storage_") else Refused)(code, message)
         event_id = said.data.get("event")

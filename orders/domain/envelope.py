@@ -2,7 +2,7 @@
 
 `Event.parse` reads one JSON text. What is missing and may be missing is stamped by the
 broker; what is wrong is refused with a sentence that says what was expected. The text
-that travels on is written anew from what was understood, so all recipients see the same.
+that travels on is written again from what was understood, so all recipients see the same.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What can be ordered: the one place that says so."""
 
-#: The names an order's `item` may bear, as they stand on the wire and on the pages.
+#: The names an order's `item` may have, as they stand on the wire and on the pages.
 MENU: tuple[str, ...] = (
     "espresso",
     "cappuccino",

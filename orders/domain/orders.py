@@ -7,7 +7,7 @@ An order is (customer, number): the name of who placed it, and the number that c
 2. The first answer to an `order_placed` counts. Later ones by others are only noted in `also`.
 3. A confirmation of one that waited behind confirms the order as that one placed it.
 4. A rejection passes the order to the next one that waits behind; if there is none the number is
-   free, and the next `order_placed` begins the order anew.
+   free, and the next `order_placed` begins the order again.
 5. An answer that leaves out `customer` or `event` is for the oldest pending order with that `id`.
 
 An `order_placed` that makes no sense is an order too, so that somebody can see it and reject it;

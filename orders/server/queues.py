@@ -9,13 +9,15 @@ import asyncio
 
 from orders.broker import messages
 from orders.broker.leases import Lease
+from orders.broker.not_held import not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
 from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
-from orders.errors import Refused, StorageFailed
+from orders.domain.envelope import id_text
+from orders.errors import StorageFailed
 from orders.journal.base import Answer
 from orders.server.context import AWAY, Context
 from orders.server.inbox import Inbox, Submission
@@ -23,6 +25,10 @@ from orders.server.inbox import Inbox, Submission
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
 MOST_AT_ONCE = 32
 LARGE = 4096
+LEASE_ENDED = (
+    "Your lease of this event ended before you acked it, so it is given to another. Ack each event"
+    ' as soon as you are done with it: {"type": "broker.ack", "data": {"event": "<its id>"}}.'
+)
 
 
 class Queues:
@@ -207,36 +213,50 @@ class Queues:
 
     def acked(self, room: Room, participant: Participant, event: str) -> None:
         """A participant is done with an event."""
-        if lease := self._lease(room, participant, event):
+        if lease := self._lease(room, participant, event, "acked"):
             submission = self._say(room, lease.entry, Kind.SETTLED, name=participant.name)
             if self._context.engine.shared:
-                self._context.spawn(self._settled(participant, event, submission))
+                self._context.spawn(self._settled(participant, lease.entry, event, submission))
 
-    async def _settled(self, participant: Participant, event: str, submission: Submission) -> None:
+    async def _settled(
+        self, participant: Participant, entry: Entry, event: str, submission: Submission
+    ) -> None:
         answer = await submission
-        if not isinstance(answer, int | StorageFailed):
-            self._context.tell(participant, _not_held(event))
+        if not isinstance(answer, int | StorageFailed):  # another node has it by now
+            remember(participant, entry.key, "lost")
+            refused = not_held(participant, entry.key, event, entry)
+            self._context.tell(participant, refusal(refused, event))
 
     def nacked(self, room: Room, participant: Participant, event: str, reason: str) -> None:
         """A participant gives an event back."""
-        if lease := self._lease(room, participant, event):
+        if lease := self._lease(room, participant, event, "returned"):
             self._give_back(room, lease.entry, reason or f"{participant.name} gave it back")
+            self._notify_if_dead(lease, event)
 
-    def _lease(self, room: Room, participant: Participant, event: str) -> Lease | None:
-        """End the lease of a participant; who holds none hears so."""
+    def _lease(self, room: Room, participant: Participant, event: str, how: str) -> Lease | None:
+        """End the lease of a participant; one that holds none hears why."""
         key = bytes.fromhex(event.replace("-", ""))
         lease = room.leases.holding(key, participant)
         if lease is None:
-            reply = self._context.say(_not_held(event))
+            refused = not_held(participant, key, event, room.state.queue.entries.get(key))
+            reply = self._context.say(refusal(refused, event))
             self._inbox.submit(None, participant, reply)
             return None
-        self._end(room, lease)
+        self._end(room, lease, how)
         return lease
 
-    def _end(self, room: Room, lease: Lease) -> None:
+    def _end(self, room: Room, lease: Lease, how: str = "lost") -> None:
         """Its holder does not hold it any more, and has room for another event."""
         room.leases.end(lease.entry.key)
+        remember(lease.holder, lease.entry.key, how)
         self.touch_for(room, lease.holder)
+
+    def _notify_if_dead(self, lease: Lease, event: str) -> None:
+        """Tell the last one to hold an event that it is a dead letter now."""
+        if lease.entry.attempt >= self._context.options.max_attempts:
+            message = "It was given back for the last time: it is set aside as a dead letter."
+            notice = messages.Notice(code="dead_letter", message=message, event=event)
+            self._context.tell(lease.holder, notice)
 
     def let_go(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
@@ -283,18 +303,13 @@ class Queues:
             for lease in list(room.leases.expired(now)):
                 self._end(room, lease)
                 self._give_back(room, lease.entry, f"the lease of {lease.entry.name} ran out")
+                event = id_text(lease.entry.key)
+                notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)
+                self._context.tell(lease.holder, notice)
+                self._notify_if_dead(lease, event)
         for participant in list(self._congested):
             if participant.transport.unread() <= self._context.options.max_unread // 8:
                 del self._congested[participant]
                 participant.congested = False
                 if room_of := self._context.rooms.get(participant.room):
                     self.touch(room_of)
-
-
-def _not_held(event: str) -> messages.Error:
-    refused = Refused(
-        "not_held",
-        f"You do not hold the event {event} (any more): it has been, or will be,"
-        " given to another. Ack each event once, before its lease ends.",
-    )
-    return refusal(refused, event)

@@ -1,6 +1,6 @@
 """What a proxy in front says about a visitor; believed only with `--proxy-headers`.
 
-Without that setting anyone could write these headers, and be whoever they say.
+Without that setting anyone could write these headers, and claim to be anyone.
 """
 
 from aiohttp import web

@@ -105,8 +105,10 @@ async def test_a_lease_that_runs_out_lets_go(
     clock.forward(LEASE + 1)
     again = await carol.expect("work")
     assert (again["id"], again["attempt"]) == (event, 2)
+    await bob.expect("broker.notice", code="lease_ended", event=event)
     await ack(bob, event)
-    await bob.expect("broker.error", code="not_held")
+    said = await bob.expect("broker.error", code="not_held")
+    assert "carol has it now" in said["data"]["message"]
 
 
 async def test_after_the_last_attempt_it_is_a_dead_letter_and_the_queue_behind_it_goes_on(

@@ -109,7 +109,7 @@ class Rooms:
         self.here[name] = room
         room.follow(self._connection, self._node, self._mine, self._heard)
         await self._until_at(room, last)
-        if room.resetting:  # whoever ended this epoch did not get to begin the next
+        if room.resetting:  # the node that ended this epoch did not begin the next
             while self.here.get(name) is room:
                 await asyncio.sleep(POLL)
             return await self._enter(name, begin)
@@ -202,7 +202,7 @@ class Rooms:
         if self.here.get(room.name) is room and not room.entered:
             del self.here[room.name]
         elif self.here.get(room.name) is room:
-            # Whoever asked for it here waits for its own record; one that came with it is the same.
+            # The one who asked for it here waits for its own record; another would do as well.
             own = [record for record in room.resetting if not record.node]
             self._arrived(room, (own or room.resetting)[0])
             summary = room.summary.next_epoch()

@@ -89,7 +89,7 @@ WHERE place < :before AND place > :start AND kind = 'event'
 ORDER BY place DESC LIMIT :scan;
 
 -- name: controls
--- Who was present and what became of one event, without reading the events between.
+-- Who was present and what happened to one event, without reading the events between.
 SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records INDEXED BY controls
 WHERE place > :start AND place <= :end AND kind <> 'event'
   AND (about = :about OR kind IN ('joined', 'left', 'subscribed', 'paused', 'stepped'))
