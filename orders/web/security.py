@@ -8,6 +8,7 @@ may do all, those of local development may join rooms, any other nothing.
 import asyncio
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -199,6 +200,23 @@ async def _slow_down(server: Server) -> None:
 # ── headers of every answer ─────────────────────────────────────────────────────────────────────
 
 
+#: What a page of any origin that may join can read; `null` (a file) only one event, which is enough
+#: to look up what an `id_conflict` names.
+_is_readable = re.compile(r"/api/rooms/[^/]+(/.*)?").fullmatch
+_is_event = re.compile(r"/api/rooms/[^/]+/events/[^/]+").fullmatch
+
+
+def _admit_readers(request: web.Request, response: web.StreamResponse) -> None:
+    """Let a student's own page read what needs no host (CORS), without credentials."""
+    origin = request.headers.get("Origin")
+    if origin is None or request.method != "GET" or _origin(request) is None:
+        return
+    may_read = _is_event if origin == "null" else _is_readable
+    if may_read(request.path):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers.add("Vary", "Origin")
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What keeps a page from running or loading what is not ours."""
     if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -214,6 +232,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     )
     if response.content_type == "text/html":
         name_device(request, response)
+    _admit_readers(request, response)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     if scheme(request) == "https" or is_loopback(host_name(request.host)):

@@ -186,3 +186,28 @@ async def test_a_bot_is_sent_in_as_a_real_process_answers_and_is_killed(
         assert answer.status == 200
     await room.lacks(name)
     assert (await room.get())["bots"] == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "path", "admitted"),
+    [
+        ("http://localhost:5500", "/api/rooms/main", True),
+        ("http://localhost:5500", "/api/rooms/main/events", True),
+        ("http://localhost:5500", "/api/rooms", False),
+        ("http://localhost:5500", "/readyz", False),
+        ("null", "/api/rooms/main/events", False),
+        ("null", "/api/rooms/main/events/69688550-5be2-41e4-a057-b9da2d59eb03", True),
+        ("https://example.org", "/api/rooms/main", False),
+    ],
+)
+async def test_a_students_own_page_may_read_what_needs_no_host(
+    serve: Serve, http: aiohttp.ClientSession, origin: str, path: str, admitted: bool
+) -> None:
+    async with serve() as server:
+        async with http.get(server.url + path, headers={"Origin": origin}) as answer:
+            allowed = answer.headers.get("Access-Control-Allow-Origin")
+            assert allowed == (origin if admitted else None)
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+            assert ("Origin" in answer.headers.getall("Vary", [])) is admitted
+        async with http.post(server.url + path, headers={"Origin": origin}) as answer:
+            assert "Access-Control-Allow-Origin" not in answer.headers
