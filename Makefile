@@ -15,7 +15,7 @@ LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
+.PHONY: help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -27,7 +27,7 @@ demo: $(VENV)/made-for-demo
 lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
-test: lint types
+test: lint types coverage
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/made-for-test
@@ -36,6 +36,11 @@ lint: $(VENV)/made-for-test
 
 types: $(VENV)/made-for-test
 	$(BIN)/mypy
+
+# Branches of the pure core that its own tests take; what needs a server is not measured.
+coverage: $(VENV)/made-for-test
+	$(BIN)/python -m pytest tests/unit --numprocesses $(WORKERS) --quiet --quiet \
+		--cov=orders.domain --cov=orders.broker --cov-branch --cov-report=term:skip-covered
 
 unit: $(VENV)/made-for-test
 	$(BIN)/python -m pytest tests/unit

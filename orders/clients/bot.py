@@ -47,6 +47,10 @@ class Handled:
     error: OrdersError | None = None
 
 
+class Cleared(Exception):
+    """The room was cleared while Bob looked at an order: there is nothing to answer any more."""
+
+
 class Bot:
     """Bob. `delay` is how long he looks at an order, in seconds.
 
@@ -78,6 +82,8 @@ class Bot:
         self._on_handled, self._on_broker = on_handled, on_broker
         self._memory = Memory()
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING)
+        self._resets = 0  # how often the room was cleared: what was placed before is gone
+        self._placed_after = 0  # the resets before the order at which Bob looks
         self._lost_place = asyncio.Event()
         self._lost_place.set()
 
@@ -110,7 +116,10 @@ class Bot:
     def _hear_broker(self, said: Event) -> None:
         code = said.data.get("code")
         if said.type == "broker.notice" and code == "reset":
+            self._resets += 1
             self._memory.forget_all()
+            while not self._waiting.empty():
+                self._waiting.get_nowait()
         if said.type == "broker.error" and code == "unknown_position":
             self._lost_place.set()
         if self._on_broker:
@@ -128,7 +137,10 @@ class Bot:
                     await self._take_up(placing.event)
 
     async def _take_up(self, event_id: str) -> None:
+        resets = self._resets
         found = await self._find(event_id)
+        if resets != self._resets:
+            return
         if found and found["mode"] != "queue" and self.participant.sees_first(event_id):
             await self._waiting.put(Event.model_validate(found["event"]))
 
@@ -137,9 +149,12 @@ class Bot:
     async def _answer_all(self) -> None:
         while True:
             placed = await self._waiting.get()
+            resets = self._resets
             await asyncio.sleep(self.delay)
             try:
-                handled = await self._handle(placed)
+                handled = await self._handle(placed, resets)
+            except Cleared:
+                continue
             except OrdersError as error:
                 if not self.participant.is_open:
                     raise
@@ -151,7 +166,9 @@ class Bot:
             if self._on_handled and not heard_twice:
                 self._on_handled(handled)
 
-    async def _handle(self, placed: Event) -> Handled:
+    async def _handle(self, placed: Event, resets: int) -> Handled:
+        """Answer an order that was heard after so many resets; `Cleared` if there was another."""
+        self._placed_after = resets
         if self.naive:
             answer = decide(placed, Memory())
             await self._publish(placed, answer, new_id())
@@ -204,6 +221,8 @@ class Bot:
         data = answer_data(placed, answer)
         attempt = 0
         while True:
+            if self._resets != self._placed_after:
+                raise Cleared
             try:
                 await self.participant.publish(answer.type, data, id=event_id)
             except OrdersError as refused:

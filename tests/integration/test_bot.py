@@ -369,3 +369,30 @@ async def test_ctrl_c_lets_the_bot_say_goodbye(
         bob.send(signal.SIGINT)
         assert await bob.ended() == 0
         assert "Traceback" not in bob.noted
+
+
+@pytest.mark.parametrize("queued", [False, True])
+async def test_after_a_reset_bob_answers_no_order_of_before(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession, set_modes: Modes, queued: bool
+) -> None:
+    async with serve() as server:
+        if queued:
+            await set_modes(server, QUEUED)
+        bobs = Bobs(server.url)
+        async with bobs.bob(delay=0.3):
+            alice = await connect(server, name="alice", types="order_confirmed")
+            for number in (1, 2, 3, 3, 4, 5):
+                await alice.send({"type": "order_placed", "data": {"id": number}})
+                await alice.expect("broker.accepted")
+            async with http.post(f"{server.url}/api/rooms/main/reset") as answer:
+                assert answer.status == 200
+            await alice.expect("broker.notice", code="reset")
+            await alice.send({"type": "order_placed", "data": {"id": 7}})
+            while (await alice.expect("order_confirmed"))["data"]["id"] != 7:
+                pass
+            async with http.get(f"{server.url}/api/rooms/main/events") as answer:
+                log = (await answer.json())["events"]
+        assert [(event["type"], event["data"]["id"]) for event in log] == [
+            ("order_placed", 7),
+            ("order_confirmed", 7),
+        ], "every confirmation names an event of its own epoch"
