@@ -20,8 +20,10 @@ from orders.app import serving
 from orders.settings import Settings
 
 PACKAGE = str(Path(__file__).parents[1] / "orders") + "/"
-#: Long enough for a message to come, and for what follows from it; the loop is otherwise idle.
+#: Seconds in which all is quiet before a walk, and after it came to its end.
 PAUSE = 0.3
+END = "server/delivery.py"
+LONGEST = 30.0  # seconds; a walk that does not end by then is broken
 
 
 @dataclass
@@ -102,6 +104,9 @@ async def walks() -> dict[str, Walk]:
             walk = found[name] = Walk()
             with traced(walk):
                 await do()
+                async with asyncio.timeout(LONGEST):
+                    while END not in walk.files:
+                        await asyncio.sleep(PAUSE)
                 await asyncio.sleep(PAUSE)
 
         await step("relay", lambda: alice.send_json(order))
