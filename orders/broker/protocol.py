@@ -129,7 +129,8 @@ def _command(participant: Participant, event: Event) -> Subscription | Ack | Nac
 def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None:
     """The name under which it speaks: its own, or its first `source` if it had none yet."""
     name = event.source
-    check_unmuted(room, name or participant.name, participant.marks)
+    if room.state.rules.muted:
+        check_unmuted(room, name or participant.name, participant.marks)
     if not name or name == participant.name:
         return name or None
     if participant.named:

@@ -103,14 +103,9 @@ class Node:
         if participant.gone or room is None:
             return None  # its session was taken over: another speaks under its name
         received = self.context.protocol.receive(room, participant, text, now_ms(), monotonic())
+        if isinstance(received, Publish):
+            return self._publish(room, participant, received)
         match received:
-            case Publish(record, name):
-                if name not in (None, participant.name) and self.engine.shared:
-                    return self.presence.take_first_name(room, participant, record, str(name))
-                if name is not None and name != participant.name:
-                    self.presence.rename(room, participant, name)
-                participant.named = participant.named or name is not None
-                self.inbox.submit(record, participant)
             case Subscription(types):
                 participant.chose_types, participant.subscription = True, types
                 data = {"name": participant.name, "types": sorted(types)}
@@ -123,6 +118,20 @@ class Node:
                 self.queues.nacked(room, participant, received.event, received.reason)
             case messages.Error():
                 self.inbox.submit(None, participant, self.context.say(received))
+        return None
+
+    def _publish(
+        self, room: Room, participant: Participant, event: Publish
+    ) -> Awaitable[None] | None:
+        """An event of a participant, which may be the first to give it a name."""
+        record, name = event
+        if name is not None:
+            if name != participant.name and self.engine.shared:
+                return self.presence.take_first_name(room, participant, record, name)
+            if name != participant.name:
+                self.presence.rename(room, participant, name)
+            participant.named = True
+        self.inbox.submit(record, participant)
         return None
 
     @staticmethod
