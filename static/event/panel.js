@@ -92,7 +92,7 @@ function reasons(recipients) {
       <div>${shown.map((name, index) => html`${joint(index, shown.length, more.length)}${named(name, received)}`)}${more.length ? html` and ${more.length} more` : nothing}
         ${received ? 'received it' : 'did not receive it'}${attempts > 1 ? `, ${count(attempts, 'attempt')}` : ''}.
         <span class="muted">${visible(why)}</span>
-        ${more.length ? html`<details><summary>All ${names.length}</summary>${more.map((name, index) => html`${index ? ', ' : ''}${named(name, received)}`)}</details>` : nothing}
+        ${more.length ? html`<details><summary>The other ${more.length}</summary>${more.map((name, index) => html`${index ? ', ' : ''}${named(name, received)}`)}</details>` : nothing}
       </div></li>`;
   })}</ul>`;
 }

@@ -128,7 +128,7 @@ async def test_those_who_share_a_reason_share_a_sentence(
     await expect(page.locator("[data-why]")).to_have_count(2)
     late = page.locator('[data-why="false"]')
     await expect(late).to_contain_text("late-4 and 3 more did not receive it. Joined later.")
-    await late.get_by_text("All 8").click()
+    await late.get_by_text("The other 3").click()
     await expect(late.locator('[data-recipient="late-7"]')).to_be_visible()
 
 
