@@ -193,6 +193,7 @@ async def get_event(request: web.Request) -> web.Response:
     return answer(
         {
             "event": from_json(record.body),
+            "at": record.at,
             "mode": record.mode,
             "recipients": [asdict(recipient) for recipient in explain(record, controls)],
         }

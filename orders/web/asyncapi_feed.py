@@ -84,7 +84,10 @@ MESSAGES: dict[str, Schema] = {
             "title": "Snapshot",
             "type": "object",
             "required": ["snapshot"],
-            "properties": {"snapshot": {"title": "RoomState", "type": "object"}},
+            "properties": {
+                "snapshot": {"title": "RoomState", "type": "object"},
+                "resumed": {"type": "boolean"},
+            },
         },
     },
     "records": {

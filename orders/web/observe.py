@@ -50,8 +50,8 @@ async def observe(request: web.Request) -> web.StreamResponse:
     feed = None
     try:
         room = await node.enter(request.match_info["room"])
-        position = await _position(node, room, ObserveQuery.read(request.query).after)
-        feed = asyncio.create_task(_feed(request.app, room, position, connection))
+        after = await _position(node, room, ObserveQuery.read(request.query).after)
+        feed = asyncio.create_task(_feed(request.app, room, after, connection))
         feed.add_done_callback(partial(_feed_ended, connection))
         while True:
             message = await ws.receive()
@@ -78,18 +78,23 @@ def _feed_ended(connection: Connection, feed: "asyncio.Task[None]") -> None:
         connection.close(Close.GOING_AWAY, "the feed failed")
 
 
-async def _position(node: Node, room: Room, after: str | None) -> int:
+async def _position(node: Node, room: Room, after: str | None) -> int | None:
+    """The position of `after`; None: there is no such event, or none was asked for."""
     if after is None:
-        return room.state.head
+        return None
     if after == "start":
         return 0
     found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
-    return found.position if found else room.state.head
+    return found.position if found else None
 
 
-async def _feed(app: web.Application, room: Room, position: int, connection: Connection) -> None:
+async def _feed(
+    app: web.Application, room: Room, after: int | None, connection: Connection
+) -> None:
     node = app[NODE]
-    connection.write(frame(to_json({"snapshot": snapshot(app, room)})))
+    position = room.state.head if after is None else after
+    begin = {"snapshot": snapshot(app, room), "resumed": after is not None}
+    connection.write(frame(to_json(begin)))
     begun, aside = (room, room.state.epoch), _Aside(app)
     while True:
         room = node.rooms.get(room.name, room)  # it may have been forgotten, and begun again

@@ -5,6 +5,7 @@ on a page of its own (HTTP 400), for it was probably typed by hand.
 """
 
 import io
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from yarl import URL
 
 from orders.clock import rng
 from orders.domain.confirming import REASONS
-from orders.domain.envelope import is_name, is_room
+from orders.domain.envelope import is_name, is_room, nfc
 from orders.domain.menu import MENU
 from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
 from orders.errors import OrdersError, WrongParameter
@@ -34,6 +35,7 @@ DEFAULT_NAMES = {"customer": "alice", "confirmer": "bob"}
 
 # No letter that looks like another: a room's name is read out across a classroom.
 _SAYABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+LONGEST_NAME = 32
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _HERE = URL("/")
 
@@ -138,17 +140,32 @@ def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> we
 
 
 def _asked(request: web.Request, parameter: str, default: str) -> str:
-    """A room or a name from the query, checked by the rules of the wire."""
+    """A room or a name from the query, by the rules of the wire; people's names are made to fit."""
     value = request.query.get(parameter, "") or default
     if parameter == "room" and not is_room(value):
         raise WrongParameter(
             "invalid_room", "A room is 1 to 32 small letters, digits or hyphens, such as `pair-7`."
         )
-    if parameter == "name" and value and not is_name(value):
-        raise WrongParameter(
-            "invalid_name", "A name is 1 to 32 letters, digits, -, _ or ., such as `alice`."
-        )
-    return value
+    if parameter != "name" or not value:
+        return value
+    name = wire_name(value)
+    if not is_name(name):
+        raise WrongParameter("invalid_name", "A name has letters or digits, such as `alice`.")
+    return name
+
+
+def wire_name(name: str) -> str:
+    """What a person is called on the wire: `Anna-Lena` for "Anna Lena".
+
+    What is no letter, mark, digit, `-`, `_` or `.` becomes a hyphen; 32 characters are kept.
+    """
+    kept = "".join(one if one in "-_." or _is_in_name(one) else " " for one in nfc(name))
+    return "-".join(kept.split())[:LONGEST_NAME].rstrip("-")
+
+
+def _is_in_name(one: str) -> bool:
+    category = unicodedata.category(one)
+    return category[0] in "LM" or category == "Nd"
 
 
 def _link(base: URL, page: str, room: str, name: str) -> URL:

@@ -2,6 +2,7 @@
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { render } from '/static/vendor/lit-html/lit-html.js';
+import { orderNumber } from '../orders/book.js';
 import { MyOrders } from '../orders/mine.js';
 import { now } from '../room/clock.js';
 import { Participant } from '../room/participant.js';
@@ -17,6 +18,7 @@ const list = byId('orders');
 list.replaceChildren();
 
 const orders = new MyOrders();
+let latest = null; // the order that was placed last on this page
 let numberIsOurs = true; // the number in the form is proposed by us, not typed
 
 const me = new Participant(
@@ -24,7 +26,7 @@ const me = new Participant(
   {
     welcome: (welcome, again) => welcomed(welcome.name, again),
     sent: (id) => change(() => orders.sent(id)),
-    accepted: (id, accepted) => change(() => orders.stored(id, accepted, Number(accepted.created))),
+    accepted: (id, accepted) => stored(id, accepted),
     refused: (id, error) => refused(id, error),
     event: (event) => heard(event),
     caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
@@ -80,13 +82,24 @@ function place(submit) {
     ...(typed.note !== '' && { note: typed.note }),
   };
   const event = me.envelope('order_placed', data);
+  latest = event;
   change(() => orders.place(event, now()));
-  me.send(event);
+  if (!me.send(event)) say('orders', `Order ${number(event)}: not sent yet.`);
   form.elements.note.value = '';
   form.elements.quantity.value = 1;
   numberIsOurs = true;
   propose();
   look();
+}
+
+/** Under the button, too: on a phone the list is out of sight. */
+function stored(id, accepted) {
+  change(() => orders.stored(id, accepted, Number(accepted.created)));
+  if (id === latest?.id) say('orders', `Order ${number(latest)}: stored. It waits for Bob.`);
+}
+
+function number({ id, data }) {
+  return orderNumber(data.id, id);
 }
 
 function heard(event) {
@@ -95,8 +108,9 @@ function heard(event) {
 }
 
 function refused(id, error) {
-  if (orders.has(id)) change(() => orders.refused(id, error));
-  else toast(error.data.message);
+  if (!orders.has(id)) return toast(error.data.message);
+  change(() => orders.refused(id, error));
+  return say('orders', `Refused: ${error.data.message}`);
 }
 
 /** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */

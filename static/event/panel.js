@@ -5,13 +5,14 @@ import { ANSWERS, orderOf } from '../orders/words.js';
 import { MODE_NAMES } from '../room/modes.js';
 import { fetched } from '../ui/page.js';
 import { envelope } from '../ui/shapes.js';
-import { kindOf, visible } from '../ui/words.js';
+import { count, kindOf, visible } from '../ui/words.js';
+import { grouped, split } from './recipients.js';
 import { dateOf } from './text.js';
 
 const NAMING = 20; // events naming this one that are looked at
 
 /**
- * What is known of an event: {event, mode, recipients, answers}; null if the log does not have it.
+ * What is known of an event: {event, at, mode, recipients, answers}; null if the log does not have it.
  * recipients is null where the server could not tell; answers are the confirmations and rejections of it.
  */
 export async function learn(room, id, known = null) {
@@ -21,16 +22,16 @@ export async function learn(room, id, known = null) {
     return { event: known };
   });
   if (!told) return null;
-  const { event, mode = null, recipients = null } = told;
+  const { event, at = null, mode = null, recipients = null } = told;
   // What answers an event names it and comes after it.
   const naming = await fetched(`${path}?${new URLSearchParams({ after: event.id, text: event.id, limit: NAMING })}`)
     .catch(() => ({ events: [] }));
   const answers = naming.events.filter((one) => one.data.event === event.id && ANSWERS.has(one.type));
-  return { event, mode, recipients, answers };
+  return { event, at, mode, recipients, answers };
 }
 
-/** Draw it into `place`. @param {{open: Function, close: Function, copy: Function, link: Function}} on */
-export function drawEvent(place, { event, mode = null, recipients = null, answers = [] }, on) {
+/** Draw it into `place`; `isKnown`: the journal was asked already. @param {{open: Function, close: Function, copy: Function, link: Function}} on */
+export function drawEvent(place, { event, at = null, mode = null, recipients = null, answers = [], isKnown = true }, on) {
   const order = orderOf(event);
   place.dataset.explains = event.id;
   render(html`
@@ -42,14 +43,15 @@ export function drawEvent(place, { event, mode = null, recipients = null, answer
     <dl class="log-facts">
       <dt>From</dt><dd>${event.source}</dd>
       ${order ? html`<dt>Order</dt><dd class="mono">${order}</dd>` : nothing}
-      <dt>Created</dt><dd>${dateOf(event)} <span class="muted">by the sender’s clock</span></dd>
+      ${at ? html`<dt>Stored</dt><dd>${dateOf({ created: at })} <span class="muted">by the server’s clock</span></dd>` : nothing}
+      <dt>Created</dt><dd>${dateOf(event)} <span class="muted">as the event says</span></dd>
       ${mode ? html`<dt>Mode</dt><dd>${MODE_NAMES[mode] ?? mode}</dd>` : nothing}
       ${event.data.event ? html`<dt>Answers</dt><dd>${toEvent(event.data.event, on)}</dd>` : nothing}
     </dl>
     <h3>What became of it</h3>
     ${answers.length ? html`<ul class="log-answers">${answers.map((one) => answer(one, on))}</ul>` : nothing}
-    ${recipients ? receivers(recipients) : nothing}
-    ${answers.length || recipients?.length ? nothing : html`<p class="muted">${soFar(event, recipients)}</p>`}
+    ${recipients ? reasons(recipients) : nothing}
+    ${answers.length || recipients?.length ? nothing : html`<p class="muted">${isKnown ? soFar(event, recipients) : 'Asking the journal…'}</p>`}
     <div class="row spread"><h3>The whole event</h3><span class="row">
       <button type="button" class="quiet" @click=${on.link}>Copy link</button>
       <button type="button" class="quiet" @click=${on.copy}>Copy JSON</button></span></div>
@@ -81,11 +83,19 @@ function toEvent(id, on, words = null) {
   return html`<a href="?event=${encodeURIComponent(id)}" class=${words ? '' : 'mono'} @click=${open}>${words ?? visible(id)}</a>`;
 }
 
-function receivers(recipients) {
-  return html`<ul class="log-recipients">${recipients.map((one) => html`
-    <li data-recipient=${one.name} data-received=${Boolean(one.received)}>
-      <span class="log-mark" aria-hidden="true">${one.received ? '✓' : '–'}</span>
-      <span><b>${one.name}</b> ${one.received ? 'received it' : 'did not receive it'}${one.attempts > 1 ? `, ${one.attempts} attempts` : ''}.
-      <span class="muted">${visible(one.why ?? '')}</span></span>
-    </li>`)}</ul>`;
+/** A sentence for each reason, with those it holds for. */
+function reasons(recipients) {
+  return html`<ul class="log-recipients">${grouped(recipients).map(({ received, attempts, why, names }) => {
+    const { shown, more } = split(names);
+    return html`<li data-why=${received}>
+      <span class="log-mark" aria-hidden="true">${received ? '✓' : '–'}</span>
+      <div>${shown.map((name, index) => html`${joint(index, shown.length, more.length)}${named(name, received)}`)}${more.length ? html` and ${more.length} more` : nothing}
+        ${received ? 'received it' : 'did not receive it'}${attempts > 1 ? `, ${count(attempts, 'attempt')}` : ''}.
+        <span class="muted">${visible(why)}</span>
+        ${more.length ? html`<details><summary>The other ${more.length}</summary>${more.map((name, index) => html`${index ? ', ' : ''}${named(name, received)}`)}</details>` : nothing}
+      </div></li>`;
+  })}</ul>`;
 }
+
+const joint = (index, length, more) => (index === 0 ? '' : index === length - 1 && !more ? ' and ' : ', ');
+const named = (name, received) => html`<b data-recipient=${name} data-received=${received}>${name}</b>`;

@@ -1,6 +1,8 @@
 // Which events the log shows: one filter for what is there (asked of the server) and what comes
 // (asked here). Pure, so both ways can be tested beside each other.
 
+const BEFORE = 12; // characters shown before a hit
+
 export const FIELDS = ['type', 'source', 'text'];
 
 /** The filter a page address holds: `?type=order_placed&source=alice&text=tea`. */
@@ -29,6 +31,18 @@ export function query(filter, more = {}) {
 
 export function isEmpty(filter) {
   return FIELDS.every((field) => !filter[field]);
+}
+
+/** A text as what is before the first hit, the hit, and what follows; ['', '', ''] if there is none. */
+export function found(text, wanted) {
+  const at = wanted ? text.toLowerCase().indexOf(wanted.toLowerCase()) : -1;
+  return at < 0 ? ['', '', ''] : [text.slice(0, at), text.slice(at, at + wanted.length), text.slice(at + wanted.length)];
+}
+
+/** A long text from shortly before the first hit on, so that a narrow column shows it. */
+export function around(text, wanted) {
+  const [before] = found(text, wanted);
+  return before.length > BEFORE ? `…${text.slice(before.length - BEFORE)}` : text;
 }
 
 /** Would the server give us this event for this filter? Text is looked for in the whole event, in any case. */

@@ -30,6 +30,8 @@ export class LogList {
     this.events = [];
     this.ends = { older: null, newer: null };
     this.chosen = null;
+    /** the text that is searched for, to be marked */
+    this.wanted = '';
     this.opened = null;
     this.pressed = null;
     grid.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -86,7 +88,7 @@ export class LogList {
     for (let index = first; index < Math.min(end, this.events.length); index += 1) {
       drawn.push({ index, event: this.#at(index) });
     }
-    const place = (event, index) => ({ index, chosen: event.id === this.chosen, opened: event.id === this.opened });
+    const place = (event, index) => ({ index, chosen: event.id === this.chosen, opened: event.id === this.opened, wanted: this.wanted });
     this.rows.style.transform = `translateY(${first * height}px)`;
     // Rows are used again for other events rather than made anew: browsers are slow to remove what uses a shape.
     render(drawn.map(({ event, index }) => row(event, place(event, index))), this.rows);
@@ -124,8 +126,8 @@ export class LogList {
   #pressed(key) {
     if (key.altKey || key.ctrlKey || key.metaKey || !this.events.length) return;
     const page = Math.max(1, Math.floor(this.#seenHeight() / this.#rowHeight()) - 1);
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
-    if (key.key in steps) this.#step(steps[key.key]);
+    const steps = new Map([['ArrowDown', 1], ['ArrowUp', -1], ['PageDown', page], ['PageUp', -page]]);
+    if (steps.has(key.key)) this.#step(steps.get(key.key));
     else if (key.key === 'Home') this.on.jump('newer');
     else if (key.key === 'End') this.on.jump('older');
     else if (key.key === 'Enter' && this.chosen) this.on.open(this.chosen);

@@ -97,9 +97,10 @@ observe({ room: here.room }, {
     else if (following()) toEnd();
     else drawAround();
   },
-  records(records, skipped) {
+  records(records, skipped, counted) {
     const events = records.filter(({ kind }) => kind === 'event').map(({ event }) => event);
-    total += events.length + skipped;
+    total += events.length - counted;
+    if (skipped) countAgain();
     if (records.some(({ kind }) => kind === 'reset')) total = events.length;
     if (skipped || records.some(({ kind }) => kind === 'reset')) toEnd();
     else take(events);
@@ -109,6 +110,13 @@ observe({ room: here.room }, {
   lost: toEnd,
   missing: drawAround,
 });
+
+/** Some were left out: the server knows how many events there are. */
+async function countAgain() {
+  const room = await fetched(`/api/rooms/${here.room}`).catch(() => null);
+  if (room) total = room.events;
+  drawAround();
+}
 
 function take(events) {
   for (const { type, source } of events) suggest('types', type), suggest('sources', source);
@@ -151,6 +159,7 @@ function draw(follow) {
 function drawNow(follow) {
   drawing = null;
   drawAround();
+  list.wanted = filter.text;
   list.show(log, follow);
 }
 
@@ -172,7 +181,7 @@ async function open(id) {
   list.opened = id;
   keepAddress();
   const inLog = log.events.find((event) => event.id === id);
-  if (inLog && opened?.event.id !== id) showEvent({ event: inLog });
+  if (inLog && opened?.event.id !== id) showEvent({ event: inLog, isKnown: false });
   const learned = await learn(here.room, id, inLog).catch(() => null);
   if (list.opened !== id) return null;
   if (learned) showEvent(learned);

@@ -10,15 +10,15 @@ import ReconnectingWebSocket from '/static/vendor/partysocket/ws.js';
 import { say } from '../ui/page.js';
 
 /** After these the server wants no reconnecting: what happened, for a person. */
-const FINAL = {
-  1000: 'Closed',
-  4000: 'Open in another tab',
-  4003: 'The host removed you',
-  4005: 'The address is wrong',
-};
+const FINAL = new Map([
+  [1000, 'Closed'],
+  [4000, 'Open in another tab'],
+  [4003, 'The host removed you'],
+  [4005, 'The address is wrong'],
+]);
 
 /** Seconds to wait at least after a close code, and how many more by chance. */
-const PAUSES = { 1001: [0, 5], 4002: [10, 2], 4004: [30, 10] };
+const PAUSES = new Map([[1001, [0, 5]], [4002, [10, 2]], [4004, [30, 10]]]);
 
 const LONGEST = 5; // seconds between two tries, once several have failed
 
@@ -72,7 +72,7 @@ export class Link {
   }
 
   close() {
-    this.final = FINAL[1000];
+    this.final = FINAL.get(1000);
     this.socket.close(1000);
   }
 
@@ -86,11 +86,11 @@ export class Link {
   /** Decides whether to come back, and when. partysocket's own events carry no code of the server. */
   #closed(closing) {
     const code = closing instanceof globalThis.CloseEvent ? closing.code : 1006;
-    if (code in FINAL) {
-      this.final = FINAL[code];
+    if (FINAL.has(code)) {
+      this.final = FINAL.get(code);
       return false;
     }
-    const [least, more] = PAUSES[code] ?? [0, Math.min(LONGEST, 0.5 * 2 ** this.failures)];
+    const [least, more] = PAUSES.get(code) ?? [0, Math.min(LONGEST, 0.5 * 2 ** this.failures)];
     this.failures += 1;
     this.pause = least + more * Math.random();
     return true;

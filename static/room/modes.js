@@ -39,7 +39,7 @@ export function position(modes) {
 
 /** The mode of a type in a room: its own, else that of `*`. */
 export function modeOf(modes, type) {
-  return modes[type] ?? modes['*'] ?? 'relay';
+  return new Map(Object.entries(modes)).get(type) ?? modes['*'] ?? 'relay';
 }
 
 /** The change that brings a room to a position: types with a mode of their own follow `*` again. */
@@ -51,8 +51,9 @@ export function change(modes, wanted) {
 /** The sentence that changes to the modes of single types leave standing; null: that of the position. */
 export function sentenceAfter(before, after) {
   const types = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const changed = types.filter((type) => before[type] !== after[type]);
+  const own = (modes, type) => Object.entries(modes).find(([key]) => key === type)?.at(1);
+  const changed = types.filter((type) => own(before, type) !== own(after, type));
   if (changed.length !== 1 || position(after) !== 'mixed') return null;
   const [type] = changed;
-  return sentenceOf(type, after[type] ?? after['*'] ?? 'relay');
+  return sentenceOf(type, modeOf(after, type));
 }

@@ -16,8 +16,9 @@ const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot
 /**
  * @typedef {object} Watching   each part may be missing
  * @property {(snapshot: object, again: boolean) => void} [snapshot]  the room, as GET /api/rooms/{room} has it
- * @property {(records: object[], skipped: number) => void} [records]  what happened, in the order of the
- *   journal; skipped: so many more were left out: ask for them over HTTP, or begin anew
+ * @property {(records: object[], skipped: number, counted: number) => void} [records]  what happened, in the
+ *   order of the journal; skipped: so many more were left out: ask for them over HTTP, or begin again; counted: of
+ *   the events so many are in the numbers of the last snapshot already
  * @property {(message: string) => void} [lost]         our place is no longer known: fetch anew
  * @property {(message: string) => void} [missing]      the room does not exist yet; we keep looking for it
  * @property {(final: string|null) => void} [down]      the connection went; with a sentence if for good
@@ -33,6 +34,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   const passed = new Set();
   let last = after;
   let began = false;
+  let behind = null; // the event up to which the snapshot has counted what comes again
   let missing = false;
   let link = connect();
 
@@ -59,12 +61,13 @@ export function observe({ room, after = null, resume = true }, watching, { show 
 
   function heard(message) {
     if (message.type === 'broker.error') wrong(message.data);
-    if (message.snapshot) begin(message.snapshot);
+    if (message.snapshot) begin(message.snapshot, message.resumed);
     if (message.records?.length || message.skipped) pass(message.records ?? [], message.skipped ?? 0);
   }
 
-  function begin(snapshot) {
+  function begin(snapshot, resumed) {
     if (show) showConnection('open');
+    behind = resumed && snapshot.last !== last ? snapshot.last : null;
     // What the snapshot counts is behind us: from there we go on, unless an earlier place was asked for.
     last ??= snapshot.last ?? 'start';
     const again = began;
@@ -85,15 +88,21 @@ export function observe({ room, after = null, resume = true }, watching, { show 
 
   function pass(records, skipped) {
     const fresh = records.filter((record) => record.kind !== 'event' || !passed.has(record.event.id));
+    let counted = 0;
     for (const { kind, event } of fresh) {
-      if (kind === 'event') remember(event.id);
+      if (kind === 'event') {
+        counted += Number(behind !== null);
+        if (event.id === behind) behind = null;
+        remember(event.id);
+      }
       if (kind === 'reset') {
         last = 'start';
+        behind = null;
         passed.clear();
       }
     }
     if (fresh.length) hear(fresh.at(-1).at);
-    if (fresh.length || skipped) watching.records?.(fresh, skipped);
+    if (fresh.length || skipped) watching.records?.(fresh, skipped, counted);
   }
 
   function remember(id) {

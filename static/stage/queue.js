@@ -8,19 +8,19 @@
 // Handed with ack=auto (no lease) settles at once.
 
 /** Which number of a queue an event in this state counts towards. */
-export const COUNTED = { ready: 'ready', held: 'in_flight', dead: 'dead' };
+export const COUNTED = new Map([['ready', 'ready'], ['held', 'in_flight'], ['dead', 'dead']]);
 /** Where a record finds an event we never saw ourselves, because it was there before us. */
-const FOUND = {
+const FOUND = new Map(Object.entries({
   handed: 'ready', settled: 'held', released: 'held', dead: 'held', retried: 'dead', discarded: 'dead',
-};
-export const LEADS_TO = {
+}));
+export const LEADS_TO = new Map(Object.entries({
   handed: 'held', settled: 'settled', released: 'ready', dead: 'dead', retried: 'ready', discarded: 'discarded',
-};
+}));
 
 /** How many events wait, are held and are dead, over all queues. */
 export function depth(state) {
   const sum = { ready: 0, in_flight: 0, dead: 0 };
-  for (const queue of state.queues.values()) for (const key in sum) sum[key] += queue[key] ?? 0;
+  for (const queue of state.queues.values()) for (const key of Object.keys(sum)) sum[key] += queue[key] ?? 0;
   return sum;
 }
 
@@ -37,7 +37,7 @@ export function move(draft, record, to, more = {}) {
     draft.uncertain = true;
     return false;
   }
-  const from = !before || before.state === 'known' ? FOUND[record.kind] : before.state;
+  const from = !before || before.state === 'known' ? FOUND.get(record.kind) : before.state;
   if (before && before.state === to && to !== 'held') return false;
   count(draft, type, from, -1);
   count(draft, type, to, 1);
@@ -52,7 +52,7 @@ function onlyQueue(draft) {
 
 /** Count an event in, or out of, the number of its queue's state. */
 export function count(draft, type, state, step) {
-  const key = COUNTED[state];
+  const key = COUNTED.get(state);
   if (!key) return;
   const queue = draft.queues.get(type) ?? { ready: 0, in_flight: 0, dead: 0 };
   draft.queues.set(type, { ...queue, [key]: Math.max(0, queue[key] + step) });

@@ -64,7 +64,7 @@ export function advance(state, records) {
   };
   for (const record of records) {
     draft.read += 1;
-    APPLY[record.kind]?.(draft, record);
+    APPLY.get(record.kind)?.(draft, record);
   }
   draft.at = records.at(-1)?.at ?? draft.at;
   forget(draft, draft.at ?? 0);
@@ -118,7 +118,7 @@ export function present(state, role = null) {
   return [...state.participants.values()].filter((one) => one.online && (!role || one.role === role));
 }
 
-const APPLY = {
+const APPLY = new Map(Object.entries({
   event(draft, { event, mode, at }) {
     const before = draft.events.get(event.id);
     if (before && !before.recalled) return;
@@ -191,7 +191,7 @@ const APPLY = {
     Object.assign(draft, { total: 0, last: null, uncertain: false });
     for (const one of draft.participants.keys()) change(draft, one, { sent: 0, delivered: 0, inFlight: 0 });
   },
-};
+}));
 
 /** settled, released, dead: whoever held it holds it no longer. */
 function letGo(draft, record) {
@@ -199,7 +199,7 @@ function letGo(draft, record) {
   const holder = record.name ?? before?.holder;
   const reason = record.reason ?? null;
   const after = record.kind === 'settled' ? {} : { holder: null, reason };
-  if (!move(draft, record, LEADS_TO[record.kind], after)) return;
+  if (!move(draft, record, LEADS_TO.get(record.kind), after)) return;
   if (before && before.state !== 'held' && before.state !== 'known') return;
   change(draft, holder, (one) => ({ inFlight: Math.max(0, one.inFlight - 1) }));
 }
@@ -259,7 +259,7 @@ function forget(draft, now) {
     let surplus = draft.events.size - REMEMBERED;
     for (const [id, { state }] of draft.events) {
       if (surplus <= 0) break;
-      if (state in COUNTED || state === 'parked') continue;
+      if (COUNTED.has(state) || state === 'parked') continue;
       draft.events.delete(id);
       surplus -= 1;
     }

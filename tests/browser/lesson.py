@@ -118,7 +118,7 @@ class Class:
         received = panel.locator('[data-recipient][data-received="true"]')
         return dict(
             await received.evaluate_all(
-                "rows => rows.map((row) => [row.dataset.recipient, row.innerText])"
+                "rows => rows.map((row) => [row.dataset.recipient, row.closest('li').innerText])"
             )
         )
 

@@ -38,7 +38,7 @@ async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(
     await come(connect, server, name="eve", types="tea")
     await send(alice, id=1)
     page = await open_stage(open_page, server)
-    await says(page, "alice sent order_placed 1", "broker: alice/1 to all 2: bob, eve")
+    await says(page, "alice sent order_placed 1", "broker: alice/1 to all 2 here: bob, eve")
     await Room(http, server).set_modes({"*": "pubsub"})
     await send(alice, id=2)
     await says(
@@ -136,7 +136,8 @@ async def test_an_open_explanation_goes_on_with_what_happens(
     await page.locator(f'.diagram-body [data-event="{order}"]').click()
     assert await explained(page, order) == {"alice": "false"}
     await come(connect, server, name="bob", types="order_placed", ack="manual")
-    await expect(page.locator('[data-recipient="bob"]')).to_contain_text("and holds it")
+    why = page.locator("[data-why]", has=page.locator('[data-recipient="bob"]'))
+    await expect(why).to_contain_text("and holds it")
 
 
 async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(

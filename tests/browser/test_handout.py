@@ -81,7 +81,7 @@ async def test_its_first_program_places_an_order_from_a_browsers_console(
         return await room.log()
 
     (event,) = await until(placed, "the order is stored")
-    assert (event["source"], event["type"], event["data"]["id"]) == ("ann", "order_placed", 5)
+    assert (event["source"], event["type"], event["data"]["id"]) == ("your-name", "order_placed", 5)
 
 
 async def test_its_second_program_lists_what_happens(
@@ -109,11 +109,11 @@ async def test_its_third_program_is_a_bob(
     (tmp_path / "bob.py").write_text(await program(page, "bob"), encoding="utf-8")
     bob = subprocess.Popen([sys.executable, "bob.py"], cwd=tmp_path, env=environment())
     try:
-        await Room(http, server).has("ann-bob")
+        await Room(http, server).has("your-name-bob")
         alice = await connect(server, name="alice", types="order_confirmed")
         await send(alice, id=7)
         confirmed = await alice.expect("order_confirmed", id=7)
-        assert confirmed["source"] == "ann-bob"
+        assert confirmed["source"] == "your-name-bob"
         orders = (await Room(http, server).get("/orders"))["orders"]
         assert [(o["customer"], o["id"], o["state"]) for o in orders] == [("alice", 7, "confirmed")]
     finally:

@@ -161,18 +161,18 @@ async def test_step_6_a_bob_of_ones_own(
         await room.restart()
     bob = subprocess.Popen([sys.executable, str(program)], env=environment(), cwd=tmp_path)
     try:
-        await expect(room.figure("ann-bob")).to_have_attribute("data-role", "confirmer")
+        await expect(room.figure("your-name-bob")).to_have_attribute("data-role", "confirmer")
         good = await room.place("alice", id=5)
         answer = await room.students["alice"].expect("order_confirmed", id=5)
-        assert answer["source"] == "ann-bob"
-        await room.all_tell(good, "ann-bob")
+        assert answer["source"] == "your-name-bob"
+        await room.all_tell(good, "your-name-bob")
         nonsense = await room.place("carol", id="five")
         await room.students["carol"].expect("order_confirmed", id="five")
-        await room.all_tell(nonsense, "ann-bob")
+        await room.all_tell(nonsense, "your-name-bob")
     finally:
         bob.kill()
         bob.wait(DEADLINE)
-    await room.room.lacks("ann-bob")
+    await room.room.lacks("your-name-bob")
     await room.send_bot("bob", thinks=0)
     judged = await room.place("carol", id=0)
     (answer,) = await room.answers(judged)

@@ -252,18 +252,18 @@ async def test_space_holds_events_at_the_broker_and_lets_them_go_one_by_one(
     bob = await connect(server, name="bob")
     page = await open_stage(open_page, server)
     await page.keyboard.press("Space")
-    await expect(page.get_by_text("Holding 0")).to_be_visible()
+    await expect(page.get_by_text("Paused: 0 kept")).to_be_visible()
     ids = [await send(alice, id=number) for number in (1, 2, 3)]
-    await expect(page.get_by_text("Holding 3")).to_be_visible()
+    await expect(page.get_by_text("Paused: 3 kept")).to_be_visible()
     await expect(page.locator(".stage-stack [data-event]")).to_have_count(3)
     await page.keyboard.press("Space")
     assert (await bob.expect("order_placed"))["id"] == ids[0]
-    await expect(page.get_by_text("Holding 2")).to_be_visible()
+    await expect(page.get_by_text("Paused: 2 kept")).to_be_visible()
     assert [e for e in await bob.fence() if e["type"] == "order_placed"] == []
-    await page.get_by_role("button", name="Let all go").click()
+    await page.get_by_role("button", name="Resume").click()
     assert (await bob.expect("order_placed"))["id"] == ids[1]
     assert (await bob.expect("order_placed"))["id"] == ids[2]
-    await expect(page.get_by_role("button", name="Hold at the broker")).to_be_visible()
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
 
 async def test_clearing_the_room_asks_first(
@@ -277,7 +277,7 @@ async def test_clearing_the_room_asks_first(
         asked = page.get_by_role("dialog", name="Clear room main?")
         await asked.get_by_role("button", name=answer, exact=True).click()
         await expect(asked).to_be_hidden()
-        await expect(page.locator(".stage-front")).to_contain_text(f"{events} stored")
+        await expect(page.locator(".stage-front")).to_contain_text(f"{events} event")
     assert (await Room(http, server).get())["events"] == 0
 
 
@@ -286,7 +286,9 @@ async def test_single_keys_can_be_switched_off(
 ) -> None:
     page = await open_stage(open_page, server)
     await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Hold at the broker")
+    await expect(page.get_by_role("dialog", name="Keys")).to_contain_text(
+        "events stay at the broker"
+    )
     await page.get_by_label("Single keys do something").uncheck()
     await page.keyboard.press("Escape")
     await page.keyboard.press("2")

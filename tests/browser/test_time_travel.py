@@ -46,7 +46,7 @@ async def test_one_sees_the_room_as_it_stood_step_by_step_and_nobody_else_notice
     )
     await bob.expect("broker.accepted")
     page, other = [await open_stage(open_page, server) for _ in range(2)]
-    answer = "broker: alice/1 to all 2: alice, bob"
+    answer = "broker: alice/1 to all 2 here: alice, bob"
     now: dict[str, Any] = {"people": ["alice", "bob"], "orders": {"alice/1": "confirmed"}}
     await stands(page, newest=answer, **now)
     events = (await Room(http, server).get())["events"]

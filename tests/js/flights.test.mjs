@@ -88,7 +88,7 @@ test('rates tell what each sends and gets a second', () => {
 });
 
 test('above sixty only as many parts are grouped as it takes', () => {
-  const person = (name, role, online = true) => [name, { name, role, online, inFlight: 0, sent: 1, delivered: 2 }];
+  const person = (name, role, online = true) => [name, { name, role, online, left: online ? null : 0, inFlight: 0, sent: 1, delivered: 2 }];
   const some = new Map(Array.from({ length: 60 }, (_, n) => person(`c-${n}`, 'customer')));
   assert.equal(gather(some).groups.size, 0);
   some.set(...person('c-60', 'customer', false)).set(...person('bob', 'confirmer'));
@@ -96,6 +96,15 @@ test('above sixty only as many parts are grouped as it takes', () => {
   assert.deepEqual(figures.map(({ name }) => name).sort(), ['all customers', 'bob']);
   const [group] = figures.filter((one) => one.group);
   assert.deepEqual([group.count, group.offline, group.sent, groups.get('c-3')], [60, 1, 61, 'all customers']);
+});
+
+test('who left is drawn for a while, and then only counted', () => {
+  const person = (name, left = null) => [name, { name, role: 'customer', online: left === null, left, inFlight: 0, sent: 0, delivered: 0 }];
+  const people = new Map([person('alice'), person('ben', 5_000), person('carl', 14_000)]);
+  const at = (now) => gather(people, 60, now);
+  assert.deepEqual(at(14_999).figures.map(({ name }) => name), ['alice', 'ben', 'carl']);
+  assert.deepEqual([at(15_000).figures.map(({ name }) => name), at(15_000).away], [['alice', 'carl'], 1]);
+  assert.equal(at(24_000).away, 2);
 });
 
 test('a page that comes later is told what waits, is held and is dead, and counts nothing twice', () => {

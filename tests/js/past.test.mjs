@@ -61,7 +61,7 @@ test('what a long past tells of any moment is what reading it from the start tel
 test('an event is drawn to the broker, and on to those who received it', () => {
   const past = pastOf(joined('alice', ['tea']), joined('bob'), joined('eve', ['tea']), sent('e1'), sent('e2', 'alice', 'pubsub'));
   assert.deepEqual(drawn(past).slice(3), [
-    ['said', 'alice', 'broker', 'order_placed 5'], ['given', 'broker', 'alice bob eve', 'alice/5 to all 3'],
+    ['said', 'alice', 'broker', 'order_placed 5'], ['given', 'broker', 'alice bob eve', 'alice/5 to all 3 here'],
     ['said', 'alice', 'broker', 'order_placed 5'], ['given', 'broker', 'bob', 'alice/5 to bob, who asked'],
   ]);
 });

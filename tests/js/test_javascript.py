@@ -30,11 +30,27 @@ SEES_PAGES = "styleguide"
 IMPORT = re.compile(r"""\b(?:from|import)\s*\(?\s*['"]([./][^'"]+\.js)['"]""")
 
 
-@pytest.mark.parametrize(
-    "module",
-    sorted(path for path in STATIC.rglob("*.js") if "vendor" not in path.parts),
-    ids=lambda path: path.relative_to(STATIC).as_posix(),
+MODULES = sorted(path for path in STATIC.rglob("*.js") if "vendor" not in path.parts)
+#: A key that came from outside, and `in`: each finds `constructor` in any plain object.
+FOREIGN_KEY = re.compile(
+    r"""[\w)\]]\[(?:\w+\.)*(?:type|kind|name|source|customer|item|reason|code|key\.key)\]
+    |\([^()\n]*\b[\w.]+\ in\ [\w.]+\)""",
+    re.VERBOSE,
 )
+COMMENT = re.compile(r"/\*.*?\*/|//.*?$", re.DOTALL | re.MULTILINE)
+
+
+def name_of(module: Path) -> str:
+    return module.relative_to(STATIC).as_posix()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_what_comes_from_outside_is_the_key_of_a_map_and_never_of_an_object(module: Path) -> None:
+    code = COMMENT.sub("", module.read_text(encoding="utf-8"))
+    assert [found.group() for found in FOREIGN_KEY.finditer(code)] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_a_module_of_the_pages_imports_only_what_is_there_and_lies_below_it(module: Path) -> None:
     def rank(path: Path) -> int:
         folder = path.relative_to(STATIC).parts[0]

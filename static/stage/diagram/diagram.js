@@ -8,6 +8,7 @@ import { html, render } from '/static/vendor/lit-html/lit-html.js';
 import { byId, copy, here, toast } from '../../ui/page.js';
 import { body, heads, measure } from './draw.js';
 import { lanesOf, mermaid } from './lanes.js';
+import { BROKER } from './rows.js';
 
 const ROWS = 80; // drawn at most; what was before is reached by going back in time
 const NARROW = 5.5; // of the size of the letters: how near to each other lanes may come
@@ -25,6 +26,7 @@ export class Diagram {
   #stands = null; // the count that is shown while somebody has scrolled up
   #rows = [];
   #lanes = [];
+  #state = null; // the room after the rows that are drawn
   #drawn = 0; // rows there were at the last drawing
   #at = 0; // and when that was
   #seeking = false; // whether an opened event is to be brought into sight
@@ -77,6 +79,7 @@ export class Diagram {
     const letter = parseFloat(getComputedStyle(this.#paper).fontSize);
     const { state } = this.#past.at(count);
     this.#rows = this.#past.rowsUpTo(count, ROWS);
+    this.#state = state;
     this.#lanes = lanesOf(this.#rows, state, Math.max(3, Math.floor(width / (letter * NARROW))));
     const size = measure({ width, lanes: this.#lanes, letter });
     const selected = this.#explain.opened;
@@ -156,7 +159,9 @@ export class Diagram {
   // --- taking it along ----------------------------------------------------------------------
 
   async #copy() {
-    const copied = await copy(mermaid(this.#rows, this.#lanes));
+    const inRows = new Set(this.#rows.flatMap(({ from, to }) => [from, ...to]).concat(BROKER));
+    const lanes = lanesOf(this.#rows, this.#state, Infinity).filter(({ name }) => inRows.has(name));
+    const copied = await copy(mermaid(this.#rows, lanes));
     toast(copied ? 'Copied: paste it wherever Mermaid is drawn.' : 'Your browser refused to copy.');
   }
 

@@ -22,14 +22,14 @@ const LONGEST = 60; // characters of a label
  * @param {object} after  the room after it, and perhaps a few more  @param {object} before  and before
  */
 export function rowsOf(record, count, after, before) {
-  const drawn = DRAW[record.kind]?.(record, after, before) ?? [];
+  const drawn = DRAW.get(record.kind)?.(record, after, before) ?? [];
   return drawn.map((row, index) => ({
     key: `${count}.${index}`, count, at: record.at, event: null, from: null, to: [], again: false, tone: 'other', ...row,
     words: cut(row.words),
   }));
 }
 
-const DRAW = {
+const DRAW = new Map(Object.entries({
   event({ event, mode }, after) {
     const about = { event: event.id, tone: toneOf(event.type) };
     const said = { kind: 'said', ...about, from: event.source, to: [BROKER], words: saidOf(event) };
@@ -60,7 +60,7 @@ const DRAW = {
     { kind: 'band', words: paused ? 'Paused: events stay at the broker' : 'Resumed' }, ...freed(after, before),
   ],
   stepped: (record, after, before) => freed(after, before),
-};
+}));
 
 /** `was`: its name before; `after`: whether it asked for what it missed. */
 function arrival(name, was, after) {
@@ -78,7 +78,7 @@ function freed(after, before) {
 
 function given({ event, mode, audience }) {
   const one = audience.length === 1;
-  const who = mode === 'relay' ? (one ? `all: ${audience[0]}` : `all ${audience.length}`)
+  const who = mode === 'relay' ? (one ? `all: ${audience[0]}` : `all ${audience.length} here`)
     : one ? `${audience[0]}, who asked` : `the ${audience.length} who asked`;
   const nobody = mode === 'relay' ? 'to nobody: no one is here' : 'to nobody: no one asked for it';
   const words = `${labelOf(event)} ${audience.length ? `to ${who}` : nobody}`.trim();

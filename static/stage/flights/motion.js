@@ -27,7 +27,7 @@ export class Motion {
   /** Plan what these records show. `before` and `after` are the room's states around them. */
   plan(records, before, after, now) {
     for (const record of records) {
-      const step = STEPS[record.kind];
+      const step = STEPS.get(record.kind);
       if (!step || this.moves.length >= MOST) continue;
       const known = this.moves.length;
       step.call(this, record, before, after, now);
@@ -62,7 +62,7 @@ export class Motion {
   }
 }
 
-const STEPS = {
+const STEPS = new Map(Object.entries({
   event({ event }, before, after, now) {
     const known = after.events.get(event.id);
     this.add(event, 'in', event.source, DESK, now);
@@ -96,7 +96,7 @@ const STEPS = {
   paused({ paused }, before, after, now) {
     if (!paused) for (const id of before?.parked ?? []) letGo.call(this, id, before, after, now);
   },
-};
+}));
 
 /** Held at the broker until now: on to those who receive it. */
 function letGo(id, before, after, now) {

@@ -111,9 +111,9 @@ export function before(live, standing, records, earlier) {
 function modesBefore(modes, records) {
   const first = records.findIndex(({ kind }) => kind === 'modes');
   if (first < 0) return modes;
-  const before = { '*': 'relay' };
+  const before = new Map([['*', 'relay']]);
   for (const { kind, event, mode } of records.slice(0, first)) {
-    if (kind === 'event' && mode !== before['*']) before[event.type] = mode;
+    if (kind === 'event' && mode !== 'relay') before.set(event.type, mode);
   }
-  return before;
+  return Object.fromEntries(before);
 }

@@ -21,9 +21,9 @@ export function counter(state, inAir, rate) {
     <div class="stage-desk">${stack(state, ready, inAir)}</div>
     <div class="stage-front">
       <h2>Broker</h2>
-      <p><b>${state.total.toLocaleString('en')}</b> stored${rate === null ? nothing : html`, <b data-rate>${rate.toLocaleString('en')}/s</b>`}</p>
-      ${hasQueue ? html`<p data-waiting=${ready}><b>${ready}</b> ${ready === 1 ? 'waits' : 'wait'}${held ? html`, <b>${held}</b> held` : nothing}</p>` : nothing}
-      ${state.paused ? html`<p class="stamp stage-paused">Holding ${state.parked.length}</p>` : nothing}
+      <p><b>${state.total.toLocaleString('en')}</b> ${state.total === 1 ? 'event' : 'events'}${rate === null ? nothing : html`, <b data-rate>${rate.toLocaleString('en')}/s</b>`}</p>
+      ${hasQueue ? html`<p data-waiting=${ready}><b>${ready}</b> ${ready === 1 ? 'waits' : 'wait'}${held ? html`, <b>${held}</b> leased` : nothing}</p>` : nothing}
+      ${state.paused ? html`<p class="stamp stage-paused">Paused: ${state.parked.length} kept</p>` : nothing}
     </div>
     ${hasQueue ? tray(state, dead, inAir) : nothing}
   </div>`;
@@ -44,7 +44,7 @@ function stack(state, ready, inAir) {
   const more = lying.length + unknown - drawn.length;
   if (!drawn.length && !more) return nothing;
   return html`<div class="stage-stack">
-    ${repeat(drawn, ({ event }) => event.id, (one) => letter(one, one.state === 'parked' ? 'held at the broker' : 'waiting'))}
+    ${repeat(drawn, ({ event }) => event.id, (one) => letter(one, one.state === 'parked' ? 'kept at the broker' : 'waiting'))}
     ${more ? html`<b>+${more}</b>` : nothing}
   </div>`;
 }

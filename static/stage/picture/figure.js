@@ -11,7 +11,7 @@ import { isSealed, kindOf, ordinal } from '../../ui/words.js';
  *   for a number only
  */
 export function figure(one, { held, flow, dense, naive, mayKill }) {
-  const number = one.group ? one.count : dense && flow && !held.length ? flow.gets || flow.sends : null;
+  const number = one.group ? one.count : dense && flow && !held.length ? `${flow.gets || flow.sends}/s` : null;
   return html`<li class="stage-figure" data-participant=${one.group ? nothing : one.name} data-figure=${one.name}
     data-group=${one.group ? one.role : nothing} data-role=${one.role} data-online=${one.online}
     ?data-slow=${one.slow} ?data-bot=${one.bot}>
@@ -43,7 +43,7 @@ function holding(held) {
       <circle cx="20" cy="20" r="18"></circle>
       <circle class="left" cx="20" cy="20" r="18" pathLength="100" transform="rotate(-90 20 20)"></circle>
     </svg>` : nothing}
-    <span class="stage-holding">${letter(oldest, 'held')}${held.length > 1 ? html`<b>+${held.length - 1}</b>` : nothing}</span>`;
+    <span class="stage-holding">${letter(oldest, 'leased')}${held.length > 1 ? html`<b>+${held.length - 1}</b>` : nothing}</span>`;
 }
 
 function caption(one, held, flow, naive) {
@@ -58,7 +58,7 @@ function caption(one, held, flow, naive) {
   if (flow?.sends || flow?.gets) return rates(flow);
   if (one.inFlight) return `holds ${one.inFlight}`;
   if (naive) return 'naive';
-  return one.types.includes('*') ? nothing : one.types.map(wanted);
+  return one.types.includes('*') ? nothing : html`gets ${one.types.map(wanted)}`;
 }
 
 function grouped({ offline, inFlight, slow }, flow) {
@@ -86,7 +86,7 @@ export function keepLeases(root, now) {
     ring.lastElementChild.setAttribute('stroke-dasharray', `${part} 100`);
   }
   for (const words of root.querySelectorAll('.stage-left')) {
-    const said = `${Math.max(0, Math.ceil((Number(words.dataset.until) - now) / 1000))} s`;
+    const said = `lease ${Math.max(0, Math.ceil((Number(words.dataset.until) - now) / 1000))} s`;
     if (words.textContent !== said) words.textContent = said;
   }
 }

@@ -4,17 +4,21 @@
 // and two bots are one group and two figures.
 
 export const NAMED = 60;
+/** So long (ms) is somebody who left drawn by name; then only counted. */
+export const FAREWELL = 10_000;
 const PARTS = { customer: 'customers', confirmer: 'confirmers', other: 'others' };
 
 /**
  * @param {Map<string, object>} participants  as in the state
  * @param {number} places  how many figures the picture has room for
- * @returns {{figures: object[], groups: Map<string, string>}}
+ * @param {number} now  by the clock that says when they left, in milliseconds
+ * @returns {{figures: object[], groups: Map<string, string>, away: number}}
  *   figures: participants, and groups {name, role, group, count, offline, inFlight, sent, delivered};
- *   groups: name of a grouped participant → name of its group
+ *   groups: name of a grouped participant → name of its group; away: how many left some time ago
  */
-export function gather(participants, places = NAMED) {
-  const people = [...participants.values()];
+export function gather(participants, places = NAMED, now = -Infinity) {
+  const everyone = [...participants.values()];
+  const people = everyone.filter((one) => one.online || now - one.left < FAREWELL);
   const most = Math.min(NAMED, places);
   const byRole = Object.keys(PARTS).map((role) => people.filter((one) => one.role === role));
   byRole.sort((a, b) => b.length - a.length);
@@ -31,7 +35,7 @@ export function gather(participants, places = NAMED) {
       figures.push(...members);
     }
   }
-  return { figures, groups };
+  return { figures, groups, away: everyone.length - people.length };
 }
 
 function grouped(members) {

@@ -12,7 +12,7 @@ import { inState } from '../queue.js';
 import { present } from '../state.js';
 import { counter, stacked } from './counter.js';
 import { figure, keepLeases } from './figure.js';
-import { gather } from './groups.js';
+import { FAREWELL, gather, NAMED } from './groups.js';
 import { layout, settle } from './places.js';
 
 const ALONE = {
@@ -40,7 +40,7 @@ export class Picture {
     this.inAir = () => false;
     this.flows = () => null; // {rate, of: Map name → {sends, gets}} while it flows
     new ResizeObserver(() => this.state && this.draw(this.state)).observe(root);
-    setInterval(() => keepLeases(root, this.now()), KEPT);
+    setInterval(() => this.#tick(), KEPT);
   }
 
   /** Draw this state (see ../state.js). `live`: it is the room as it is now. */
@@ -49,8 +49,10 @@ export class Picture {
     this.live = live;
     const { clientWidth: width, clientHeight: height } = this.root;
     const fitted = (people) => layout(width, height, people.length, Math.max(sided(people, 'customer'), sided(people, 'confirmer')));
-    const full = fitted([...state.participants.values()]);
-    const { figures, groups } = gather(state.participants, full.places.size);
+    const now = this.now();
+    const full = fitted([...state.participants.values()].filter((one) => one.online || now - one.left < FAREWELL));
+    const { figures, groups, away } = gather(state.participants, full.places.size, now);
+    this.away = away;
     this.groups = groups;
     const next = groups.size ? fitted(figures) : full;
     // Smaller or larger figures move anyway: then everyone may stand on the right side.
@@ -62,6 +64,12 @@ export class Picture {
     render(this.#whole(state, placed, figures.length - placed.length), this.root);
     this.#put(placed);
     keepLeases(this.root, this.now());
+  }
+
+  /** Leases run down, and who left is drawn for a while only. */
+  #tick() {
+    keepLeases(this.root, this.now());
+    if (this.state && gather(this.state.participants, NAMED, this.now()).away !== this.away) this.draw(this.state, { live: this.live });
   }
 
   #whole(state, placed, more) {
@@ -83,7 +91,7 @@ export class Picture {
       </ul>
       ${counter(state, this.inAir, flows?.rate ?? null)}
       ${Object.keys(ALONE).filter((role) => !present(state, role).length).map((role) => this.#alone(role, placed))}
-      ${more ? html`<p class="stage-more">and ${more} more</p>` : nothing}`;
+      ${more || this.away ? html`<p class="stage-more">${[more ? `and ${more} more` : '', this.away ? `${this.away} offline` : ''].filter(Boolean).join(', ')}</p>` : nothing}`;
   }
 
   // --- where things are, for what flies ------------------------------------------------------
@@ -139,7 +147,7 @@ export class Picture {
 
   /** The figures with their numbers: participants, or groups in their stead. */
   counted(state) {
-    const { figures } = gather(state.participants, this.layout?.places.size);
+    const { figures } = gather(state.participants, this.layout?.places.size, this.now());
     return new Map(figures.map((one) => [one.name, one]));
   }
 

@@ -39,7 +39,7 @@ export class Explain extends EventTarget {
     const on = click.target.closest?.('[data-event]');
     if (!on?.dataset.event || on.closest('#stage-explain')) return;
     click.preventDefault();
-    this.open(on.dataset.event, on);
+    this.open(on.dataset.event, click.detail ? document.body : on); // by mouse: the keys are the stage's again
   }
 
   /** Explain this event. `from`: what has the focus again when it is closed. */
@@ -66,7 +66,9 @@ export class Explain extends EventTarget {
     this.#panel.hidden = true;
     delete this.#place.dataset.explains;
     this.dispatchEvent(new Event('change'));
-    if (held) (this.#from?.isConnected ? this.#from : byId('diagram-paper')).focus({ preventScroll: true });
+    if (!held) return;
+    if (this.#from === document.body) document.activeElement.blur();
+    else (this.#from?.isConnected ? this.#from : byId('diagram-paper')).focus({ preventScroll: true });
   }
 
   #doing(event) {

@@ -23,7 +23,7 @@ export function drawTypes(place, state, setMode) {
   render(html`
     <caption class="unseen">Types of events, how each is handed on, and how many there are</caption>
     <thead><tr><th scope="col">Type</th><th scope="col">Mode</th><th scope="col">${state.counted ? 'Events' : 'Seen'}</th>
-      <th scope="col">Waiting</th><th scope="col">Held</th><th scope="col">Dead</th></tr></thead>
+      <th scope="col">Waiting</th><th scope="col">Leased</th><th scope="col">Dead</th></tr></thead>
     <tbody>
       ${repeat(types, (type) => type, (type) => typeRow(state, type, setMode))}
       <tr><th scope="row">all others</th><td>${mode('*', modeOf(state.modes, '*'), setMode)}</td><td colspan="4"></td></tr>
@@ -34,7 +34,7 @@ function typeRow(state, type, setMode) {
   const queue = state.queues.get(type);
   const number = (value) => html`<td>${value ?? '–'}</td>`;
   return html`<tr data-counted=${type}>
-    <th scope="row">${type}</th>
+    <th scope="row" title=${type}>${type}</th>
     <td>${mode(type, modeOf(state.modes, type), setMode)}</td>
     ${number((state.counts.get(type) ?? 0).toLocaleString('en'))}
     ${number(queue?.ready)}${number(queue?.in_flight)}${number(queue?.dead)}
@@ -68,7 +68,7 @@ export function fate({ state, audience, holder, attempt, reason }) {
   if (state === 'settled') return holder ? `${holder} took it` : 'Taken';
   if (state === 'dead') return reason ? `Dead letter: ${reason}` : 'Dead letter';
   if (state === 'discarded') return 'Discarded';
-  if (state === 'parked') return 'Held at the broker';
+  if (state === 'parked') return 'Kept at the broker: the room is paused';
   if (!audience) return 'Sent before this page was opened';
   if (!audience.length) return 'Nobody received it';
   const more = audience.length - NAMED;

@@ -41,8 +41,8 @@ export function useTools({ show, speed }) {
   });
   byId('stage-speed').addEventListener('change', ({ target }) => speed(Number(target.value)));
   const mayAct = () => here.host && show.live && show.state !== null;
-  bind(' ', 'Hold at the broker; then let one go', () => act(show.state.paused ? 'step' : 'hold'), { when: mayAct });
-  bind('r', 'Let all go that is held', () => act('resume'), { when: () => mayAct() && show.state.paused });
+  bind(' ', 'Pause: events stay at the broker; then let one go', () => act(show.state.paused ? 'step' : 'hold'), { when: mayAct });
+  bind('r', 'Resume: let all go', () => act('resume'), { when: () => mayAct() && show.state.paused });
   bind('b', 'Send in a bot', () => act('bot'), { when: mayAct });
   bind('?', 'This help', () => open('stage-help'));
   byId('stage-keys-on').checked = areOn();
@@ -68,7 +68,7 @@ export function drawTools(state, live) {
   tools.disabled = !here.host || !live;
   const hold = byId('stage-hold');
   hold.dataset.does = state.paused ? 'step' : 'hold';
-  const words = state.paused ? 'Let one go' : 'Hold at the broker';
+  const words = state.paused ? 'Let one go' : 'Pause';
   if (hold.firstElementChild.textContent !== words) hold.firstElementChild.textContent = words;
   byId('stage-resume').disabled = !state.paused;
   byId('stage-kill').disabled = !state.bots.length;
