@@ -79,7 +79,7 @@ async def run(url: str) -> None:
                 await page.mouse.wheel(0, way * 1500)
                 await page.wait_for_timeout(10)
 
-        async def filter(text: str) -> None:
+        async def filter_by(text: str) -> None:
             await page.get_by_label("Text").fill(text)
             await page.wait_for_timeout(2000)
 
@@ -87,8 +87,8 @@ async def run(url: str) -> None:
         await measured(browser, page, "scrolling down", lambda: wheel(1))
         await measured(browser, page, "to the oldest", lambda: grid.press("End"))
         await measured(browser, page, "scrolling up", lambda: wheel(-1))
-        await measured(browser, page, "filtering for a rare word", lambda: filter("rare"))
-        await measured(browser, page, "and for nothing again", lambda: filter(""))
+        await measured(browser, page, "filtering for a rare word", lambda: filter_by("rare"))
+        await measured(browser, page, "and for nothing again", lambda: filter_by(""))
         await measured(browser, page, "following 1,000 that come at once", lambda: fill(url, 1000))
         await browser.close()
 

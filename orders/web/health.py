@@ -46,7 +46,7 @@ class _NodeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         stats, rooms = self._node.stats, self._node.rooms.values()
-        for name, value, help in (
+        for name, value, says in (
             ("accepted", stats.accepted, "Events the journal took"),
             ("duplicates", stats.duplicates, "Events that were in their room already"),
             ("refused", stats.refused, "Messages refused with a broker.error"),
@@ -54,14 +54,14 @@ class _NodeCollector(Collector):
             ("batches", stats.batches, "Appends to the journal"),
             ("slow", stats.slow, "Participants cut off because they did not read"),
         ):
-            yield CounterMetricFamily(f"orders_{name}", help, value=value)
+            yield CounterMetricFamily(f"orders_{name}", says, value=value)
         participants = sum(len(room.participants) for room in rooms)
-        for name, gauge, help in (
+        for name, gauge, says in (
             ("rooms", len(rooms), "Rooms"),
             ("participants", participants, "Participants in all rooms"),
             ("event_loop_stall_seconds", stats.stall, "The longest stall of the event loop"),
         ):
-            yield GaugeMetricFamily(f"orders_{name}", help, value=gauge)
+            yield GaugeMetricFamily(f"orders_{name}", says, value=gauge)
         depth = GaugeMetricFamily(
             "orders_queued", "Events in queues", labels=("room", "type", "state")
         )

@@ -401,12 +401,12 @@ async def all_moved(path: Path, count: int) -> None:
     await until(moved, f"{count} ids are in the table")
 
 
-@pytest.mark.parametrize("slice", [1, 3, 1000])
+@pytest.mark.parametrize("size", [1, 3, 1000])
 async def test_ids_are_remembered_once_they_moved_to_the_table_and_after_reopening_then(
-    sqlite: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice: int
+    sqlite: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(IdIndex, "waiting_when_idle", 0)
-    monkeypatch.setattr(IdIndex, "slice", slice)
+    monkeypatch.setattr(IdIndex, "slice", size)
     early, late = [said(n) for n in range(7)], [said(n) for n in range(7, 10)]
     await sqlite.take(*early)
     await all_moved(tmp_path / "orders.db", 7)
@@ -474,8 +474,8 @@ async def test_an_event_that_is_just_being_stored_is_found_or_not_but_never_anot
     durable: Journal,
 ) -> None:
     """The reader asks while the writer is at it."""
-    for round in range(30):
-        event = said(round)
+    for number in range(30):
+        event = said(number)
         writing = asyncio.create_task(durable.take(event))
         while not writing.done():
             found = await durable.engine.find("main", event.key)
