@@ -5,13 +5,13 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from orders.clients.address import DEFAULT_URL, pause_before, server_url
+from orders.clients.address import DEFAULT_URL, pause_before, room_in, server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
 from orders.clients.place import ResumePoint, attempt_of
@@ -39,8 +39,10 @@ class Participant:
                     print(event.source, event.type)
                     break
 
-    `types` are what it subscribes to (exact types, or `order_*`), `after` is the id of the last
-    event seen, or `start`. With `ack="manual"` call `ack` for each event you are done with.
+    `room` is the one that the address names, else `main`. `types` is what it subscribes to: a
+    type such as `order_placed`, a beginning such as `order_*`, or several of them. `after` is the
+    id of the last event seen, or `start`. With `ack="manual"` call `ack` for each event you are
+    done with.
 
     It comes back by itself after a lost connection, goes on where it was, and shows no event
     twice, but for queued work that is handed over again (`attempt_of`). Iterating ends when the
@@ -55,11 +57,11 @@ class Participant:
         self,
         url: str = DEFAULT_URL,
         *,
-        room: str = "main",
+        room: str | None = None,
         name: str | None = None,
-        types: Iterable[str] | None = None,
+        types: str | Iterable[str] | None = None,
         after: str | None = None,
-        ack: str = "auto",
+        ack: Literal["auto", "manual"] = "auto",
         prefetch: int = 1,
         echo: bool = True,
         listen: bool = True,
@@ -67,9 +69,9 @@ class Participant:
         on_broker: Callable[[Event], None] | None = None,
     ) -> None:
         self.url = server_url(url)
-        self.room, self.name = room, name
+        self.room, self.name = room or room_in(url) or "main", name
         self._query = {
-            "types": None if types is None else ",".join(types),
+            "types": types if types is None or isinstance(types, str) else ",".join(types),
             "ack": ack,
             "prefetch": str(prefetch),
             "echo": "true" if echo else "false",
@@ -105,6 +107,7 @@ class Participant:
         Raises `Refused` with the broker's explanation, or `StorageFailed`. Over a lost connection
         it is sent again under the same id, so it is in the log once.
         """
+        self._check_joined()
         event_id = id or new_id()
         text = json.dumps({"id": event_id, "type": type, "data": data})
         Event.parse(text)
@@ -119,15 +122,24 @@ class Participant:
             self._unanswered.drop(event_id)
         return event_id
 
-    async def ack(self, event: Event) -> None:
-        """You are done with this event. Of news, which nobody waits for, nothing is said."""
-        if attempt_of(event) is not None:
-            await self._command("broker.ack", event=event.id)
+    async def ack(self, event: Event | str) -> None:
+        """You are done with an event, or the one with this id. For news nothing is sent: nobody
+        waits for its ack."""
+        if isinstance(event, str) or attempt_of(event) is not None:
+            await self._command("broker.ack", event=event if isinstance(event, str) else event.id)
 
-    async def nack(self, event: Event, reason: str = "") -> None:
+    async def nack(self, event: Event | str, reason: str = "") -> None:
         """You cannot do this work: let another try."""
-        if attempt_of(event) is not None:
-            await self._command("broker.nack", event=event.id, reason=reason[:200])
+        if isinstance(event, str) or attempt_of(event) is not None:
+            event_id = event if isinstance(event, str) else event.id
+            await self._command("broker.nack", event=event_id, reason=reason[:200])
+
+    def _check_joined(self) -> None:
+        if not hasattr(self, "_connection"):
+            raise RuntimeError(
+                "This participant has not joined yet: enter it first, such as"
+                " `async with Participant(name='alice') as alice: …`."
+            )
 
     def __aiter__(self) -> Self:
         return self
@@ -258,5 +270,6 @@ class Participant:
 
     async def _command(self, type: str, **data: str) -> None:
         """Tell the broker something; its own id keeps an error apart from those of events."""
+        self._check_joined()
         command = {"id": new_id(), "type": type, "data": data}
         await self._connection.send(json.dumps(command))

@@ -295,3 +295,23 @@ async def test_what_is_not_understood_is_passed_over() -> None:
     async with Unkind(babble).running() as server, Participant(server.url) as alice:
         event = await asyncio.wait_for(anext(alice), DEADLINE)
     assert event.data == {"n": 1}
+
+
+async def test_a_type_may_be_given_alone_and_the_room_by_the_address(server: Any) -> None:
+    address = f"{server.url}/customer?room=pair-7"
+    async with (
+        Participant(address, name="alice") as alice,
+        Participant(server.url, room="pair-7", name="bob", types="order_placed") as bob,
+    ):
+        assert (alice.room, bob.room) == ("pair-7", "pair-7")
+        sent = await alice.publish("order_placed", {"id": 5})
+        event = await anext(bob)
+        assert event.id == sent
+        await bob.ack(event.id)
+
+
+async def test_publishing_before_joining_is_explained() -> None:
+    participant = Participant(name="alice")
+    for early in (participant.publish("tick", {}), participant.ack("an-id")):
+        with pytest.raises(RuntimeError, match="async with Participant"):
+            await early
