@@ -75,7 +75,9 @@ export class MyOrders {
   /** The log is another one now: only what it has not taken yet is still ours. */
   forget() {
     this.book = new Book();
-    for (const [id, { state, stored }] of this.#known) if (stored || state === 'refused') this.#known.delete(id);
+    for (const [id, { event, state, stored }] of this.#known) {
+      if (!event || stored || state === 'refused') this.#known.delete(id);
+    }
   }
 
   has(id) {

@@ -195,7 +195,7 @@ async def test_what_is_held_lies_with_its_holder_and_comes_back_when_the_lease_r
     id = await send(alice, id=7)
     figure = page.locator('[data-participant="bob"]')
     held = figure.locator(f'[data-event="{id}"]')
-    await expect(held).to_have_accessible_name("order_placed 7 from alice, held")
+    await expect(held).to_have_accessible_name("order_placed 7 from alice, leased")
     await expect(figure.locator(".stage-lease")).to_be_visible()
     clock.forward(61)
     await expect(figure).to_contain_text("2nd try")

@@ -95,7 +95,7 @@ test('what the API knows is taken in, and never takes an order back', () => {
 });
 
 test('when the log is another one, what was not stored yet is still ours', () => {
-  const mine = after(put, stored, (mine) => mine.place({ ...placed, id: 'q' }, 150), (mine) => mine.forget());
+  const mine = after(put, stored, (mine) => mine.place({ ...placed, id: 'q' }, 150), (mine) => mine.lookedUp('z', []), (mine) => mine.forget());
   assert.deepEqual(mine.list().map(({ event, state }) => [event, state]), [['q', 'unsent']]);
 });
 
