@@ -132,6 +132,8 @@ def participants(room: Room) -> list[dict[str, Any]]:
     people, rules = [], room.state.rules
     for one in room.state.members.values():
         here = None if one.node else room.participants.get(one.name)
+        if not one.node and here is None:
+            continue  # its connection is gone, and the record of its leaving is on its way
         people.append(
             {
                 "name": one.name,

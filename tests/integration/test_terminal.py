@@ -102,7 +102,9 @@ async def test_the_default_port_taken_means_the_next_free_one_and_it_says_so(
 async def test_lan_prints_every_address_a_qr_code_and_the_hosts_address_once(
     tmp_path: Path,
 ) -> None:
-    with Command(tmp_path, "serve", "--port", "0", "--lan", "--host-token", "open sesame!") as lan:
+    with Command(
+        tmp_path, "serve", "--port", "0", "--lan", "--host-token", "open sesame, please!"
+    ) as lan:
         await ready(lan)
         said = await lan.until_said("You are the host at")
     addresses = re.findall(r"for the class: http://([\d.]+):\d+", said)
