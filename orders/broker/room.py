@@ -1,5 +1,6 @@
 """A room on this node: the fold of its records, and the participants that are connected here."""
 
+from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,18 @@ from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
 from orders.domain.envelope import folded
+
+REFUSALS = 20  # that are kept for those who watch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refusal:
+    """A message of `name` that was refused: a mistake from which everyone who watches may learn."""
+
+    at: int
+    name: str
+    code: str
+    message: str
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +44,7 @@ class Room:
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
     numbers: int = 0
+    refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     turn: int = 0
 
     @classmethod

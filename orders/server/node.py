@@ -9,7 +9,7 @@ from orders.broker import messages
 from orders.broker.participants import Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
-from orders.broker.room import Room
+from orders.broker.room import Refusal, Room
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import Event
@@ -116,7 +116,8 @@ class Node:
                 self.queues.acked(room, participant, received.event)
             case messages.Nack():
                 self.queues.nacked(room, participant, received.event, received.reason)
-            case messages.Error():
+            case messages.Error(code=code, message=message):
+                room.refusals.append(Refusal(now_ms(), participant.name, code, message))
                 self.inbox.submit(None, participant, self.context.say(received))
         return None
 

@@ -5,6 +5,7 @@ participant: nothing that it does, or fails to read, ever touches the room.
 """
 
 import asyncio
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -95,7 +96,7 @@ async def _feed(
     position = room.state.head if after is None else after
     begin = {"snapshot": snapshot(app, room), "resumed": after is not None}
     connection.write(frame(to_json(begin)))
-    begun, aside = (room, room.state.epoch), _Aside(app)
+    begun, aside = (room, room.state.epoch), _Aside(app, room)
     while True:
         room = node.rooms.get(room.name, room)  # it may have been forgotten, and begun again
         room.used = monotonic()
@@ -124,12 +125,14 @@ def _send(connection: Connection, records: list[dict[str, Any]], skipped: int = 
 
 
 class _Aside:
-    """What no journal holds and a picture shows all the same: the bots, and who reads slowly."""
+    """What no journal holds and a picture shows all the same: the bots, who reads slowly, what was
+    refused."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, room: Room) -> None:
         self._bots, self._slow_from = app[BOTS], app[NODE].options.max_unread // SLOW_PART
         self._told: dict[str, Any] = {"bots": None, "slow": []}
         self._next = 0.0
+        self._refused = room.refusals[-1] if room.refusals else None
 
     def changes(self, room: Room) -> list[dict[str, Any]]:
         """What is otherwise than when it was last told; looked at a few times a second."""
@@ -145,7 +148,17 @@ class _Aside:
         if slow != self._told["slow"]:
             changes.append({"kind": "slow", "at": now_ms(), "names": slow})
         self._told = {"bots": bots, "slow": slow}
-        return changes
+        return changes + self._refusals(room)
+
+    def _refusals(self, room: Room) -> list[dict[str, Any]]:
+        """What was refused since it was last told."""
+        new: list[dict[str, Any]] = []
+        for refusal in reversed(room.refusals):
+            if refusal is self._refused:
+                break
+            new.append({"kind": "refused", **asdict(refusal)})
+        self._refused = room.refusals[-1] if room.refusals else None
+        return new[::-1]
 
 
 def told(record: Record) -> dict[str, Any]:

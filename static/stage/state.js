@@ -7,22 +7,26 @@
 // who received an event follows from who was there, and is worked out here (`audience`).
 
 import { modeOf } from '../room/modes.js';
+import { confirmed, none } from './coffees.js';
 import { count, COUNTED, LEADS_TO, move } from './queue.js';
 
 /** How many events are remembered one by one; waiting, held and dead ones always are. */
 const REMEMBERED = 1000;
-/** How many participants that left are still shown, and for how long (milliseconds of journal time). */
-const GHOSTS = 30;
-const GHOST_TIME = 60_000;
+/** How many participants that left are still shown or counted, and for how long (milliseconds of journal time). */
+const GHOSTS = 500;
+const GHOST_TIME = 600_000;
 
 /**
  * The state that a snapshot (the answer of GET /api/rooms/{room}) describes.
  *
- * participants: Map name → {name, role, bot, slow, types, ack, echo, since, online, left, sent, delivered, inFlight}
+ * participants: Map name → {name, role, bot, slow, types, ack, echo, since, online, left, acted, sent, delivered, inFlight};
+ *               acted: when it last sent something or was handed work
  * queues:       Map type → {ready, in_flight, dead}
  * counts:       Map type → how many events; `total` of all types
  * events:       Map id → {event, mode, at, state, audience: [name] | null, holder, attempt, lease, handedAt, reason}
  * parked:       ids held at the broker while the room is paused, oldest first
+ * coffees:      what was made and wasted, see coffees.js
+ * refused:      the message that was refused last, {name, code, message, at}, or null
  * bots:         those that the host sent in, {name, delay, naive}
  * at:           when the last record was written, in milliseconds of the broker's clock
  * read:         how many records were applied, by which who came later is told from who came before
@@ -46,6 +50,8 @@ export function begin(snapshot) {
     last: snapshot.last ?? null,
     events: new Map(),
     parked: [],
+    coffees: none(),
+    refused: null,
     bots,
     uncertain: false,
     at: null,
@@ -61,11 +67,13 @@ export function advance(state, records) {
     queues: new Map(state.queues),
     counts: new Map(state.counts),
     events: new Map(state.events),
+    own: new Set(), // participants that this draft may change: copies of its own
   };
   for (const record of records) {
     draft.read += 1;
     APPLY.get(record.kind)?.(draft, record);
   }
+  delete draft.own;
   draft.at = records.at(-1)?.at ?? draft.at;
   forget(draft, draft.at ?? 0);
   return draft;
@@ -131,11 +139,13 @@ const APPLY = new Map(Object.entries({
     if (draft.paused && !draft.parked.includes(event.id)) draft.parked = [...draft.parked, event.id];
     if (waits === 'ready') count(draft, event.type, 'ready', 1);
     deliver(draft, audience);
-    const sender = draft.participants.get(event.source);
-    if (!sender) return;
-    const role = sender.settledRole ? sender.role : roleOf(sender.types, event.type);
-    const settledRole = sender.settledRole || roleOf([], event.type) !== 'other';
-    draft.participants.set(event.source, { ...sender, sent: sender.sent + 1, role, settledRole });
+    if (event.type === 'order_confirmed') draft.coffees = confirmed(draft.coffees, event, draft);
+    change(draft, event.source, (sender) => {
+      if (!sender.settledRole) sender.role = roleOf(sender.types, event.type);
+      sender.settledRole ||= roleOf([], event.type) !== 'other';
+      sender.sent += 1;
+      sender.acted = at;
+    });
   },
   joined(draft, record) {
     // An unnamed participant takes the name of the first `source` it sends: the same one, called otherwise.
@@ -144,14 +154,14 @@ const APPLY = new Map(Object.entries({
     const bot = Boolean(before?.bot) || draft.bots.some(({ name }) => name === record.name);
     const one = participant({ ...record, since: record.at }, bot, before);
     draft.participants.set(record.name, { ...one, read: draft.read });
+    draft.own.add(record.name);
   },
   left(draft, { name, at }) {
     const leaving = name === null ? present(draft).map((one) => one.name) : [name];
-    for (const one of leaving) change(draft, one, { online: false, left: at, inFlight: 0, slow: false });
+    for (const one of leaving) change(draft, one, (gone) => Object.assign(gone, { online: false, left: at, inFlight: 0, slow: false }));
   },
   subscribed(draft, { name, types }) {
-    const one = draft.participants.get(name);
-    if (one) change(draft, name, { types, role: one.settledRole ? one.role : roleOf(types) });
+    change(draft, name, (one) => Object.assign(one, { types, role: one.settledRole ? one.role : roleOf(types) }));
   },
   modes(draft, { modes }) {
     draft.modes = { ...modes };
@@ -163,18 +173,24 @@ const APPLY = new Map(Object.entries({
     const before = draft.events.get(id);
     if (before?.recalled && before.holder === name && before.attempt === attempt) return; // told already
     const moved = move(draft, record, auto ? 'settled' : 'held', { holder: name, attempt, lease, handedAt: at });
-    if (moved && !auto) change(draft, name, (one) => ({ inFlight: one.inFlight + 1 }));
-    deliver(draft, [name]);
+    change(draft, name, (one) => {
+      one.inFlight += Number(moved && !auto);
+      one.delivered += 1;
+      one.acted = at;
+    });
     draft.parked = draft.parked.filter((one) => one !== id);
   },
   bots(draft, { bots }) {
     draft.bots = bots;
-    for (const { name } of bots) change(draft, name, { bot: true });
+    for (const { name } of bots) change(draft, name, (one) => { one.bot = true; });
   },
   slow(draft, { names }) {
     for (const { name, slow } of draft.participants.values()) {
-      if (slow !== names.includes(name)) change(draft, name, { slow: !slow });
+      if (slow !== names.includes(name)) change(draft, name, (one) => { one.slow = !slow; });
     }
+  },
+  refused(draft, { name, code, message, at }) {
+    draft.refused = { name, code, message, at };
   },
   settled: letGo,
   released: letGo,
@@ -188,8 +204,8 @@ const APPLY = new Map(Object.entries({
   stepped: (draft, record) => letNext(draft, record),
   reset(draft) {
     Object.assign(draft, { queues: new Map(), counts: new Map(), events: new Map(), parked: [] });
-    Object.assign(draft, { total: 0, last: null, uncertain: false });
-    for (const one of draft.participants.keys()) change(draft, one, { sent: 0, delivered: 0, inFlight: 0 });
+    Object.assign(draft, { total: 0, last: null, uncertain: false, coffees: none(), refused: null });
+    for (const name of draft.participants.keys()) change(draft, name, (one) => Object.assign(one, { sent: 0, delivered: 0, inFlight: 0 }));
   },
 }));
 
@@ -201,7 +217,7 @@ function letGo(draft, record) {
   const after = record.kind === 'settled' ? {} : { holder: null, reason };
   if (!move(draft, record, LEADS_TO.get(record.kind), after)) return;
   if (before && before.state !== 'held' && before.state !== 'known') return;
-  change(draft, holder, (one) => ({ inFlight: Math.max(0, one.inFlight - 1) }));
+  change(draft, holder, (one) => { one.inFlight = Math.max(0, one.inFlight - 1); });
 }
 
 function letNext(draft, record = {}) {
@@ -224,13 +240,17 @@ function audienceOf(draft, event, mode, accepted = Infinity) {
 }
 
 function deliver(draft, names) {
-  for (const name of names ?? []) change(draft, name, (one) => ({ delivered: one.delivered + 1 }));
+  for (const name of names ?? []) change(draft, name, (one) => { one.delivered += 1; });
 }
 
-function change(draft, name, changes) {
-  const one = draft.participants.get(name);
-  if (!one) return;
-  draft.participants.set(name, { ...one, ...(typeof changes === 'function' ? changes(one) : changes) });
+/** Change a participant: once copied it is the draft's own, so that an event to hundreds copies nobody twice. */
+function change(draft, name, how) {
+  const before = draft.participants.get(name);
+  if (!before) return;
+  const one = draft.own.has(name) ? before : { ...before };
+  if (one !== before) draft.participants.set(name, one);
+  draft.own.add(name);
+  how(one);
 }
 
 function entry(event, mode, at, state, audience = null) {
@@ -247,7 +267,7 @@ function participant(one, bot, before = null) {
   const role = told ?? (before?.settledRole ? before.role : roleOf(types));
   return {
     name: one.name, role, settledRole: Boolean(told || before?.settledRole), bot, types, slow: Boolean(one.slow),
-    ack: one.ack ?? 'auto', echo: one.echo ?? true, since: one.since ?? null, online: true, left: null,
+    ack: one.ack ?? 'auto', echo: one.echo ?? true, since: one.since ?? null, online: true, left: null, acted: before?.acted ?? -Infinity,
     sent: before?.sent ?? 0, delivered: one.delivered ?? before?.delivered ?? 0, inFlight: one.in_flight ?? 0,
     read: 0,
   };

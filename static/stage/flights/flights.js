@@ -6,22 +6,24 @@
  * A canvas, because forty recipients of fifteen events a second are six hundred envelopes: as elements
  * of the page each would be made, laid out and thrown away.
  *
- * Where motion is not wanted, trails show the same ways. Where so much happens that single envelopes
- * would be a blur, dots run along the lines, and the rates stand at the figures.
+ * What has arrived leaves its number with the recipient and a trail that fades. Where motion is not wanted,
+ * trails and numbers are all there is. Where so much happens that single envelopes would be a blur, dots run
+ * along the lines, and the rates stand at the figures.
  *
- * `data-flown` counts the legs that were begun, `data-flying` tells how many are under way, and
- * `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
+ * `data-flown` counts the ways that were drawn, one for each recipient, whether alone, in a "×12" or in a flow;
+ * `data-flying` tells how many moves are under way, and `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
  */
 
-import { DESK, Motion, TRAY } from './motion.js';
+import { DESK, Motion, TRAY, ways } from './motion.js';
 import { Rates } from './rates.js';
 import { Sprites } from './sprites.js';
 
-const TRAIL = 1200; // ms that a trail stays
+const TRAIL = 3000; // ms that a trail fades
+const TRAILS = 200; // at once; the oldest go first
+const NUMBERS = 3; // of what arrived last, beside a figure
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
 const DOTS = 24; // px between two dots of a flow
-const APART = 32; // px, at full scale, that a flow ends before its figure
 
 export class Flights {
   /**
@@ -67,15 +69,12 @@ export class Flights {
   show(records, before, after) {
     this.#state = after;
     this.rates.count(records.filter(({ kind }) => kind === 'event').length, performance.now());
-    if (document.hidden || records.some(({ kind }) => kind === 'reset')) {
-      this.stop();
-    } else if (this.still.matches) {
-      this.#addTrails(records, before, after);
-    } else if (!this.rates.flowing) {
-      const known = this.motion.moves.length;
-      this.motion.plan(records, before, after, this.#time);
-      this.#count(this.motion.moves.length - known);
-    }
+    if (document.hidden || records.some(({ kind }) => kind === 'reset')) return this.stop();
+    const how = { rate: this.rates.perSecond(performance.now()), figureOf: (name) => this.picture.figureOf(name) };
+    const motion = this.rates.flowing || this.still.matches ? new Motion() : this.motion;
+    const planned = motion.plan(records, before, after, this.#time, how);
+    if (this.still.matches && !this.rates.flowing) for (const move of planned) this.#leave(move, performance.now());
+    this.canvas.dataset.flown = Number(this.canvas.dataset.flown ?? 0) + ways(planned);
     this.#wake();
   }
 
@@ -84,10 +83,6 @@ export class Flights {
     this.motion.stop();
     this.#trails = [];
     this.#landing = Infinity;
-  }
-
-  #count(legs) {
-    this.canvas.dataset.flown = Number(this.canvas.dataset.flown ?? 0) + legs;
   }
 
   #wake() {
@@ -103,12 +98,11 @@ export class Flights {
     this.on.setTransform(1, 0, 0, 1, 0, 0);
     this.on.clearRect(0, 0, width, height);
     this.on.scale(this.ratio, this.ratio);
-    const moves = this.motion.at(this.#time);
-    this.#trails = this.#trails.filter(({ end }) => end > now);
+    const moves = this.motion.at(this.#time, (landed) => this.#leave(landed, now));
     const flowing = this.rates.flowing && this.#state !== null;
     if (flowing) this.#flow(now);
     else this.flows = null;
-    for (const trail of this.#trails) this.#drawTrail(trail);
+    this.#drawTrails(now);
     this.#drawMoves(moves);
     this.#tell(flowing, moves.length || this.#trails.length);
     this.#land();
@@ -139,26 +133,18 @@ export class Flights {
     for (const { leg, id } of moves) {
       if ((leg === 'rest' || leg === 'ring' || leg === 'in') && !slots.has(id)) slots.set(id, slots.size);
     }
-    const drawn = new Map(); // several members of a group get one envelope
     for (const move of moves) {
       const from = this.#spot(move.from, slots.get(move.id));
       const to = this.#spot(move.leg === 'ring' ? DESK : move.to, slots.get(move.id));
       if (!from || !to) continue;
-      const key = `${move.id} ${move.leg} ${Math.round(to.x)} ${Math.round(to.y)}`;
-      const same = drawn.get(key);
-      if (same) {
-        same.many += 1;
-        continue;
-      }
       const gone = ease((this.#time - move.start) / (move.end - move.start));
       const x = from.x + (to.x - from.x) * gone;
       const y = from.y + (to.y - from.y) * gone;
-      drawn.set(key, { many: 1, x, y });
       this.#envelope(move, x, y);
+      if (move.many > 1) this.#times(move.many, x, y);
       if (move.leg === 'rest') this.#tick(x, y, slots.size > 1 ? '✓' : '✓ stored');
       if (move.leg === 'ring') this.#ring(move.to);
     }
-    for (const { many, x, y } of drawn.values()) if (many > 1) this.#times(many, x, y);
   }
 
   #spot(name, slot = 0) {
@@ -167,8 +153,7 @@ export class Flights {
     return this.picture.where(name) ?? this.picture.door;
   }
 
-  #envelope({ type, number }, x, y) {
-    const width = this.picture.letter;
+  #envelope({ type, number }, x, y, width = this.picture.letter) {
     const image = this.sprites.envelope(type, number, width, this.ratio);
     const [w, h] = [image.width / this.ratio, image.height / this.ratio];
     this.on.drawImage(image, x - w / 2, y - h / 2, w, h);
@@ -176,7 +161,7 @@ export class Flights {
 
   /** So many envelopes fly as one. */
   #times(many, x, y) {
-    this.on.font = this.sprites.font(Math.max(13, 22 * this.picture.scale));
+    this.on.font = this.sprites.font(Math.max(13, 28 * this.picture.scale));
     this.on.textAlign = 'left';
     this.on.fillStyle = this.sprites.colour('ink');
     this.on.fillText(`×${many}`, x + this.picture.letter * 0.6, y + 6);
@@ -184,7 +169,7 @@ export class Flights {
 
   /** At rest it is stored: that is what the tick says. */
   #tick(x, y, words) {
-    const size = Math.max(14, 22 * this.picture.scale);
+    const size = Math.max(14, 28 * this.picture.scale);
     const image = this.sprites.label(words, size, 'broker', this.ratio);
     const [w, h] = [image.width / this.ratio, image.height / this.ratio];
     this.on.drawImage(image, x - w / 2, y - this.picture.letter / 3 - h, w, h);
@@ -197,33 +182,39 @@ export class Flights {
     this.on.strokeStyle = this.sprites.colour('lease');
     this.on.lineWidth = 4;
     this.on.beginPath();
-    this.on.arc(at.x, at.y, 46 * this.picture.scale, 0, 2 * Math.PI);
+    this.on.arc(at.x, at.y, this.picture.around(name), 0, 2 * Math.PI);
     this.on.stroke();
   }
 
-  // --- without motion ------------------------------------------------------------------------
+  // --- what is left behind ---------------------------------------------------------------------
 
-  #addTrails(records, before, after) {
-    if (this.rates.flowing) return;
-    const plan = new Motion();
-    plan.plan(records, before, after, 0);
-    const end = performance.now() + TRAIL;
-    const ways = plan.moves.filter(({ leg }) => leg !== 'rest' && leg !== 'ring');
-    this.#trails.push(...ways.map((move) => ({ ...move, end })));
-    this.#count(ways.length);
+  #leave(move, now) {
+    if (move.leg === 'rest' || move.leg === 'ring') return;
+    this.#trails.push({ ...move, left: now });
+    if (this.#trails.length > TRAILS) this.#trails.shift();
   }
 
-  #drawTrail(trail) {
-    const [from, to] = [this.#spot(trail.from), this.#spot(trail.to)];
-    if (!from || !to) return;
-    this.on.strokeStyle = this.sprites.tone(trail.type);
-    this.on.lineWidth = 3;
-    this.on.beginPath();
-    this.on.moveTo(from.x, from.y);
-    this.on.lineTo(to.x, to.y);
-    this.on.stroke();
-    const away = trail.leg === 'in' ? 0.35 : 0.65;
-    this.#envelope(trail, from.x + (to.x - from.x) * away, from.y + (to.y - from.y) * away);
+  #drawTrails(now) {
+    this.#trails = this.#trails.filter(({ left }) => now - left < TRAIL);
+    const numbers = new Map(); // figure → how many numbers stand beside it
+    for (const trail of this.#trails.toReversed()) {
+      const [from, to] = [this.#spot(trail.from), this.#spot(trail.to)];
+      this.on.globalAlpha = 1 - (now - trail.left) / TRAIL;
+      this.on.strokeStyle = this.sprites.tone(trail.type);
+      this.on.lineWidth = 3;
+      this.on.beginPath();
+      this.on.moveTo(from.x, from.y);
+      this.on.lineTo(to.x, to.y);
+      this.on.stroke();
+      const figure = typeof trail.to === 'symbol' ? null : this.picture.figureOf(trail.to);
+      const rank = numbers.get(figure) ?? 0;
+      if (figure === null || rank >= NUMBERS || trail.type === 'refused') continue;
+      numbers.set(figure, rank + 1);
+      this.on.globalAlpha = 1;
+      const small = this.picture.letter * 0.8;
+      this.#envelope(trail, to.x - this.picture.around(trail.to) - small * 0.6, to.y + (rank - 1) * small * 0.7, small);
+    }
+    this.on.globalAlpha = 1;
   }
 
   // --- flows ---------------------------------------------------------------------------------
@@ -233,7 +224,7 @@ export class Flights {
       this.#looked = now;
       this.flows = {
         rate: this.rates.perSecond(now),
-        of: this.rates.flows(this.picture.counted(this.#state), now),
+        of: this.rates.flows(this.picture.counted(), now),
       };
       this.landed();
     }
@@ -245,7 +236,7 @@ export class Flights {
       if (!at) continue;
       const edge = this.picture.edge(at);
       const length = Math.hypot(at.x - edge.x, at.y - edge.y) || 1;
-      const part = Math.max(0, 1 - (APART * this.picture.scale) / length);
+      const part = Math.max(0, 1 - this.picture.around(name) / length);
       const near = { x: edge.x + (at.x - edge.x) * part, y: edge.y + (at.y - edge.y) * part };
       this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -4);
       this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), 4);

@@ -1,42 +1,55 @@
 // What flies, from where to where, and when. Pure: records in, moves out; the clock is an argument.
 //
-//     event     in (260) → rest at the counter with a tick (180) → out to each recipient at once (340)
-//     handed    its taker is ringed (200) → out (340)
-//     released  back from its holder (480)
-//     dead      back from its holder (480) → down into the tray (320)
-//     retried   up from the tray (320)
+//     event     in (1 s) → rest at the counter with a tick (0.6 s) → out to each recipient at once (1 s)
+//     handed    its taker is ringed (0.5 s) → out
+//     released  back from its holder
+//     dead      back from its holder → down into the tray
+//     retried   up from the tray
+//     refused   to the counter, and back to its sender
+//     joined    with `after`: what it missed, as one
 //
 // What one event does happens one after the other: a move begins when the last of its event has ended.
-// Times are milliseconds of the picture's own clock, which slow motion slows.
+// Those who share a figure (a pile of hundreds) share one move, and `many` says how many they are: so there
+// are never more moves at once than figures times the few events of two seconds, and nothing is left out.
+// Times are milliseconds of the picture's own clock, which slow motion slows; they are those of calm.
 
-export const TIMES = { in: 260, rest: 180, ring: 200, out: 340, back: 480, drop: 320, rise: 320 };
+import { wants } from '../state.js';
+
+export const TIMES = { in: 1000, rest: 600, ring: 500, out: 1000, back: 1000, drop: 600, rise: 600 };
+/** Up to so many events a second each takes its time; above, it is shorter in proportion, to a fifth at most. */
+const CALM = 2;
+const SHORTEST = 0.2;
 export const DESK = Symbol('desk');
 export const TRAY = Symbol('tray');
-/** More than this at once would be a blur, and slow. */
-const MOST = 2000;
 const LYING = new Set(['ready', 'held', 'parked', 'dead']);
 
 export class Motion {
   /**
-   * {id, type, number, leg, from, to, start, end, lies}; from and to: a name, DESK or TRAY; lies: whether
-   * the picture shows the event lying somewhere, once it has landed
+   * {id, type, number, leg, from, to, many, start, end, lies}; from and to: a name, DESK or TRAY; many: how
+   * many recipients it stands for; lies: whether the picture shows the event lying somewhere, once it has landed
    */
   moves = [];
   #free = new Map();
+  #pace = 1;
+  #figureOf;
 
-  /** Plan what these records show. `before` and `after` are the room's states around them. */
-  plan(records, before, after, now) {
-    for (const record of records) {
-      const step = STEPS.get(record.kind);
-      if (!step || this.moves.length >= MOST) continue;
-      const known = this.moves.length;
-      step.call(this, record, before, after, now);
-      for (const move of this.moves.slice(known)) move.lies = LYING.has(after.events.get(move.id)?.state);
-    }
+  /**
+   * Plan what these records show; returns the moves that are new. `before` and `after` are the room's states
+   * around them; rate: events a second; figureOf: name → the figure that stands for it.
+   */
+  plan(records, before, after, now, { rate = 0, figureOf = (name) => name } = {}) {
+    this.#pace = Math.max(SHORTEST, Math.min(1, CALM / (rate || 1)));
+    this.#figureOf = figureOf;
+    const known = this.moves.length;
+    for (const record of records) STEPS.get(record.kind)?.call(this, record, before, after, now);
+    const planned = this.moves.slice(known);
+    for (const move of planned) move.lies = LYING.has(after.events.get(move.id)?.state);
+    return planned;
   }
 
-  /** The moves under way at that time; those that have ended are forgotten. */
-  at(now) {
+  /** The moves under way at that time; those that have ended are forgotten, and `landed` hears of each. */
+  at(now, landed = () => {}) {
+    for (const move of this.moves) if (move.end <= now) landed(move);
     this.moves = this.moves.filter(({ end }) => end > now);
     for (const [id, free] of this.#free) if (free <= now) this.#free.delete(id);
     return this.moves.filter(({ start }) => start <= now);
@@ -53,13 +66,25 @@ export class Motion {
   }
 
   /** One leg of an event's way, to one place or several; begins when the one before has ended. */
-  add(event, leg, from, to, now) {
+  add(event, leg, from, to, now, many = 1) {
     const start = Math.max(now, this.#free.get(event.id) ?? 0);
-    const end = start + TIMES[leg];
-    const common = { id: event.id, type: event.type, number: event.data.id, leg, from, start, end };
-    for (const one of Array.isArray(to) ? to : [to]) this.moves.push({ ...common, to: one });
+    const end = start + TIMES[leg] * this.#pace;
+    const common = { id: event.id, type: event.type, number: event.data?.id, leg, from, start, end };
+    const figures = new Map();
+    for (const one of Array.isArray(to) ? to : [to]) {
+      const figure = typeof one === 'symbol' ? one : this.#figureOf(one);
+      const known = figures.get(figure);
+      if (known) known.many += 1;
+      else figures.set(figure, { ...common, to: one, many });
+    }
+    this.moves.push(...figures.values());
     this.#free.set(event.id, end);
   }
+}
+
+/** How many ways from one to another these moves stand for: resting and being ringed is none. */
+export function ways(moves) {
+  return moves.reduce((sum, { leg, many }) => sum + (leg === 'rest' || leg === 'ring' ? 0 : many), 0);
 }
 
 const STEPS = new Map(Object.entries({
@@ -85,6 +110,20 @@ const STEPS = new Map(Object.entries({
     const holder = before?.events.get(id)?.holder;
     if (holder) this.add(event, 'back', holder, DESK, now);
     this.add(event, 'drop', DESK, TRAY, now);
+  },
+  refused({ name, at }, before, after, now) {
+    const event = { id: `refused ${name} ${at}`, type: 'refused', data: { id: '!' } };
+    this.add(event, 'in', name, DESK, now);
+    this.add(event, 'back', DESK, name, now);
+  },
+  joined({ name, after: cameBack }, before, after, now) {
+    const left = before?.participants.get(name)?.left;
+    if (!cameBack || !left) return;
+    const { types } = after.participants.get(name);
+    const missed = [...after.events.values()].filter(({ event, mode, at, state }) => (
+      state === 'sent' && at >= left && (mode === 'relay' || wants(types, event.type))
+    ));
+    if (missed.length) this.add(missed.at(-1).event, 'out', DESK, name, now, missed.length);
   },
   retried({ event: id }, before, after, now) {
     const event = find(id, before, after);

@@ -10,16 +10,16 @@ import { html, nothing, render, svg } from '/static/vendor/lit-html/lit-html.js'
 import { shape } from '../../ui/shapes.js';
 import { inState } from '../queue.js';
 import { present } from '../state.js';
-import { counter, stacked } from './counter.js';
+import { coffeesMade, counter, refusal, stacked } from './counter.js';
 import { figure, keepLeases } from './figure.js';
-import { FAREWELL, gather, NAMED } from './groups.js';
-import { layout, settle } from './places.js';
+import { arrange } from './places.js';
 
 const ALONE = {
   customer: ['Nobody is ordering yet.', 'Be Alice'],
   confirmer: ['Nobody is confirming yet.', 'Be Bob'],
 };
 const KEPT = 250; // ms between two looks at the leases
+const REFUSED = 8000; // ms that the sentence to a refused message stays
 const LETTER = { width: 60, least: 36 };
 
 export class Picture {
@@ -33,13 +33,13 @@ export class Picture {
     this.links = links;
     this.host = host;
     this.now = now;
-    this.settled = new Map();
-    this.groups = new Map();
     this.state = null;
+    /** Who stands where, see places.js; null until the first drawing. */
+    this.layout = null;
     /** Set by whoever lets envelopes fly. */
     this.inAir = () => false;
     this.flows = () => null; // {rate, of: Map name → {sends, gets}} while it flows
-    new ResizeObserver(() => this.state && this.draw(this.state)).observe(root);
+    new ResizeObserver(() => this.state && this.draw(this.state, { live: this.live })).observe(root);
     setInterval(() => this.#tick(), KEPT);
   }
 
@@ -47,51 +47,55 @@ export class Picture {
   draw(state, { live = true } = {}) {
     this.state = state;
     this.live = live;
-    const { clientWidth: width, clientHeight: height } = this.root;
-    const fitted = (people) => layout(width, height, people.length, Math.max(sided(people, 'customer'), sided(people, 'confirmer')));
-    const now = this.now();
-    const full = fitted([...state.participants.values()].filter((one) => one.online || now - one.left < FAREWELL));
-    const { figures, groups, away } = gather(state.participants, full.places.size, now);
-    this.away = away;
-    this.groups = groups;
-    const next = groups.size ? fitted(figures) : full;
-    // Smaller or larger figures move anyway: then everyone may stand on the right side.
-    if (this.layout && this.layout.dense !== next.dense) this.settled = new Map();
-    this.layout = next;
-    this.settled = settle(this.settled, figures, this.layout);
+    this.layout = this.#arranged();
     this.stacked = stacked(state);
-    const placed = figures.filter((one) => this.settled.has(one.name));
-    render(this.#whole(state, placed, figures.length - placed.length), this.root);
-    this.#put(placed);
+    this.refused = this.#refusal();
+    render(this.#whole(state), this.root);
+    this.#put();
     keepLeases(this.root, this.now());
   }
 
-  /** Leases run down, and who left is drawn for a while only. */
+  #arranged() {
+    const { clientWidth: width, clientHeight: height } = this.root;
+    return arrange(this.state.participants, width, height, this.layout?.keys, this.now());
+  }
+
+  /** The sentence to a message that was refused just now, or null. */
+  #refusal() {
+    const { refused } = this.state;
+    return refused && this.now() - refused.at < REFUSED ? refused : null;
+  }
+
+  /** Leases run down; who left, who acted and what was refused is drawn for a while only. */
   #tick() {
+    if (document.hidden || !this.state) return;
     keepLeases(this.root, this.now());
-    if (this.state && gather(this.state.participants, NAMED, this.now()).away !== this.away) this.draw(this.state, { live: this.live });
+    const { figures, away } = this.#arranged();
+    const others = figures.length !== this.layout.figures.length || figures.some(({ name }, at) => name !== this.layout.figures[at].name);
+    if (others || away !== this.layout.away || this.#refusal() !== this.refused) this.draw(this.state, { live: this.live });
   }
 
-  #whole(state, placed, more) {
+  #whole(state) {
+    const { figures, groups, places, away } = this.layout;
     const flows = this.flows();
-    const held = heldBy(state, this.groups, this.inAir);
-    const naive = new Set(state.bots.filter((bot) => bot.naive).map(({ name }) => name));
-    const sent = new Set(state.bots.map(({ name }) => name));
+    const held = heldBy(state, groups, this.inAir);
+    const bots = new Map(state.bots.map((bot) => [bot.name, bot]));
     const told = (one) => ({
+      tier: places.get(one.name).tier,
       held: one.online ? (held.get(one.name) ?? []) : [],
       flow: flows?.of.get(one.name) ?? null,
-      dense: this.layout.dense,
-      naive: naive.has(one.name),
-      mayKill: this.host && this.live && one.online && sent.has(one.name),
+      bot: bots.get(one.name) ?? null,
+      mayKill: this.host && this.live && one.online && bots.has(one.name),
     });
     return html`
-      <svg class="stage-lines" aria-hidden="true">${placed.filter((one) => one.online).map((one) => this.#line(one))}</svg>
+      <svg class="stage-lines" aria-hidden="true">${figures.filter((one) => one.online).map((one) => this.#line(one))}</svg>
       <ul class="stage-people" aria-label="Participants">
-        ${repeat(placed, (one) => one.name, (one) => figure(one, told(one)))}
+        ${repeat(figures, (one) => one.name, (one) => figure(one, told(one)))}
       </ul>
+      ${refusal(this.refused)}
       ${counter(state, this.inAir, flows?.rate ?? null)}
-      ${Object.keys(ALONE).filter((role) => !present(state, role).length).map((role) => this.#alone(role, placed))}
-      ${more || this.away ? html`<p class="stage-more">${[more ? `and ${more} more` : '', this.away ? `${this.away} offline` : ''].filter(Boolean).join(', ')}</p>` : nothing}`;
+      ${Object.keys(ALONE).filter((role) => !present(state, role).length).map((role) => this.#alone(role))}
+      <div class="stage-foot"><span>${away ? `${away} offline` : nothing}</span>${coffeesMade(state.coffees)}</div>`;
   }
 
   // --- where things are, for what flies ------------------------------------------------------
@@ -105,11 +109,19 @@ export class Picture {
     return Math.max(LETTER.least, Math.round(LETTER.width * this.scale));
   }
 
+  /** Which figure somebody is: their own, or their group's. */
+  figureOf(name) {
+    return this.layout?.groups.get(name) ?? name;
+  }
+
   /** Where somebody stands, or null; the middle of their shape, or of their group's. */
   where(name) {
-    const settled = this.settled.get(this.groups.get(name) ?? name);
-    const place = settled && this.layout?.places.get(settled.key);
-    return place ? { x: place.x, y: place.y - 27 * this.layout.scale } : null;
+    return this.layout?.places.get(this.figureOf(name))?.shape ?? null;
+  }
+
+  /** How far what flies, and what is drawn about a figure, keeps from the middle of its shape. */
+  around(name) {
+    return (this.layout?.places.get(this.figureOf(name))?.tier === 'large' ? 62 : 46) * this.scale;
   }
 
   /** The top of the counter. */
@@ -131,13 +143,13 @@ export class Picture {
     const { x, y } = this.desk;
     const step = slot % 7;
     const aside = Math.ceil(step / 2) * (step % 2 ? 1 : -1);
-    return { x: x + aside * this.letter * 1.2, y: y - this.letter * (this.stacked ? 1.15 : 0.4) };
+    return { x: x + aside * this.letter * 1.2, y: y - this.letter * (this.stacked ? 1.2 : 0.45) };
   }
 
   /** Where dead letters lie. */
   get tray() {
     const { x, y, height } = this.layout.counter;
-    return { x, y: y + height / 2 - 16 * this.scale };
+    return { x, y: y + height / 2 + 28 * this.scale };
   }
 
   /** Where events come from whose sender is not in the picture: from outside, over HTTP perhaps. */
@@ -145,10 +157,9 @@ export class Picture {
     return { x: this.layout.counter.x, y: -40 };
   }
 
-  /** The figures with their numbers: participants, or groups in their stead. */
-  counted(state) {
-    const { figures } = gather(state.participants, this.layout?.places.size, this.now());
-    return new Map(figures.map((one) => [one.name, one]));
+  /** The figures with their numbers: participants, and groups in place of their members. */
+  counted() {
+    return new Map(this.layout?.figures.map((one) => [one.name, one]));
   }
 
   #line({ name }) {
@@ -157,9 +168,8 @@ export class Picture {
     return svg`<line x1=${x} y1=${y} x2=${counter.x} y2=${counter.y}></line>`;
   }
 
-  #alone(role, placed) {
-    const side = role === 'customer' ? 'left' : 'right';
-    if (placed.some((one) => one.role === role || this.settled.get(one.name).key.startsWith(side))) return nothing;
+  #alone(role) {
+    if (this.layout.figures.some((one) => one.role === role)) return nothing;
     const [sentence, action] = ALONE[role];
     const mayBot = role === 'confirmer' && this.host && this.live;
     return html`<div class="stage-alone" data-side=${role}>
@@ -170,24 +180,20 @@ export class Picture {
   }
 
   /** Positions are set by script: the policy of the page forbids style attributes. */
-  #put(placed) {
-    const { counter, scale } = this.layout;
+  #put() {
+    const { counter, scale, figures, places } = this.layout;
     this.root.style.setProperty('--scale', scale);
-    this.root.toggleAttribute('data-dense', this.layout.dense);
     const box = this.root.querySelector('.stage-counter');
     set(box, 'transform', `translate(${counter.x - counter.width / 2}px, ${counter.y - counter.height / 2}px)`);
     set(box, 'width', `${counter.width}px`);
     set(box, 'height', `${counter.height}px`);
-    const figures = this.root.querySelectorAll('[data-figure]');
-    placed.forEach((one, index) => {
-      const { x, y } = this.layout.places.get(this.settled.get(one.name).key);
-      set(figures[index], 'transform', `translate(${x}px, ${y}px) translate(-50%, -50%)`);
+    const drawn = this.root.querySelectorAll('[data-figure]');
+    figures.forEach(({ name }, index) => {
+      const { x, y, width } = places.get(name);
+      set(drawn[index], 'width', `${width}px`);
+      set(drawn[index], 'transform', `translate(${x}px, ${y}px) translate(-50%, -50%)`);
     });
   }
-}
-
-function sided(people, role) {
-  return people.filter((one) => one.role === role).length;
 }
 
 /** Only what has changed is written: writing a style costs, even the same one. */

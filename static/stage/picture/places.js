@@ -1,112 +1,151 @@
-// Where everyone stands. Customers on an arc at the left of the counter, confirmers on one at the right,
-// others below and above it. Nobody moves when someone joins: newcomers take free places.
+// Who is drawn and where: customers in the left third, confirmers in the right, others below the counter.
 //
-// Pure: sizes in, places out; all in pixels.
+// Pure: participants and sizes in, figures with their places out. Sizes are in units, pixels of a screen
+// 1920 wide; `scale` makes pixels of them. A place holds all that hangs on a figure: ring, stamp, name and
+// word. Nobody moves when someone joins, until the grid grows; newcomers take free places.
 
-/** A place at full scale (a picture 1920 wide, or 400 high if that is tighter), and how small it may get. */
-const PLACE = { width: 176, height: 114 };
-const FULL = { width: 1920, height: 400 };
-const SMALLEST = 0.6;
-const COMPACT = 0.72;
-/** What waits is stacked on the counter; nobody stands there. */
-const STACK = 40;
-/** Between the counter and those below it; above it, what waits and what comes to rest. */
-const BELOW = 20;
-const RESTING = 104;
+/** So long (ms) is somebody who left drawn by name; then only counted. */
+export const FAREWELL = 10_000;
+/** So long (ms) has somebody in a crowd a face of their own after they acted. */
+export const FACED = 10_000;
 
-/** The sides that each part may stand on, best first; `far` begins at the outermost column. */
-const SIDES = {
-  customer: ['left', 'above', 'below', 'right far'],
-  confirmer: ['right', 'below', 'above', 'left far'],
-  other: ['below', 'above', 'left far', 'right far'],
+/** width: the least of a place; high: how far its shape's middle is above its own; most: people in such a grid. */
+const LARGE = { tier: 'large', width: 200, height: 208, high: 40, most: 6 };
+const MIDDLE = { tier: 'middle', width: 150, height: 148, high: 32, most: 20 };
+const GRIDS = {
+  side: [[LARGE, 1], [LARGE, 2], [MIDDLE, 3], [MIDDLE, 4]],
+  below: [[LARGE, 1], [LARGE, 2], [LARGE, 3], [MIDDLE, 3], [MIDDLE, 4]],
 };
+const FACES = 12;
+const PARTS = { customer: 'customers', confirmer: 'confirmers', other: 'others' };
+/** The line beneath, and the tray under the counter. */
+const FOOT = 48;
+const TRAY = 64;
 
 /**
- * The places that a picture of this size has; smaller ones where `people` would not fit, or where so many
- * of one part (`together`) would have to stand on the other side.
- * @returns {{scale: number, dense: boolean, counter: Box, places: Map<string, Place>}}
- *   Box: {x, y, width, height}, x and y its middle; Place: {key, side, rank, x, y}
+ * @param {Map<string, object>} participants  as in the state
+ * @param {number} width  of the picture, in pixels
+ * @param {number} height
+ * @param {Map<string, string>} before  who stood where: the `keys` of the last answer
+ * @param {number} now  by the clock that says when they left, in milliseconds
+ * @returns {{scale: number, counter: Box, figures: object[], places: Map<string, Place>, keys: Map<string, string>, groups: Map<string, string>, away: number}}
+ *   Box: {x, y, width, height}, x and y its middle, in pixels; figures: participants, and groups {name, role,
+ *   group, count, offline, …} of those without a place; Place: {key, tier, x, y, width, shape: {x, y}}; groups:
+ *   name of a grouped participant → name of its group; away: how many left some time ago
  */
-export function layout(width, height, people = 0, together = 0) {
-  const full = Math.max(SMALLEST, Math.min(1, width / FULL.width, height / FULL.height));
-  const roomy = arranged(width, height, full);
-  const side = ['left', 'above', 'below'].flatMap((one) => inOrder(roomy.places, one)).length;
-  if (people <= roomy.places.size && together <= side) return { ...roomy, dense: false };
-  return { ...arranged(width, height, full * COMPACT), dense: true };
+export function arrange(participants, width, height, before = new Map(), now = -Infinity) {
+  const everyone = [...participants.values()];
+  const people = everyone.filter((one) => one.online || now - one.left < FAREWELL);
+  const scale = scaleOf(width, height);
+  const { counter, areas } = areasOf(width / scale, height / scale);
+  const [figures, places, keys, groups] = [[], new Map(), new Map(), new Map()];
+  for (const role of Object.keys(PARTS)) {
+    const members = people.filter((one) => one.role === role);
+    const { free, pile } = gridOf(members.length, areas[role], role);
+    const shown = pile ? faces(members, before, free, now) : members;
+    for (const [name, place] of settle(shown, before, free)) {
+      keys.set(name, place.key);
+      places.set(name, scaled(place, scale));
+    }
+    figures.push(...shown);
+    const rest = pile ? members.filter((one) => !places.has(one.name)) : [];
+    if (!rest.length) continue;
+    const group = grouped(rest, shown.length > 0);
+    for (const { name } of rest) groups.set(name, group.name);
+    places.set(group.name, scaled(pile, scale));
+    figures.push(group);
+  }
+  return { scale, counter: scaled(counter, scale), figures, places, keys, groups, away: everyone.length - people.length };
 }
 
-/**
- * Who stands where: Map name → {key, role}. Whoever has a place keeps it while it exists and they play
- * the same part. Who cannot be placed is missing from the answer.
- */
-export function settle(before, participants, { places }) {
-  const settled = new Map();
-  const taken = new Set();
-  const take = (one, key) => {
-    settled.set(one.name, { key, role: one.role });
-    taken.add(key);
+/** As large as the width allows; where a band has taken the height, smaller, but not so that nobody can read it. */
+function scaleOf(width, height) {
+  const full = width / 1920;
+  const low = Math.max(height / 760, Math.min(0.62 * full, height / 560));
+  return Math.max(0.4, Math.min(full, low));
+}
+
+function areasOf(width, height) {
+  const [third, tall] = [width / 3, height - FOOT];
+  const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: tall < 680 ? 160 : 190 };
+  counter.y = Math.max(tall * 0.42, counter.height / 2 + 130);
+  const below = counter.y + counter.height / 2 + TRAY;
+  return {
+    counter,
+    areas: {
+      customer: { x: 0, y: 0, width: third, height: tall },
+      confirmer: { x: 2 * third, y: 0, width: third, height: tall },
+      other: { x: third, y: below, width: third, height: Math.max(MIDDLE.height, tall - below) },
+    },
   };
-  for (const one of participants) {
-    const had = before.get(one.name);
-    if (had?.role === one.role && places.has(had.key) && !taken.has(had.key)) take(one, had.key);
-  }
-  const newcomers = participants.filter((one) => !settled.has(one.name));
-  for (const one of newcomers.sort((a, b) => Number(b.online) - Number(a.online))) {
-    const key = SIDES[one.role].flatMap((side) => inOrder(places, side)).find((free) => !taken.has(free));
-    if (key) take(one, key);
-  }
+}
+
+/** The places for so many: `free` in the order in which they are taken, and a `pile` where they are too many. */
+function gridOf(count, area, role) {
+  const fitting = GRIDS[role === 'other' ? 'below' : 'side'].find(([kind, columns]) => (
+    columns * kind.width <= area.width && count <= Math.min(kind.most, columns * rowsIn(area.height, kind))
+  ));
+  if (fitting) return { free: placesIn(area, ...fitting, role), pile: null };
+  const columns = Math.max(1, Math.min(3, Math.floor(area.width / MIDDLE.width)));
+  const above = { ...area, height: area.height - MIDDLE.height };
+  const rows = Math.min(Math.floor(above.height / MIDDLE.height), Math.floor(FACES / columns));
+  const pile = {
+    key: `${role} pile`, tier: 'pile', x: area.x + area.width / 2, y: area.y + area.height - MIDDLE.height / 2, width: area.width,
+    shape: { x: area.x + area.width / 2, y: area.y + area.height - MIDDLE.height / 2 - MIDDLE.high },
+  };
+  return { free: rows > 0 ? placesIn(above, MIDDLE, columns, role, rows) : [], pile };
+}
+
+const rowsIn = (height, kind) => Math.max(1, Math.floor(height / kind.height));
+
+/** The rows nearest to the middle are taken first. */
+function placesIn(area, kind, columns, role, rows = rowsIn(area.height, kind)) {
+  const [across, down] = [area.width / columns, Math.min(area.height / rows, kind.height * 1.2)];
+  const middle = area.y + area.height / 2;
+  const offsets = Array.from({ length: rows }, (_, row) => row - (rows - 1) / 2).sort((a, b) => Math.abs(a) - Math.abs(b));
+  return offsets.flatMap((off) => Array.from({ length: columns }, (_, column) => {
+    const [x, y] = [area.x + across * (column + 0.5), middle + off * down];
+    return { key: `${role} ${kind.tier} ${columns} ${off} ${column}`, tier: kind.tier, x, y, width: across, shape: { x, y: y - kind.high } };
+  }));
+}
+
+/** Whoever has one of these places keeps it, the others take what is free. */
+function settle(members, before, free) {
+  const left = new Map(free.map((place) => [place.key, place]));
+  const settled = new Map();
+  const take = (name, key) => {
+    settled.set(name, left.get(key));
+    left.delete(key);
+  };
+  for (const { name } of members) if (left.has(before.get(name))) take(name, before.get(name));
+  const newcomers = members.filter(({ name }) => !settled.has(name)).sort((a, b) => Number(b.online) - Number(a.online));
+  for (const { name } of newcomers) take(name, left.keys().next().value);
   return settled;
 }
 
-function inOrder(places, wanted) {
-  const [side, far] = wanted.split(' ');
-  const keys = [...places.values()].filter((one) => one.side === side).sort((a, b) => a.rank - b.rank);
-  return (far ? keys.reverse() : keys).map((one) => one.key);
+/** Who of a crowd has a face: those who have one already and acted of late, then those who acted last. */
+function faces(members, before, free, now) {
+  const keys = new Set(free.map(({ key }) => key));
+  const had = ({ name }) => Number(keys.has(before.get(name)));
+  return members
+    .filter((one) => one.online && (one.inFlight || now - one.acted < FACED))
+    .sort((a, b) => had(b) - had(a) || b.acted - a.acted)
+    .slice(0, free.length);
 }
 
-function arranged(width, height, scale) {
-  const place = { width: PLACE.width * scale, height: PLACE.height * scale };
-  const counter = { x: width / 2, width: Math.min(480 * scale, Math.max(104, width * 0.3)) };
-  counter.height = Math.min(210 * scale, height * 0.4);
-  counter.y = middleOfCounter(height, counter.height, place.height, scale);
-  const gap = Math.min(70 * scale, width * 0.03);
-  const inner = counter.width / 2 + gap;
-  const columns = Math.max(1, Math.floor((width / 2 - inner) / place.width));
-  const bow = Math.min(70 * scale, Math.max(0, width / 2 - inner - columns * place.width));
-  const rows = Math.max(1, Math.floor(height / place.height));
-  const middle = (rows - 1) / 2;
-
-  const places = new Map();
-  const put = (side, rank, name, x, y) => {
-    const key = `${side} ${name}`;
-    places.set(key, { key, side, rank, x, y });
+function grouped(members, more) {
+  const sum = (key) => members.reduce((total, one) => total + one[key], 0);
+  const online = members.filter((one) => one.online).length;
+  const [{ role }] = members;
+  return {
+    name: `all ${PARTS[role]}`, role, group: PARTS[role], more, count: online, offline: members.length - online,
+    online: online > 0, bot: false, slow: members.some((one) => one.slow), types: [],
+    inFlight: sum('inFlight'), sent: sum('sent'), delivered: sum('delivered'),
   };
-  // The second column first, so that a small group stands at some distance from the counter.
-  const order = [1, 0, 2, 3, 4, 5, 6, 7, 8, 9].filter((column) => column < columns);
-  for (const column of order) {
-    for (let row = 0; row < rows; row += 1) {
-      const off = row - middle;
-      const arc = bow * (1 - (middle ? off / middle : 0) ** 2);
-      const away = inner + arc + place.width * (column + 0.5);
-      const rank = order.indexOf(column) * rows + Math.abs(off) * 2 - (off > 0 ? 0.5 : 0);
-      put('left', rank, `${column} ${row}`, counter.x - away, height / 2 + off * place.height);
-      put('right', rank, `${column} ${row}`, counter.x + away, height / 2 + off * place.height);
-    }
-  }
-  const beside = Math.max(0, Math.floor((inner - place.width / 2) / place.width));
-  const off = counter.height / 2 + BELOW * scale + place.height / 2;
-  for (let step = -beside; step <= beside; step += 1) {
-    const rank = Math.abs(step) * 2 - (step > 0 ? 0.5 : 0);
-    const [x, below, above] = [counter.x + step * place.width, counter.y + off, counter.y - off - STACK * scale];
-    if (below + place.height / 2 <= height) put('below', rank, step, x, below);
-    if (above >= place.height / 2) put('above', rank, step, x, above);
-  }
-  return { scale, counter, places };
 }
 
-/** In the middle; higher where that leaves room for a row beneath, as long as the stack has its room. */
-function middleOfCounter(height, tall, place, scale) {
-  const centred = (height - tall) / 2;
-  const raised = height - tall - BELOW * scale - place - 1;
-  return (raised >= RESTING * scale ? Math.min(centred, raised) : centred) + tall / 2;
+function scaled(place, scale) {
+  const times = (box, keys) => Object.fromEntries(keys.filter((key) => key in box).map((key) => [key, box[key] * scale]));
+  const shape = place.shape && { shape: times(place.shape, ['x', 'y']) };
+  return { ...place, ...times(place, ['x', 'y', 'width', 'height']), ...shape };
 }
