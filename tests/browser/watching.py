@@ -22,5 +22,7 @@ async def open_log(open_page: OpenPage, server: Any, query: str = "", **options:
     return await is_open(await open_page(server, f"/log{query}", **options))
 
 
-async def open_stage(open_page: OpenPage, server: Any, **options: Any) -> Page:
-    return await is_open(await open_page(server, "/stage", **options))
+async def open_stage(open_page: OpenPage, server: Any, band: str = "", **options: Any) -> Page:
+    """The stage, with one of the bands below its picture open."""
+    path = f"/stage?band={band}" if band else "/stage"
+    return await is_open(await open_page(server, path, **options))
