@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { gather } from '../../static/stage/picture/groups.js';
-import { DESK, Motion, TIMES, TRAY } from '../../static/stage/flights/motion.js';
+import { DESK, Motion, TIMES, TRAY, ways } from '../../static/stage/flights/motion.js';
 import { Rates } from '../../static/stage/flights/rates.js';
 import { advance, begin, recallQueue } from '../../static/stage/state.js';
 
@@ -87,24 +86,37 @@ test('rates tell what each sends and gets a second', () => {
   assert.deepEqual(rates.flows(people(5, 150), 500).get('bob'), { sends: 10, gets: 100 });
 });
 
-test('above sixty only as many parts are grouped as it takes', () => {
-  const person = (name, role, online = true) => [name, { name, role, online, left: online ? null : 0, inFlight: 0, sent: 1, delivered: 2 }];
-  const some = new Map(Array.from({ length: 60 }, (_, n) => person(`c-${n}`, 'customer')));
-  assert.equal(gather(some).groups.size, 0);
-  some.set(...person('c-60', 'customer', false)).set(...person('bob', 'confirmer'));
-  const { figures, groups } = gather(some);
-  assert.deepEqual(figures.map(({ name }) => name).sort(), ['all customers', 'bob']);
-  const [group] = figures.filter((one) => one.group);
-  assert.deepEqual([group.count, group.offline, group.sent, groups.get('c-3')], [60, 1, 61, 'all customers']);
+test('those who share a figure share a move, which says how many they are: nobody is left out', () => {
+  const crowd = Array.from({ length: 300 }, (_, n) => joined(`c-${n}`));
+  const from = advance(begin(SNAPSHOT), [joined('alice'), ...crowd]);
+  const motion = new Motion();
+  const records = Array.from({ length: 20 }, (_, n) => sent(`e${n}`));
+  const figureOf = (name) => (name === 'alice' || name === 'c-7' ? name : 'all customers');
+  const planned = motion.plan(records, from, advance(from, records), 0, { rate: 20, figureOf });
+  assert.equal(planned.length, 20 * 4, 'in, rest, to c-7 and to all others');
+  assert.deepEqual(planned.filter(({ leg }) => leg === 'out').slice(0, 2).map(({ many }) => many), [299, 1]);
+  assert.equal(ways(planned), 20 * (1 + 300));
 });
 
-test('who left is drawn for a while, and then only counted', () => {
-  const person = (name, left = null) => [name, { name, role: 'customer', online: left === null, left, inFlight: 0, sent: 0, delivered: 0 }];
-  const people = new Map([person('alice'), person('ben', 5_000), person('carl', 14_000)]);
-  const at = (now) => gather(people, 60, now);
-  assert.deepEqual(at(14_999).figures.map(({ name }) => name), ['alice', 'ben', 'carl']);
-  assert.deepEqual([at(15_000).figures.map(({ name }) => name), at(15_000).away], [['alice', 'carl'], 1]);
-  assert.equal(at(24_000).away, 2);
+test('what happens fast is shown fast, in proportion, and never faster than can be seen', () => {
+  const at = (rate) => {
+    const motion = new Motion();
+    const from = advance(begin(SNAPSHOT), [joined('alice'), joined('bob')]);
+    return motion.plan([sent('e1')], from, advance(from, [sent('e1')]), 0, { rate })[0].end;
+  };
+  assert.deepEqual([0, 2, 4, 20].map(at), [TIMES.in, TIMES.in, TIMES.in / 2, TIMES.in / 5]);
+});
+
+test('a refused message flies to the counter and back to its sender', () => {
+  const refused = { kind: 'refused', at: 3, name: 'alice', code: 'invalid_json', message: 'Not JSON.' };
+  assert.deepEqual(legs(planned([joined('alice')], [refused])), [['in', 'alice', DESK], ['back', DESK, 'alice']]);
+});
+
+test('what somebody missed flies to them as one when they come back', () => {
+  const before = [joined('alice'), joined('bob'), { kind: 'left', at: 1, name: 'bob' }, sent('e1'), sent('e2')];
+  const back = planned(before, [{ ...joined('bob'), after: true }]);
+  assert.deepEqual(back.moves.map(({ leg, to, many }) => [leg, to, many]), [['out', 'bob', 2]]);
+  assert.deepEqual(planned(before, [joined('bob')]).moves, [], 'who did not ask for it gets nothing');
 });
 
 test('a page that comes later is told what waits, is held and is dead, and counts nothing twice', () => {

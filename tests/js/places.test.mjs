@@ -1,57 +1,71 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { layout, settle } from '../../static/stage/picture/places.js';
+import { arrange, FACED, FAREWELL } from '../../static/stage/picture/places.js';
 
-const SIZES = [[1920, 570], [1280, 380], [1024, 500], [360, 420]];
-const people = (count, role) =>
-  Array.from({ length: count }, (_, n) => ({ name: `${role}-${n}`, role, online: true }));
+const SIZES = [[1888, 805], [1888, 400], [1334, 568], [1334, 300], [992, 568], [328, 420]];
+const COUNTS = [0, 1, 3, 6, 7, 12, 20, 21, 60, 300, 500];
+const ROLES = ['customer', 'confirmer', 'other'];
+const person = (name, role, more = {}) => (
+  [name, { name, role, online: true, left: null, acted: 0, inFlight: 0, sent: 1, delivered: 2, ...more }]
+);
+const people = (...counts) => new Map(ROLES.flatMap((role, which) => (
+  Array.from({ length: counts[which] ?? 0 }, (_, n) => person(`${role}-${n}`, role))
+)));
+const high = ({ tier }, scale) => (tier === 'large' ? 208 : 148) * scale;
 
 for (const [width, height] of SIZES) {
-  test(`at ${width}×${height} no two places overlap, none lies on the counter or outside`, () => {
-    const { counter, places, scale } = layout(width, height);
-    const boxes = [...places.values()].map(({ x, y }) => ({ x, y, width: 176 * scale, height: 114 * scale }));
-    assert.ok(boxes.length >= 2);
-    for (const one of boxes) {
-      assert.ok(one.x - one.width / 2 >= -1 && one.x + one.width / 2 <= width + 1, 'beside the picture');
-      assert.ok(one.y - one.height / 2 >= -1 && one.y + one.height / 2 <= height + 1, 'above or below it');
-      for (const other of [counter, ...boxes.filter((box) => box !== one)]) {
-        const apart = Math.abs(one.x - other.x) >= (one.width + other.width) / 2 - 1
-          || Math.abs(one.y - other.y) >= (one.height + other.height) / 2 - 1;
-        assert.ok(apart, `${JSON.stringify(one)} lies on ${JSON.stringify(other)}`);
+  test(`at ${width}×${height} no place lies on another, on the counter, outside or with the other role`, () => {
+    for (const count of COUNTS) {
+      const { counter, figures, places, scale } = arrange(people(count, count, Math.ceil(count / 10)), width, height, new Map(), 1);
+      const boxes = figures.map((one) => ({ ...places.get(one.name), role: one.role }));
+      for (const one of boxes) {
+        const [wide, tall] = [one.width, high(one, scale)];
+        assert.ok(one.x - wide / 2 >= -1 && one.x + wide / 2 <= width + 1, `${count}: beside the picture`);
+        if (one.role === 'customer') assert.ok(one.x + wide / 2 <= width / 3 + 1, `${count}: a customer in the middle`);
+        if (one.role === 'confirmer') assert.ok(one.x - wide / 2 >= (2 * width) / 3 - 1, `${count}: a confirmer in the middle`);
+        for (const other of [{ ...counter, tall: counter.height }, ...boxes.filter((box) => box !== one)]) {
+          const apart = Math.abs(one.x - other.x) >= (wide + other.width) / 2 - 1
+            || Math.abs(one.y - other.y) >= (tall + (other.tall ?? high(other, scale))) / 2 - 1;
+          assert.ok(apart, `${count}: ${JSON.stringify(one)} lies on ${JSON.stringify(other)}`);
+        }
       }
+      const shown = figures.reduce((sum, one) => sum + (one.group ? one.count : 1), 0);
+      assert.equal(shown, 2 * count + Math.ceil(count / 10), 'everyone is drawn or counted');
     }
   });
 }
 
-test('sixty people have a place on a projector', () => {
-  const all = [...people(30, 'customer'), ...people(20, 'confirmer'), ...people(10, 'other')];
-  assert.equal(settle(new Map(), all, layout(1920, 570, all.length)).size, 60);
+test('on a projector six stand large, twenty a little smaller, and of more those have faces who act', () => {
+  const tiers = (count) => [...new Set([...arrange(people(count), 1888, 805, new Map(), FACED).places.values()].map(({ tier }) => tier))];
+  assert.deepEqual([1, 6, 7, 20, 21].map(tiers), [['large'], ['large'], ['middle'], ['middle'], ['pile']]);
+  const all = people(40);
+  all.set(...person('customer-3', 'customer', { acted: 5000 }));
+  const { figures, groups } = arrange(all, 1888, 805, new Map(), FACED + 4000);
+  assert.deepEqual(figures.map(({ name }) => name), ['customer-3', 'all customers']);
+  assert.deepEqual([figures[1].count, figures[1].more, groups.get('customer-4'), groups.has('customer-3')], [39, true, 'all customers', false]);
 });
 
-test('customers stand at the left, confirmers at the right, others below', () => {
-  const here = layout(1920, 570);
-  const all = [...people(2, 'customer'), ...people(2, 'confirmer'), ...people(1, 'other')];
-  const settled = settle(new Map(), all, here);
-  const x = (name) => here.places.get(settled.get(name).key).x;
-  assert.ok(x('customer-0') < here.counter.x && x('customer-1') < here.counter.x);
-  assert.ok(x('confirmer-0') > here.counter.x && x('confirmer-1') > here.counter.x);
-  assert.ok(here.places.get(settled.get('other-0').key).y > here.counter.y);
+test('nobody moves when someone joins or leaves while the grid has room, and a newcomer takes the free place', () => {
+  const first = arrange(people(4), 1888, 805);
+  const all = people(6);
+  all.delete('customer-1');
+  const next = arrange(all, 1888, 805, first.keys);
+  for (const name of ['customer-0', 'customer-2', 'customer-3']) assert.deepEqual(next.places.get(name), first.places.get(name));
+  assert.ok([next.keys.get('customer-4'), next.keys.get('customer-5')].includes(first.keys.get('customer-1')));
 });
 
-test('nobody moves when someone joins or leaves, and a newcomer takes the free place', () => {
-  const here = layout(1920, 570);
-  const [first, second, third] = people(3, 'customer');
-  const before = settle(new Map(), [first, second], here);
-  const after = settle(before, [second, third], here);
-  assert.deepEqual(after.get(second.name), before.get(second.name));
-  assert.equal(after.get(third.name).key, before.get(first.name).key);
+test('a face stays where it is while others come and go', () => {
+  const at = (acted) => new Map([...people(60)].map(([name, one]) => [name, { ...one, acted: acted(name) }]));
+  const first = arrange(at((name) => (name === 'customer-7' ? 1000 : -Infinity)), 1888, 805, new Map(), 2000);
+  const next = arrange(at((name) => (name === 'customer-7' ? 1000 : 3000)), 1888, 805, first.keys, 4000);
+  assert.deepEqual(next.places.get('customer-7'), first.places.get('customer-7'));
+  assert.equal(next.figures.length, 13, 'twelve faces and the rest');
 });
 
-test('who turns out to be a customer goes over to the customers', () => {
-  const here = layout(1920, 570);
-  const [one] = people(1, 'other');
-  const before = settle(new Map(), [one], here);
-  const after = settle(before, [{ ...one, role: 'customer' }], here);
-  assert.ok(here.places.get(after.get(one.name).key).x < here.counter.x);
+test('who left is drawn for a while, and then only counted', () => {
+  const all = new Map([person('alice', 'customer'), person('ben', 'customer', { online: false, left: 5000 })]);
+  const at = (now) => arrange(all, 1888, 805, new Map(), now);
+  assert.deepEqual(at(4999 + FAREWELL).figures.map(({ name }) => name), ['alice', 'ben']);
+  assert.deepEqual([at(5000 + FAREWELL).figures.map(({ name }) => name), at(5000 + FAREWELL).away], [['alice'], 1]);
 });

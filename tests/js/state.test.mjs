@@ -55,10 +55,10 @@ test('a restart of the server is everyone leaving', () => {
   assert.equal(state.participants.size, 2);
 });
 
-test('unnamed guests who leave are forgotten, and so are others after a minute', () => {
+test('unnamed guests who leave are forgotten, and so are others after ten minutes', () => {
   let state = after(joined('guest-1'), joined('bob'), left('guest-1'), left('bob'));
   assert.deepEqual([...state.participants.keys()], ['bob']);
-  clock += 61_000;
+  clock += 601_000;
   state = advance(state, [joined('alice')]);
   assert.deepEqual([...state.participants.keys()], ['alice']);
 });
@@ -185,4 +185,29 @@ test('ten thousand events leave a bounded memory that still knows what waits', (
 test('subscriptions are exact types, a star, or a prefix with a star', () => {
   assert.ok(wants(['*'], 'tea') && wants(['order_*'], 'order_placed') && wants(['tea'], 'tea'));
   assert.ok(!wants(['order_*'], 'tea') && !wants(['order'], 'order_placed') && !wants([], 'tea'));
+});
+
+test('each confirmation is a coffee made, the second of one order a coffee wasted, counted for each mode', () => {
+  const answer = (id, about, number, source = 'bob') => ({
+    kind: 'event', at: 9, mode: 'pubsub',
+    event: { id, type: 'order_confirmed', created: '1', source, data: { id: number, customer: 'alice', event: about } },
+  });
+  const placed = (id, number, mode) => ({
+    kind: 'event', at: 8, mode, event: { id, type: 'order_placed', created: '1', source: 'alice', data: { id: number } },
+  });
+  const { coffees } = after(
+    joined('alice'), joined('bob'), joined('bob-2'),
+    placed('p5', 5, 'pubsub'), answer('c1', 'p5', 5), answer('c2', 'p5', 5, 'bob-2'),
+    placed('p6', 6, 'queue'), answer('c3', 'p6', 6),
+  );
+  assert.deepEqual(Object.fromEntries(coffees.modes), { pubsub: { made: 2, wasted: 1 }, queue: { made: 1, wasted: 0 } });
+  assert.deepEqual(coffees.wasted, { number: 5, made: 2 });
+  assert.equal(after(joined('bob'), answer('c1', 'p5', 5), { kind: 'reset', at: 9 }).coffees.modes.size, 0);
+});
+
+test('an event to hundreds leaves the state before it as it was', () => {
+  const before = after(joined('alice'), joined('bob'));
+  const then = advance(before, [sent('e1'), sent('e2')]);
+  assert.deepEqual([before.participants.get('bob').delivered, then.participants.get('bob').delivered], [0, 2]);
+  assert.deepEqual([before.participants.get('alice').sent, then.participants.get('alice').sent], [0, 2]);
 });

@@ -188,6 +188,17 @@ export class Flights {
 
   // --- what is left behind ---------------------------------------------------------------------
 
+  /** Where a trail begins and ends: between the edges of the counter and of the figure. */
+  #ends({ from, to }) {
+    const name = [from, to].find((one) => typeof one !== 'symbol');
+    if (name === undefined) return [this.#spot(from), this.#spot(to)];
+    const at = this.#spot(name);
+    const edge = this.picture.edge(at);
+    const part = Math.max(0, 1 - this.picture.around(name) / (Math.hypot(at.x - edge.x, at.y - edge.y) || 1));
+    const near = { x: edge.x + (at.x - edge.x) * part, y: edge.y + (at.y - edge.y) * part };
+    return name === from ? [near, edge] : [edge, near];
+  }
+
   #leave(move, now) {
     if (move.leg === 'rest' || move.leg === 'ring') return;
     this.#trails.push({ ...move, left: now });
@@ -198,7 +209,7 @@ export class Flights {
     this.#trails = this.#trails.filter(({ left }) => now - left < TRAIL);
     const numbers = new Map(); // figure → how many numbers stand beside it
     for (const trail of this.#trails.toReversed()) {
-      const [from, to] = [this.#spot(trail.from), this.#spot(trail.to)];
+      const [from, to] = this.#ends(trail);
       this.on.globalAlpha = 1 - (now - trail.left) / TRAIL;
       this.on.strokeStyle = this.sprites.tone(trail.type);
       this.on.lineWidth = 3;
@@ -212,7 +223,8 @@ export class Flights {
       numbers.set(figure, rank + 1);
       this.on.globalAlpha = 1;
       const small = this.picture.letter * 0.8;
-      this.#envelope(trail, to.x - this.picture.around(trail.to) - small * 0.6, to.y + (rank - 1) * small * 0.7, small);
+      const at = this.#spot(trail.to);
+      this.#envelope(trail, at.x - this.picture.around(trail.to) - small * 0.5, at.y + (rank - 1) * small * 0.7, small);
     }
     this.on.globalAlpha = 1;
   }
@@ -232,12 +244,7 @@ export class Flights {
     const shift = this.still.matches ? 0 : (this.#time / 8) % DOTS;
     this.on.lineCap = 'round';
     for (const [name, { sends, gets }] of this.flows.of) {
-      const at = this.picture.where(name);
-      if (!at) continue;
-      const edge = this.picture.edge(at);
-      const length = Math.hypot(at.x - edge.x, at.y - edge.y) || 1;
-      const part = Math.max(0, 1 - this.picture.around(name) / length);
-      const near = { x: edge.x + (at.x - edge.x) * part, y: edge.y + (at.y - edge.y) * part };
+      const [near, edge] = this.#ends({ from: name, to: DESK });
       this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -4);
       this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), 4);
     }

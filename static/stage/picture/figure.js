@@ -57,7 +57,6 @@ function caption(one, held, flow, bot) {
   if (held[0]?.lease) return html`<span class="stage-left" data-until=${until(held[0])} data-thinks=${bot ? held[0].handedAt + bot.delay * 1000 : 0}></span>`;
   if (one.slow) return 'slow';
   if (flow?.sends || flow?.gets) return rates(flow);
-  if (one.inFlight) return `leases ${one.inFlight}`;
   if (bot?.naive) return 'naive';
   return one.types.includes('*') ? nothing : html`gets ${one.types.map(wanted)}`;
 }

@@ -68,7 +68,7 @@ function scaleOf(width, height) {
 function areasOf(width, height) {
   const [third, tall] = [width / 3, height - FOOT];
   const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: tall < 680 ? 160 : 190 };
-  counter.y = Math.max(tall * 0.42, counter.height / 2 + 130);
+  counter.y = Math.max(Math.min(tall * 0.47, tall - LARGE.height - TRAY - counter.height / 2), counter.height / 2 + 130);
   const below = counter.y + counter.height / 2 + TRAY;
   return {
     counter,
