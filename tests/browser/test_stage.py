@@ -39,19 +39,20 @@ async def test_participants_appear_and_are_seen_to_leave(
     assert not alice.ws.closed
 
 
-async def test_nobody_moves_when_someone_joins(
+async def test_nobody_moves_when_someone_joins_until_the_grid_grows(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    people = [await connect(server, name="alice", types="order_confirmed")]
+    names = ["alice", "ben", "carol", "dora"]
+    people = [await connect(server, name=name, types="order_confirmed") for name in names]
     page = await open_stage(open_page, server)
     alice = page.locator('[data-participant="alice"]')
     await expect(alice).to_be_visible()
     await page.evaluate("document.fonts.ready")
     before = await alice.bounding_box()
-    for number in range(6):
+    for number in range(2):
         name = f"customer-{number}"
         people.append(await connect(server, name=name, types="order_confirmed"))
-    await expect(page.locator('[data-role="customer"][data-participant]')).to_have_count(7)
+    await expect(page.locator('[data-role="customer"][data-participant]')).to_have_count(6)
     assert await alice.bounding_box() == before
     assert not any(one.ws.closed for one in people)
 
@@ -147,7 +148,7 @@ async def test_who_is_not_the_host_sees_the_switch_and_why_it_is_not_theirs(
 
 
 async def flown(page: Page) -> int:
-    """How many legs of a way were begun: in, rest, ring, out to each, back, drop."""
+    """How many ways were drawn: in, out to each, back, drop; alone, in a "×12" or in a flow."""
     return int(await page.locator("#stage-flights").get_attribute("data-flown") or 0)
 
 
@@ -160,7 +161,7 @@ async def test_an_envelope_flies_in_and_on_to_each_who_receives_it(
     await expect(page.locator("[data-participant]")).to_have_count(4)
     await send(alice, id=1)
     flights = page.locator("#stage-flights")
-    await expect(flights).to_have_attribute("data-flown", "5")  # in, a rest, three out
+    await expect(flights).to_have_attribute("data-flown", "4")  # one in, three out
     await expect(flights).to_have_attribute("data-flying", "0")
     await expect(flights).to_have_attribute("data-drawn", "envelopes")
     assert not any(one.ws.closed for one in others)
@@ -323,18 +324,118 @@ async def test_many_events_a_second_are_flows_with_rates(
     assert not bob.ws.closed
 
 
-async def test_more_than_sixty_are_drawn_as_groups_with_counts(
+async def test_of_a_crowd_those_who_act_have_faces_and_the_rest_is_counted(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    people = [await connect(server, name=f"kid-{n}", types="order_confirmed") for n in range(70)]
-    people.append(await connect(server, name="bob", types="order_placed"))
+    people = [await connect(server, name=f"kid-{n}", types="order_confirmed") for n in range(30)]
     page = await open_stage(open_page, server)
     group = page.locator('[data-group="customer"]')
-    await expect(group).to_contain_text("70")
-    await expect(page.locator('[data-participant="bob"]')).to_be_visible()
-    await expect(page.locator('[data-participant="kid-1"]')).to_have_count(0)
+    await expect(group).to_contain_text("30 customers")
+    await send(people[7], id=1)
+    await expect(page.locator('[data-participant="kid-7"]')).to_be_visible()
+    await expect(group).to_contain_text("+29 customers")
     await people[0].ws.close()
     await expect(group).to_contain_text("1 offline")
+
+
+#: Of each figure, the counter and the tray: the box around all that is seen of it.
+BOXES = """() => [...document.querySelectorAll('.stage-figure, .stage-counter, .stage-tray')].map((one) => {
+  const parts = [...one.querySelectorAll('*')].filter((part) => part.checkVisibility({ opacityProperty: true })
+    && !part.closest('symbol') && !(part.closest('.stage-tray') && !one.matches('.stage-tray')));
+  const boxes = parts.map((part) => part.getBoundingClientRect()).filter(({ width }) => width);
+  return {
+    what: one.dataset.figure ?? one.className, role: one.dataset.role,
+    left: Math.min(...boxes.map(({ left }) => left)), right: Math.max(...boxes.map(({ right }) => right)),
+    top: Math.min(...boxes.map(({ top }) => top)), bottom: Math.max(...boxes.map(({ bottom }) => bottom)),
+  };
+})"""
+STILL = "!document.getAnimations().some(({ playState }) => playState === 'running')"
+
+
+async def figures_apart(page: Page) -> None:
+    """Nobody lies on another, on the counter or outside, and nobody crosses to the other role."""
+    await page.wait_for_function(STILL)
+    boxes = await page.evaluate(BOXES)
+    room = await page.locator(".stage-room").bounding_box()
+    assert room is not None
+    right, middle = room["x"] + room["width"], room["x"] + room["width"] / 2
+    for box in boxes:
+        assert room["x"] <= box["left"] and box["right"] <= right, box
+        assert room["y"] <= box["top"] and box["bottom"] <= room["y"] + room["height"], box
+        assert box["role"] != "customer" or box["right"] < middle, box
+        assert box["role"] != "confirmer" or box["left"] > middle, box
+    for one, other in itertools.combinations(boxes, 2):
+        apart = (
+            one["right"] <= other["left"] + 1
+            or other["right"] <= one["left"] + 1
+            or one["bottom"] <= other["top"] + 1
+            or other["bottom"] <= one["top"] + 1
+        )
+        assert apart, (one, other)
+
+
+@pytest.mark.settings(max_participants=600)
+@pytest.mark.parametrize("people", [1, 3, 12, 60, 300, 500])
+async def test_figures_never_overlap(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage, people: int
+) -> None:
+    confirmers, others = people // 3, people // 10
+    kinds = [("c", "order_confirmed")] * (people - confirmers - others)
+    kinds += [("bob", "order_placed")] * confirmers + [("eve", "tea.*")] * others
+    everyone = [
+        await connect(server, name=f"{kind}-{n}", types=types, ack="manual")
+        for n, (kind, types) in enumerate(kinds)
+    ]
+    page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
+    for modes in ({"*": "relay"}, {"*": "pubsub"}, {"*": "pubsub", "order_placed": "queue"}):
+        await Room(http, server).set_modes(modes)
+        for number, one in enumerate(everyone[:3]):
+            await send(one, id=number + 1)
+        await expect(page.locator("#stage-flights")).to_have_attribute("data-flying", "0")
+        await figures_apart(page)
+
+
+@pytest.mark.settings(rate=0)
+async def test_every_way_of_a_busy_room_is_drawn_or_counted(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice", types="nothing", echo="false")
+    others = [await connect(server, name=f"kid-{n}", quiet="true") for n in range(300)]
+    page = await open_stage(open_page, server)
+    await expect(page.locator("#stage-count")).to_contain_text("301")
+    for number in range(60):
+        await alice.send({"type": "order_placed", "data": {"id": number}})
+        await asyncio.sleep(0.05)
+    flown = str(60 * (1 + len(others)))
+    await expect(page.locator("#stage-flights")).to_have_attribute("data-flown", flown)
+
+
+async def test_a_refused_message_turns_round_at_the_counter_with_its_sentence(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await connect(server, name="alice")
+    page = await open_stage(open_page, server)
+    await alice.ws.send_str('{"type": "order_placed", id: 5}')
+    refused = page.locator(".stage-refused")
+    await expect(refused).to_contain_text("alice: A name without quotes")
+    await expect(page.locator("#stage-flights")).to_have_attribute("data-flown", "2")
+    await expect(refused).to_be_hidden()
+
+
+async def test_two_naive_bobs_make_two_coffees_of_one_order_and_one_is_wasted(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes({"*": "pubsub"})
+    for _ in range(2):
+        async with http.post(f"{server.url}/api/rooms/main/bots", json={"naive": True}) as answer:
+            assert answer.status == 201
+    alice = await connect(server, name="alice", types="order_confirmed")
+    page = await open_stage(open_page, server)
+    await expect(page.locator('[data-role="confirmer"][data-bot]')).to_have_count(2)
+    await send(alice, id=5, item="espresso")
+    foot = page.locator(".stage-foot")
+    await expect(foot).to_contain_text("order 5: 2 coffees made, 1 wasted")
+    await expect(foot.locator('[data-coffees="pubsub"]')).to_contain_text("2, 1 wasted")
 
 
 async def test_hostile_data_is_drawn_as_text(

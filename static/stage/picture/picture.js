@@ -119,9 +119,14 @@ export class Picture {
     return this.layout?.places.get(this.figureOf(name))?.shape ?? null;
   }
 
+  /** How large the place of somebody is, see places.js; undefined: they have none. */
+  tier(name) {
+    return this.layout?.places.get(this.figureOf(name))?.tier;
+  }
+
   /** How far what flies, and what is drawn about a figure, keeps from the middle of its shape. */
   around(name) {
-    return (this.layout?.places.get(this.figureOf(name))?.tier === 'large' ? 62 : 46) * this.scale;
+    return (this.tier(name) === 'large' ? 62 : 46) * this.scale;
   }
 
   /** The top of the counter. */
