@@ -52,6 +52,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     "locked": {"locked": {"type": "boolean"}},
     "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
+    "refused": {"name": _NAME, "code": _WORDS, "message": _WORDS},
 }
 
 
