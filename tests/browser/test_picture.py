@@ -1,4 +1,4 @@
-"""The picture on the stage: where everyone stands, and that nothing that happens is left out of it."""
+"""The picture on the stage: where everyone stands, and that nothing is left out of it."""
 
 import asyncio
 import itertools
@@ -83,8 +83,8 @@ async def test_figures_never_overlap(
         for n, (kind, types) in enumerate(kinds)
     ]
     page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
-    for modes in ({"*": "relay"}, {"*": "pubsub"}, {"*": "pubsub", "order_placed": "queue"}):
-        await Room(http, server).set_modes(modes)
+    for modes in (["relay"], ["pubsub"], ["pubsub", "queue"]):
+        await Room(http, server).set_modes(dict(zip(["*", "order_placed"], modes, strict=False)))
         for number, one in enumerate(everyone[:3]):
             await send(one, id=number + 1)
         await expect(page.locator("#stage-flights")).to_have_attribute("data-flying", "0")

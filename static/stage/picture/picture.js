@@ -20,7 +20,7 @@ const ALONE = {
 };
 const KEPT = 250; // ms between two looks at the leases
 const REFUSED = 8000; // ms that the sentence to a refused message stays
-const LETTER = { width: 60, least: 36 };
+const LETTER = { width: 60, least: 24 };
 
 export class Picture {
   /**
