@@ -1,15 +1,10 @@
-"""A participant, from the handshake to the end of its connection, and who hears the same.
-
-Participants with the same subscription share an *audience*, so that a batch of events is
-matched and written once per audience, never once per participant and event.
-"""
+"""A participant, from the handshake to the end of its connection."""
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
 from orders.broker.limits import Allowance, Limits
-from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
 
@@ -85,8 +80,8 @@ class Participant:
     is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
-    past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.not_held`
-    audience: "Audience | None" = None
+    past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.leases`
+    audience: frozenset[str] | None = None  # the types of those with whom it listens
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
@@ -149,31 +144,3 @@ def joined(participant: Participant, now: int, was: str | None = None) -> Record
         marks=participant.marks,
         was=was,
     )
-
-
-class Audience:
-    """The participants of a room that receive the same events."""
-
-    MAX_KNOWN_TYPES = 1000
-
-    def __init__(self, types: frozenset[str]) -> None:
-        self.types = types
-        self.members: dict[Participant, None] = {}
-        self.without_echo: dict[Participant, None] = {}
-        self.newest = 0  # the `since` of the member that hears the least
-        self._known: dict[str, bool] = {}
-
-    def matches(self, type: str) -> bool:
-        """Whether its subscription wants this type; remembered, for types are few."""
-        known = self._known.get(type)
-        if known is None:
-            if len(self._known) >= self.MAX_KNOWN_TYPES:
-                self._known.clear()
-            known = self._known[type] = matches(self.types, type)
-        return known
-
-    def wants(self, record: Record) -> bool:
-        """Whether this event is for all of this audience."""
-        return record.mode == Mode.RELAY or (
-            record.mode == Mode.PUBSUB and self.matches(record.type)
-        )

@@ -1,14 +1,47 @@
-"""A room on this node: the fold of its records, and the participants that are connected here."""
+"""A room on this node: the fold of its records, and the participants that are connected here.
+
+Participants with the same subscription share an *audience*, so that a batch of events is
+matched and written once per audience, never once per participant and event.
+"""
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
-from orders.broker.participants import Audience, Life, Participant
+from orders.broker.modes import Mode, matches
+from orders.broker.participants import Life, Participant
 from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
 from orders.domain.envelope import folded
+
+
+class Audience:
+    """The participants of a room that receive the same events."""
+
+    MAX_KNOWN_TYPES = 1000
+
+    def __init__(self, types: frozenset[str]) -> None:
+        self.types = types
+        self.members: dict[Participant, None] = {}
+        self.without_echo: dict[Participant, None] = {}
+        self.newest = 0  # the `since` of the member that hears the least
+        self._known: dict[str, bool] = {}
+
+    def matches(self, type: str) -> bool:
+        """Whether its subscription wants this type; remembered, for types are few."""
+        known = self._known.get(type)
+        if known is None:
+            if len(self._known) >= self.MAX_KNOWN_TYPES:
+                self._known.clear()
+            known = self._known[type] = matches(self.types, type)
+        return known
+
+    def wants(self, record: Record) -> bool:
+        """Whether this event is for all of this audience."""
+        return record.mode == Mode.RELAY or (
+            record.mode == Mode.PUBSUB and self.matches(record.type)
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -122,17 +155,18 @@ class Room:
         members = audience.members if participant.echo else audience.without_echo
         members[participant] = None
         audience.newest = max(audience.newest, participant.since)
-        participant.audience = audience
+        participant.audience = types
 
     def unlisten(self, participant: Participant) -> None:
         """It hears nothing more, until it listens again."""
-        audience, participant.audience = participant.audience, None
-        if audience is None:
+        types, participant.audience = participant.audience, None
+        if types is None:
             return
+        audience = self.audiences[types]
         audience.members.pop(participant, None)
         audience.without_echo.pop(participant, None)
         if not audience.members and not audience.without_echo:
-            del self.audiences[audience.types]
+            del self.audiences[types]
 
     def recipients(
         self, records: list[Record]

@@ -8,8 +8,7 @@ true once it has arrived: a claim is a record that the journal takes only from t
 import asyncio
 
 from orders.broker import messages
-from orders.broker.leases import Lease
-from orders.broker.not_held import not_held, remember
+from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
 from orders.broker.queue import Entry, State

@@ -20,11 +20,17 @@ from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
-from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
 from orders.web.security import check_stranger
-from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_and_close
+from orders.web.socket import (
+    CONNECTIONS,
+    Connection,
+    check_upgrade,
+    frame,
+    open_socket,
+    refuse_and_close,
+)
 
 log = structlog.get_logger()
 

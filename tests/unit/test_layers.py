@@ -100,7 +100,7 @@ def test_what_is_pure_has_no_clock_socket_or_database(part: str) -> None:
 #: The lowest first; a file imports only files that stand before it.
 WITHIN = {
     "broker": [
-        "modes", "records", "rules", "queue", "room_state", "limits", "participants", "not_held",
+        "modes", "records", "rules", "queue", "room_state", "limits", "participants",
         "leases", "messages", "room", "protocol", "explain",
     ],
     "server": [

@@ -12,9 +12,9 @@ from orders.broker.room_state import RoomState, Summary
 from orders.domain.envelope import Event
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
-from orders.journal.sqlite.queries import QUERIES
 from orders.journal.sqlite.rows import (
     MOST,
+    QUERIES,
     SHIFT,
     RoomRow,
     failure,

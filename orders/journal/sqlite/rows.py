@@ -5,12 +5,27 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
 from orders.errors import StorageFailed
+
+_FOLDER = Path(__file__).parent
+
+#: The step from each version of a journal to the next; the first makes an empty file one.
+MIGRATIONS = tuple(
+    (_FOLDER / name).read_text(encoding="utf-8") for name in ("schema.sql", "version2.sql")
+)
+QUERIES = {
+    name.strip(): statement.strip()
+    for name, _, statement in (
+        block.partition("\n")
+        for block in (_FOLDER / "queries.sql").read_text(encoding="utf-8").split("-- name: ")[1:]
+    )
+}
 
 SHIFT = 40  # a record's place = (room key << SHIFT) + position
 MOST = (1 << SHIFT) - 1

@@ -16,8 +16,7 @@ from orders.broker.modes import Mode
 from orders.broker.queue import Entry, Queue, State
 from orders.broker.records import QUEUE_KINDS, Kind, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
-from orders.journal.sqlite.queries import QUERIES
-from orders.journal.sqlite.rows import RoomRow
+from orders.journal.sqlite.rows import QUERIES, RoomRow
 
 #: A room, a record of it, and its position.
 Stored = tuple[RoomRow, Record, int]
