@@ -1,5 +1,6 @@
 """A participant, from the handshake to the end of its connection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -85,10 +86,23 @@ class Participant:
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
+    #: Writes frames to its connection; returns how many bytes wait there, unread.
+    write: Callable[[bytes], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._choose_write()
 
     def move(self, what: str) -> None:
         """It `listens`, `lags`, …: see `LIFE`."""
         self.life = LIFE[self.life, what]
+        self._choose_write()
+
+    def _choose_write(self) -> None:
+        self.write = self._keep if self.life is Life.MEETING else self.transport.write
+
+    def _keep(self, buffer: bytes) -> int:
+        self.kept.append(buffer)
+        return sum(map(len, self.kept))
 
     @property
     def gone(self) -> bool:
@@ -104,13 +118,6 @@ class Participant:
         if self.life is not Life.LIVE or self.congested:
             return 0
         return (AT_ONCE if self.ack == "auto" else self.prefetch) - self.in_flight
-
-    def write(self, buffer: bytes) -> int:
-        """Write frames to its connection; returns how many bytes wait there, unread."""
-        if self.life is not Life.MEETING:
-            return self.transport.write(buffer)
-        self.kept.append(buffer)
-        return sum(map(len, self.kept))
 
     def types_after(self, position: int) -> tuple[frozenset[str], int | None]:
         """The types that it hears right after a position, and up to where they hold.

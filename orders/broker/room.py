@@ -4,7 +4,7 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
@@ -76,11 +76,6 @@ class Room:
         """Empty and without events: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
         return is_empty and not self.state.events and self.state.rules == Rules()
-
-    def mode_of(self, type: str) -> str:
-        """The mode in which events of this type are accepted now."""
-        modes = self.state.modes
-        return modes.get(type) or modes["*"]
 
     def remote(self) -> list[Member]:
         """The participants that are connected to other nodes."""
@@ -168,10 +163,9 @@ class Room:
         if not audience.members and not audience.without_echo:
             del self.audiences[types]
 
-    def recipients(
-        self, records: list[Record]
-    ) -> Iterator[tuple[Iterable[Participant], list[Record]]]:
+    def recipients(self, records: list[Record]) -> list[tuple[Iterable[Participant], list[Record]]]:
         """Who receives which of these relay and pubsub events, in the order of the log."""
+        found: list[tuple[Iterable[Participant], list[Record]]] = []
         for audience in list(self.audiences.values()):
             wanted = [record for record in records if audience.wants(record)]
             if len(wanted) == len(records):
@@ -179,19 +173,23 @@ class Room:
             if not wanted:
                 continue
             if records[0].position <= audience.newest:  # held, and some have seen what lies behind
-                for member in (*audience.members, *audience.without_echo):
-                    yield (member,), [r for r in wanted if _may_hear(member, r)]
+                found += [
+                    ((member,), [r for r in wanted if _may_hear(member, r)])
+                    for member in (*audience.members, *audience.without_echo)
+                ]
                 continue
             if audience.members:
-                yield audience.members, wanted
+                found.append((audience.members, wanted))
             if audience.without_echo:
                 sources = {record.source for record in wanted}
                 others = [m for m in audience.without_echo if m.source not in sources]
                 if others:
-                    yield others, wanted
+                    found.append((others, wanted))
                 for member in audience.without_echo:
                     if member.source in sources:
-                        yield (member,), [r for r in wanted if r.source != member.source]
+                        heard = [r for r in wanted if r.source != member.source]
+                        found.append(((member,), heard))
+        return found
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -94,22 +94,18 @@ class Event(BaseModel):
             raise Refused("wrong_source", wrong_source(source))
         return self.model_copy(update={"source": source})
 
-    @property
-    def is_stamped(self) -> bool:
-        """Whether it has an id, a time and a source."""
-        return bool(self.id and self.created and self.source)
-
-    def stamped(self, *, id: str, created: str, source: str) -> "Event":
-        """The same event, with what was missing filled in; itself when nothing was."""
-        if self.is_stamped:
-            return self
-        return self.model_copy(
-            update={
-                "id": self.id or id,
-                "created": self.created or created,
-                "source": self.source or source,
-            }
-        )
+    def sealed(self, new_id: Callable[[], str], now: int, source: str) -> tuple[Self, bytes, bytes]:
+        """With what was missing filled in, itself when nothing was; and its text, and its key."""
+        event = self
+        if not (self.id and self.created and self.source):
+            event = self.model_copy(
+                update={
+                    "id": self.id or new_id(),
+                    "created": self.created or str(now),
+                    "source": self.source or source,
+                }
+            )
+        return event, event.to_json(), event.key
 
     def to_json(self) -> bytes:
         """The one text of this event that everybody gets, UTF-8."""

@@ -6,7 +6,7 @@ At low load a batch is one event, and its latency one sync and one write.
 from collections.abc import Sequence
 
 from orders.broker import messages
-from orders.broker.participants import Participant
+from orders.broker.participants import Life, Participant
 from orders.broker.protocol import refusal
 from orders.broker.records import QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
@@ -49,24 +49,28 @@ class Pump:
         """Store what could not be stored before, if there is any."""
         if self._carried:
             self._retry = True
-            self._inbox.wake()
+            self._inbox.work.set()
 
     async def run(self) -> None:
         """What waits, and then what gathered meanwhile; until the inbox stops."""
-        while await self._inbox.wait():
+        while self._inbox.waiting or not self._inbox.is_stopping:
+            await self._inbox.work.wait()
             await self.once()
 
     async def once(self) -> None:
         """One batch, if it is time for one, and all that follows from it."""
-        await self._queues.hand_out()
+        if self._queues.touched:
+            await self._queues.hand_out()
         submissions = self._inbox.take()
         if submissions or self._retry:
             await self._append(submissions)
-        for room, stored in self._arrived().items():
-            self._delivery.dispatch(room, stored)
+        if self._context.engine.shared:
+            for room, stored in self._arrived().items():
+                self._delivery.dispatch(room, stored)
         if self._delivery.left:
             await self._presence.forget_empty(self._delivery.left)
-        await self._queues.hand_out()
+        if self._queues.touched:
+            await self._queues.hand_out()
 
     # ── storing ─────────────────────────────────────────────────────────────────────────────
 
@@ -106,7 +110,10 @@ class Pump:
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
         if not isinstance(answer, int) or record.kind is Kind.EVENT:
-            submission.resolve(answer)
+            if submission.waiter is None:
+                submission.answer = answer
+            else:
+                submission.resolve(answer)
 
     def _carry(self, submission: Submission, record: Record) -> None:
         """The journal takes no writes: control records are true, and stored once it does again."""
@@ -139,7 +146,7 @@ class Pump:
             if text is not None and submission.sender is not None:
                 replies.setdefault(submission.sender, []).append(text)
         for participant, frames in replies.items():
-            if participant.gone:
+            if participant.life is Life.GONE:
                 continue
             waiting = participant.transport.write(b"".join(frames))
             room = self._context.rooms.get(participant.room)
@@ -154,10 +161,12 @@ class Pump:
             elif record.kind is Kind.JOINED and sender is not None and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
-        id, quiet, frame = record.parsed().id, sender is None or sender.quiet, self._context.frame
+        id, quiet = (record.event or record.parsed()).id, sender is None or sender.quiet
         if isinstance(answer, int):
             self._context.stats.accepted += 1
-            return None if quiet else frame(messages.say_accepted(id, now, new_id()))
+            if quiet:
+                return None
+            return self._context.frame(messages.say_accepted(id, now, new_id()))
         if answer is Outcome.DUPLICATE:
             self._context.stats.duplicates += 1
             again = messages.Accepted(event=id, duplicate=True)

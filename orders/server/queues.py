@@ -35,14 +35,14 @@ class Queues:
 
     def __init__(self, context: Context, inbox: Inbox) -> None:
         self._context, self._inbox = context, inbox
-        self._touched: dict[tuple[Room, str | None], None] = {}
+        self.touched: dict[tuple[Room, str | None], None] = {}
         self._congested: dict[Participant, None] = {}
         self._frames: dict[Participant, list[bytes]] = {}  # handed over, to be written at once
 
     def touch(self, room: Room, type: str | None = None) -> None:
         """An event of this type, or of any, may be handed over in a room."""
-        self._touched[room, type] = None
-        self._inbox.wake()
+        self.touched[room, type] = None
+        self._inbox.work.set()
 
     def touch_for(self, room: Room, participant: Participant) -> None:
         """A participant has room for another event of those that it takes."""
@@ -110,9 +110,9 @@ class Queues:
 
     async def hand_out(self) -> None:
         """Give what is ready to those who have room for it, oldest first, in turn."""
-        while self._touched:
-            room, touched = next(iter(self._touched))
-            del self._touched[room, touched]
+        while self.touched:
+            room, touched = next(iter(self.touched))
+            del self.touched[room, touched]
             for type in room.leases.types() if touched is None else (touched,):
                 while await self._hand_out(room, type):
                     pass

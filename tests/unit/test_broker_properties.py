@@ -319,9 +319,7 @@ class Machine(RuleBasedStateMachine):
         node = self.node
         while True:
             is_busy = self.batch is not None and not self.batch.done()
-            if not (
-                is_busy or node.inbox._submissions or node.context._tasks or node.queues._touched
-            ):
+            if not (is_busy or node.inbox.waiting or node.context._tasks or node.queues.touched):
                 break
             node.queues.tick()
             self._begin_batch()

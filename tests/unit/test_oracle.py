@@ -304,9 +304,9 @@ class Machine(RuleBasedStateMachine):
         node = self.node
         while (
             (self.batch is not None and not self.batch.done())
-            or node.inbox._submissions
+            or node.inbox.waiting
             or node.context._tasks
-            or node.queues._touched
+            or node.queues.touched
         ):
             node.queues.tick()
             self._begin_batch()

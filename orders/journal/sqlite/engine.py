@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -42,7 +42,7 @@ class Writer(Protocol):
     def stop(self) -> None:
         """Finish what was asked, then end; returns when it has."""
 
-    async def call(self, job: Callable[[], T]) -> T:
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
         """Run `job`, after all that was asked before; what it returns or raises."""
 
 
@@ -56,11 +56,11 @@ class WriterThread(threading.Thread):
             SimpleQueue()
         )
 
-    async def call(self, job: Callable[[], T]) -> T:
-        """Run `job` in this thread and wait for what it returns or raises."""
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
+        """Run `job` in this thread; what it returns or raises."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((job, future))
-        return await future
+        return future
 
     def stop(self) -> None:
         """Finish what was asked, then end; returns when it has."""
@@ -157,10 +157,10 @@ class SqliteEngine(Unshared):
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
-        if self._lost:
-            return [self._lost] * len(records)
-        return await self._writer.call(lambda: self._log.append(records))
+    def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
+        return self._writer.call(
+            lambda: [self._lost] * len(records) if self._lost else self._log.append(records)
+        )
 
     async def probe(self) -> StorageFailed | None:
         return self.lost() or await self._writer.call(self._log.probe)
