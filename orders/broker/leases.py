@@ -83,17 +83,19 @@ class Leases:
         self.held[entry.key] = Lease(entry, holder, deadline)
         holder.in_flight += 1
 
-    def end(self, key: bytes) -> Lease | None:
-        """Nobody here holds this event any more; returns the lease, if there was one."""
-        lease = self.held.pop(key, None)
-        if lease is not None:
-            lease.holder.in_flight -= 1
-        return lease
+    def end(self, key: bytes, how: str = "", by: Participant | None = None) -> Lease | None:
+        """Nobody here holds this event any more; returns the lease, if there was one.
 
-    def holding(self, key: bytes, holder: Participant) -> Lease | None:
-        """The lease of this very participant."""
+        `by`: only if this very participant holds it. `how`: see `remember`.
+        """
         lease = self.held.get(key)
-        return lease if lease and lease.holder is holder else None
+        if lease is None or lease.holder is not (by or lease.holder):
+            return None
+        del self.held[key]
+        lease.holder.in_flight -= 1
+        if how:
+            remember(lease.holder, key, how)
+        return lease
 
     def held_by(self, holder: Participant) -> list[Lease]:
         return [lease for lease in self.held.values() if lease.holder is holder]

@@ -114,7 +114,7 @@ class Event(BaseModel):
     @property
     def key(self) -> bytes:
         """The 16 bytes of its id: how a journal knows it, however the UUID was written."""
-        return bytes.fromhex(self.id.replace("-", ""))
+        return key_of(self.id)
 
     def says_the_same(self, other: "Event") -> bool:
         """Whether this is `other` once more: the same sender, type and data."""
@@ -125,6 +125,11 @@ class Event(BaseModel):
         ) and json.dumps(self.data, sort_keys=True) == json.dumps(
             other.data, sort_keys=True
         )  # for Python alone says that true is 1
+
+
+def key_of(id: str) -> bytes:
+    """The 16 bytes of a UUID."""
+    return bytes.fromhex(id.replace("-", ""))
 
 
 def id_text(key: bytes) -> str:

@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
+from orders.domain.envelope import key_of
 from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
@@ -90,7 +91,7 @@ async def _position(node: Node, room: Room, after: str | None) -> int | None:
         return None
     if after == "start":
         return 0
-    found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
+    found = await node.engine.find(room.name, key_of(after))
     return found.position if found else None
 
 

@@ -232,8 +232,9 @@ class Machine(RuleBasedStateMachine):
         if act == "modes":
             self._set_mode(type, mode)
         elif act in ("retry", "discard"):
+            kind = Kind.RETRIED if act == "retry" else Kind.DISCARDED
             for entry in self.room.state.queue.oldest(1, (State.DEAD,)):
-                self.run(self._host(getattr(self.node.queues, act)(self.room, entry.key)))
+                self.run(self._host(self.node.queues.decide(self.room, entry.key, kind)))
         else:
             self.run(self._hold_or_let_go(act))
 
