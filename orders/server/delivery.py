@@ -202,7 +202,8 @@ class Delivery:
 
     def _begin_again(self, room: Room, reset: Record) -> None:
         """The epoch is over; those who are here go on in the next."""
-        self._queues.forget(room)
+        for key in list(room.leases.held):  # their holders have room again
+            room.leases.end(key)
         room.state = room.state.next_epoch()
         room.cursor = room.stepped = 0
         for participant in room.participants.values():

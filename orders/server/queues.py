@@ -132,10 +132,15 @@ class Queues:
             if entry.state is not State.READY:
                 return True  # it has gone meanwhile
         room.turn = participant.number
-        if self._context.engine.shared:
-            self._claim(room, participant, entry, record)
+        attempt = entry.attempt + 1
+        lease = self._context.options.lease if participant.ack == "manual" else None
+        name = participant.name
+        handed = self._say(room, entry, Kind.HANDED, name=name, attempt=attempt, lease=lease)
+        if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
+            room.leases.claiming[entry.key] = entry
+            participant.in_flight += 1
+            self._context.spawn(self._claimed(room, participant, entry, record, handed))
         else:
-            self._handed(room, participant, entry)
             self._hold(room, participant, entry, record)
         return participant.credit > 0
 
@@ -146,29 +151,11 @@ class Queues:
             asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
             return None
 
-    def _handed(self, room: Room, participant: Participant, entry: Entry) -> Submission:
-        lease = self._context.options.lease if participant.ack == "manual" else None
-        attempt = entry.attempt + 1
-        return self._say(
-            room, entry, Kind.HANDED, name=participant.name, attempt=attempt, lease=lease
-        )
-
-    def _claim(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
-        """Ask the shared journal for an event; meanwhile its place is kept."""
-        room.leases.claiming[entry.key] = entry
-        participant.in_flight += 1
-        submission = self._handed(room, participant, entry)
-        self._context.spawn(self._claimed(room, participant, entry, record, submission))
-
     async def _claimed(
-        self,
-        room: Room,
-        participant: Participant,
-        entry: Entry,
-        record: Record,
-        submission: Submission,
+        self, room: Room, participant: Participant, entry: Entry, record: Record, claim: Submission
     ) -> None:
-        answer: Answer = await submission
+        """The shared journal answered a claim."""
+        answer: Answer = await claim
         participant.in_flight -= 1
         room.leases.claiming.pop(entry.key, None)
         if isinstance(answer, int):
@@ -180,7 +167,7 @@ class Queues:
                 self._write(participant)
         else:
             # The journal is away; or another was faster, and what it said has arrived, or will.
-            expected = submission.record.expected if submission.record else None
+            expected = claim.record.expected if claim.record else None
             delay = AWAY if entry.last == expected else 0
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
@@ -270,11 +257,6 @@ class Queues:
         for entry in list(room.state.queue.held.values()):
             if gone is None or entry.node in gone:
                 self._give_back(room, entry, reason)
-
-    def forget(self, room: Room) -> None:
-        """The room begins again: nothing of it is queued or held any more."""
-        for key in list(room.leases.held):
-            room.leases.end(key)
 
     # ── the host's, and time's ──────────────────────────────────────────────────────────────
 

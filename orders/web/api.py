@@ -115,7 +115,7 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
         "modes": state.modes,
         "paused": state.paused,
         "participants": participants(room),
-        "bots": [bot.told() for bot in app[BOTS].of(room.name)],
+        "bots": [bot.shape for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
         "queues": state.queue.depths(),
         "events": state.events,

@@ -153,7 +153,7 @@ async def send_bot(request: web.Request) -> web.Response:
             "wrong_request", f"`delay` is 0 to 60 seconds, `naive` true or false: send {example}."
         ) from None
     bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
-    return answer(bot.told(), 201)
+    return answer(bot.shape, 201)
 
 
 async def kill_bot(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
@@ -128,6 +129,14 @@ def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]
             about=about,
             position=place & MOST,
         )
+
+
+def read_entry(found: tuple[Any, ...]) -> Entry:
+    """A row of `entries`."""
+    position, state, attempt, reason, name, key, type, source = found
+    return Entry(
+        position, key, type, source, State(state), attempt=attempt, name=name, reason=reason
+    )
 
 
 def failure(error: sqlite3.Error) -> StorageFailed:
