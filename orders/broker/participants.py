@@ -37,6 +37,8 @@ class Life(Enum):
     GONE = auto()  # nothing more is written to it
 
 
+GONE, LIVE = Life.GONE, Life.LIVE  # as `EVENT` in `records`
+
 #: What may happen to a participant, and where it stands then. It may leave at any time.
 LIFE: dict[tuple[Life, str], Life] = {
     (Life.ARRIVING, "is stored"): Life.WELCOMED,
@@ -106,7 +108,7 @@ class Participant:
 
     @property
     def gone(self) -> bool:
-        return self.life is Life.GONE
+        return self.life is GONE
 
     @property
     def hears_notices(self) -> bool:
@@ -115,7 +117,7 @@ class Participant:
     @property
     def credit(self) -> int:
         """How many events it has room to take from queues."""
-        if self.life is not Life.LIVE or self.congested:
+        if self.life is not LIVE or self.congested:
             return 0
         return (AT_ONCE if self.ack == "auto" else self.prefetch) - self.in_flight
 

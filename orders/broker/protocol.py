@@ -20,7 +20,7 @@ from orders.broker import messages
 from orders.broker.messages import Ack, Error, Nack, read_command
 from orders.broker.modes import bounded
 from orders.broker.participants import Participant
-from orders.broker.records import Kind, Record
+from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
 from orders.domain.envelope import Event, check_name, is_uuid
 from orders.errors import Forbidden, Full, OrdersError, Refused
@@ -80,7 +80,7 @@ class Protocol:
         modes = room.state.modes
         return Record(
             room=room.name,
-            kind=Kind.EVENT,
+            kind=EVENT,
             at=now,
             body=body,
             key=key,

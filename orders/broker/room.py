@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
-from orders.broker.modes import Mode, matches
-from orders.broker.participants import Life, Participant
+from orders.broker.modes import PUBSUB, RELAY, matches
+from orders.broker.participants import GONE, Life, Participant
 from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
@@ -39,9 +39,7 @@ class Audience:
 
     def wants(self, record: Record) -> bool:
         """Whether this event is for all of this audience."""
-        return record.mode == Mode.RELAY or (
-            record.mode == Mode.PUBSUB and self.matches(record.type)
-        )
+        return record.mode == RELAY or (record.mode == PUBSUB and self.matches(record.type))
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +97,7 @@ class Room:
         """It is gone, and nothing more is written to it; returns the last position that was."""
         last = self.cursor if participant.life is Life.LIVE else participant.written
         self.unlisten(participant)
-        participant.life = Life.GONE
+        participant.life = GONE
         if self.participants.get(participant.name) is participant:
             del self.participants[participant.name]
             del self.names[folded(participant.name)]

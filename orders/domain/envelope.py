@@ -10,6 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -98,12 +99,11 @@ class Event(BaseModel):
         """With what was missing filled in, itself when nothing was; and its text, and its key."""
         event = self
         if not (self.id and self.created and self.source):
-            event = self.model_copy(
-                update={
-                    "id": self.id or new_id(),
-                    "created": self.created or str(now),
-                    "source": self.source or source,
-                }
+            event = copy(self)  # and not `model_copy`, which looks each field up
+            event.__dict__.update(
+                id=self.id or new_id(),
+                created=self.created or str(now),
+                source=self.source or source,
             )
         return event, event.to_json(), event.key
 

@@ -6,9 +6,9 @@ At low load a batch is one event, and its latency one sync and one write.
 from collections.abc import Sequence
 
 from orders.broker import messages
-from orders.broker.participants import Life, Participant
+from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import refusal
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import new_id, now_ms
 from orders.errors import Refused, StorageFailed
@@ -109,7 +109,7 @@ class Pump:
                 rooms.setdefault(room, []).append((record, submission))
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
-        if not isinstance(answer, int) or record.kind is Kind.EVENT:
+        if not isinstance(answer, int) or record.kind is EVENT:
             if submission.waiter is None:
                 submission.answer = answer
             else:
@@ -118,7 +118,7 @@ class Pump:
     def _carry(self, submission: Submission, record: Record) -> None:
         """The journal takes no writes: control records are true, and stored once it does again."""
         is_claim = self._context.engine.shared and record.kind is Kind.HANDED
-        if record.kind is Kind.EVENT or record.kind in BY_HOST or is_claim:
+        if record.kind is EVENT or record.kind in BY_HOST or is_claim:
             return
         self._carried.append(record)
         room = self._context.rooms.get(record.room)
@@ -146,7 +146,7 @@ class Pump:
             if text is not None and submission.sender is not None:
                 replies.setdefault(submission.sender, []).append(text)
         for participant, frames in replies.items():
-            if participant.life is Life.GONE:
+            if participant.life is GONE:
                 continue
             waiting = participant.transport.write(b"".join(frames))
             room = self._context.rooms.get(participant.room)
@@ -155,7 +155,7 @@ class Pump:
 
     def _answer(self, submission: Submission, answer: Answer, now: int) -> bytes | None:
         record, sender = submission.record, submission.sender
-        if record is None or record.kind is not Kind.EVENT:
+        if record is None or record.kind is not EVENT:
             if record is None:
                 self._context.stats.refused += 1
             elif record.kind is Kind.JOINED and sender is not None and not sender.gone:

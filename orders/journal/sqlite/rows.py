@@ -43,6 +43,7 @@ class RoomRow:
     summary: Summary
     folded: dict[str, int] = field(default_factory=dict)
     recent: dict[bytes, int] = field(default_factory=dict)
+    _texts: tuple[object, object, str, str] = (None, None, "", "")  # modes and rules, and as JSON
 
     def place(self, position: int) -> int:
         """The row of a record."""
@@ -51,10 +52,13 @@ class RoomRow:
     def values(self) -> dict[str, Any]:
         """What a commit writes of it."""
         summary = self.summary
+        modes, rules = summary.modes, summary.rules
+        if self._texts[0] is not modes or self._texts[1] is not rules:
+            self._texts = modes, rules, json.dumps(modes), json.dumps(asdict(rules))
         return {
             "key": self.key,
-            "modes": json.dumps(summary.modes),
-            "rules": json.dumps(asdict(summary.rules)),
+            "modes": self._texts[2],
+            "rules": self._texts[3],
             "paused": summary.paused,
             "cursor": summary.cursor,
             "head": summary.head,

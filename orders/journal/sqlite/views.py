@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from orders.broker.modes import Mode
+from orders.broker.modes import QUEUE
 from orders.broker.queue import Entry, Queue, State
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
 from orders.journal.sqlite.rows import QUERIES, RoomRow, read_entry
 
@@ -139,7 +139,7 @@ class IdIndex(View):
     waiting_at_most = 200_000
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        return [(row, at, record.key) for row, record, at in stored if record.kind is Kind.EVENT]
+        return [(row, at, record.key) for row, record, at in stored if record.kind is EVENT]
 
     def position(self, row: RoomRow, key: bytes) -> int | None:
         """Where the event with this id stands in the room; None if there is none."""
@@ -170,7 +170,7 @@ class QueueTable(View):
         return [
             (row, at, record)
             for row, record, at in stored
-            if record.mode == Mode.QUEUE or record.kind in QUEUE_KINDS
+            if record.mode == QUEUE or record.kind in QUEUE_KINDS
         ]
 
     def write(self, items: Sequence[Item]) -> None:
@@ -178,7 +178,7 @@ class QueueTable(View):
         changed: dict[tuple[RoomRow, int], Entry] = {}
         for row, _, record in items:
             queue = queues.setdefault(row, Queue())
-            if record.kind is Kind.EVENT:
+            if record.kind is EVENT:
                 entry: Entry | None = queue.add(record)
             else:
                 if record.key not in queue.entries:
