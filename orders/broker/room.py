@@ -1,15 +1,11 @@
 """A room on this node: the fold of its records, and the participants that are connected here.
 
-<<<<<<< HEAD
-from collections import deque
-from collections.abc import Container, Iterable, Iterator
-=======
 Participants with the same subscription share an *audience*, so that a batch of events is
 matched and written once per audience, never once per participant and event.
 """
 
+from collections import deque
 from collections.abc import Container, Iterable
->>>>>>> main
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
