@@ -4,6 +4,7 @@ Participants with the same subscription share an *audience*, so that a batch of 
 matched and written once per audience, never once per participant and event.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -28,6 +29,9 @@ class Transport(Protocol):
 
     def close(self, code: Close, message: str) -> None:
         """End the connection."""
+
+    def abort(self) -> None:
+        """Lose the connection, without a word."""
 
 
 class Life(Enum):
@@ -89,6 +93,8 @@ class Participant:
     audience: "Audience | None" = None
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    #: Told first of each message that it sends; True: it goes no further. See the classroom.
+    intercept: Callable[[str | None], bool] | None = None
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
 
     def move(self, what: str) -> None:

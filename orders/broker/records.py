@@ -36,6 +36,7 @@ class Kind(StrEnum):
     MUTED = "muted"  # [name, marks, lifted]: see `broker.rules`
     KICKED = "kicked"  # [name, marks, lifted]
     LOCKED = "locked"  # [locked, admitted: marks]
+    FAULT = "fault"  # [id, name, fault, seconds, step: set/happened/lifted, event, words]
 
 
 #: Records about one queued event, see `broker.queue`.

@@ -22,7 +22,10 @@ from orders.server.replay import Replay
 
 #: What the host waits for, and is refused while the journal takes no writes.
 BY_HOST = frozenset(
-    (Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED, Kind.MUTED, Kind.KICKED, Kind.LOCKED)
+    (
+        *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED, Kind.FAULT),
+    )
 )
 
 

@@ -50,6 +50,15 @@ KINDS: dict[str, dict[str, Schema]] = {
     "muted": {"name": _NAME, "lifted": {"type": "boolean"}},
     "kicked": {"name": _NAME, "lifted": {"type": "boolean"}},
     "locked": {"locked": {"type": "boolean"}},
+    "fault": {
+        "id": {"type": ["string", "null"], "description": "null where all are lifted"},
+        "name": {"type": ["string", "null"], "description": "null: everyone"},
+        "fault": {"type": ["string", "null"]},
+        "seconds": {"type": ["number", "null"], "description": "how long what lasts does"},
+        "step": {"type": "string", "enum": ["set", "happened", "lifted"]},
+        "event": {"type": ["string", "null"], "description": "what it happened to"},
+        "words": _WORDS,
+    },
     "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
 }
