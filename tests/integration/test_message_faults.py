@@ -146,20 +146,30 @@ async def test_what_goes_to_a_participant_is_held_and_let_go_in_its_order(
     assert [(await carol.expect("tick"))["id"] for _ in sent] == sent
 
 
-async def test_what_is_held_goes_by_itself_when_its_time_is_over(
+async def test_what_a_participant_sends_is_held_and_let_go_in_its_order(
     room: Faulty, alice: Wire, bob: Wire
 ) -> None:
-    await room.set("bob", "hold_out", seconds=0.2)
+    await room.set("bob", "hold_out", seconds=300)
     event = await place(alice)
     await bob.expect("order_placed")
     for number in range(3):
         await bob.send({"type": "tick", "data": {"n": number}})
     await ack(bob, event)
+    assert "its ack was held on the way" in await room.why(event, "bob")
+    assert await room.log(type="tick") == []
+    await room.lift("bob")
     for _ in range(3):
         await bob.expect("broker.accepted")
-    log = await room.log(type="tick")
-    assert [one["data"]["n"] for one in log] == [0, 1, 2]
-    assert "its ack was held on the way" in await room.why(event, "bob")
+    assert [one["data"]["n"] for one in await room.log(type="tick")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("fault", ["hold_in", "hold_out", "stall"])
+async def test_what_is_held_goes_by_itself_when_its_time_is_over(
+    room: Faulty, bob: Wire, fault: str
+) -> None:
+    await room.set("bob", fault, seconds=0.2)
+    await bob.send({"type": "tick", "data": {}})
+    await bob.expect("broker.accepted")
 
 
 async def test_who_is_cut_off_hears_no_word_of_it(room: Faulty, bob: Wire) -> None:
