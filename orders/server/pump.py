@@ -24,7 +24,8 @@ from orders.server.replay import Replay
 BY_HOST = frozenset(
     (
         *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
-        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED, Kind.FAULT),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
+        *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
     )
 )
 

@@ -59,6 +59,16 @@ KINDS: dict[str, dict[str, Schema]] = {
         "event": {"type": ["string", "null"], "description": "what it happened to"},
         "words": _WORDS,
     },
+    "exercise": {"name": _NAME},
+    "verdict": {
+        "stage": {"type": "integer", "minimum": 1},
+        "verdict": {"type": "string", "enum": ["passed", "failed", "unknown"]},
+        "seed": {"type": "integer"},
+        "check": _WORDS,
+        "failure": {"type": ["object", "null"], "description": "sent, expected, came, hint"},
+        "reason": {"type": ["string", "null"], "description": "why it is unknown"},
+        "event": {"type": ["string", "null"], "description": "what it is about"},
+    },
     "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
 }

@@ -170,6 +170,16 @@ DONE: dict[Kind, dict[str, Any]] = {
     Kind.MUTED: {"name": "bob", "marks": [], "lifted": False},
     Kind.KICKED: {"name": "bob", "marks": [], "lifted": True},
     Kind.LOCKED: {"locked": True, "admitted": []},
+    Kind.EXERCISE: {"name": "bob", "marks": []},
+    Kind.VERDICT: {
+        "stage": 1,
+        "verdict": "passed",
+        "seed": 7,
+        "check": ALICE["id"],
+        "failure": None,
+        "reason": None,
+        "event": None,
+    },
     Kind.FAULT: {
         "id": ALICE["id"],
         "name": "bob",
