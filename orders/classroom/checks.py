@@ -1,6 +1,7 @@
 """Exercise rooms, who is examined in them, and the verdicts, which are records of theirs."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -15,6 +16,7 @@ from aiohttp import web
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
+from orders.domain.envelope import Event
 from orders.errors import NotFound, StorageFailed
 from orders.server import Node
 from orders.web.bots import own_url
@@ -24,6 +26,7 @@ from orders.web.keys import NODE, SERVER
 log = structlog.get_logger()
 
 PREFIX = "ex-"
+MOST_ROOMS = 600
 AT_ONCE = 8  # examiners that run; the others wait
 PATIENCE = 240.0  # seconds until an examiner is ended
 KEPT = 24 * 3600.0  # seconds that a room of which nobody speaks any more is kept
@@ -46,7 +49,7 @@ class Exercise:
         self.verdicts[record.data["stage"]] = record.data
 
     def told(self) -> dict[str, Any]:
-        kept = ("stage", "verdict", "seed", "failure", "reason", "event")
+        kept = ("stage", "verdict", "seed", "check", "failure", "reason", "event")
         stages = [
             {key: self.verdicts[stage][key] for key in kept if self.verdicts[stage].get(key)}
             for stage in sorted(self.verdicts)
@@ -62,6 +65,7 @@ class Checks:
         self.exercises: dict[str, Exercise] = {}
         self._waiting: list[Exercise] = []
         self._running = 0
+        self.node.context.most_rooms[PREFIX] = MOST_ROOMS
         self.node.context.followers |= {Kind.EXERCISE: self._begun, Kind.VERDICT: self._judged}
 
     def _begun(self, room: Room, record: Record) -> None:
@@ -73,17 +77,23 @@ class Checks:
             self.exercises[room.name].apply(record)
 
     async def begin(self, room: Room, name: str, marks: list[str]) -> None:
-        """A student has a room of its own."""
+        """A student has a room of its own; its first event keeps it, though nobody is there yet."""
+        await self.node.publish(room, Event(type="exercise_begun", data={"stages": STAGES}), "host")
         await self._store(control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks))
 
     async def get(self, name: str) -> Exercise:
         """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
         if name not in self.exercises and name.startswith(PREFIX):
-            room = await self.node.enter(name)
+            with contextlib.suppress(NotFound):
+                await self.node.enter(name)
+        room = self.node.rooms.get(name)
+        if name not in self.exercises and room is not None:
             for record in await read_all(self.node, room.name):
                 self.node.context.followers[record.kind](room, record)
         if name not in self.exercises:
-            raise NotFound("unknown_room", f"{name[:40]} is no exercise: begin one at /exercises.")
+            raise NotFound(
+                "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."
+            )
         return self.exercises[name]
 
     async def all(self) -> list[Exercise]:

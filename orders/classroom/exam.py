@@ -9,14 +9,13 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from random import Random
 from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 from yarl import URL
 
 from orders.clients.participant import Participant
-from orders.clock import monotonic
+from orders.clock import Chance, monotonic
 from orders.domain.menu import MENU
 
 SILENCE = 5.0  # seconds after which nothing has come
@@ -72,13 +71,14 @@ class Exam:
     """One run through the stages, in the room of one student."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, server: URL, room: str, token: str, rng: Random
+        self, http: aiohttp.ClientSession, server: URL, room: str, token: str, rng: Chance
     ) -> None:
         self.room, self.rng = room, rng
         self.address = str(server.with_scheme("ws").with_path("/ws").with_query(room=room))
         self.records: list[Event] = []
         self.present: dict[str, Event] = {}
         self.ours: set[str] = set()
+        self.sent: set[str] = set()  # ids of our events
         self.known: set[str] = set()  # names of the student's, now or before
         self._http, self._server, self._token = http, server, token
         self._news = asyncio.Event()
@@ -89,15 +89,17 @@ class Exam:
     async def open(self) -> AsyncIterator["Exam"]:
         """Hear all that happens in the room, until this context ends."""
         address = self._server.with_scheme("ws").joinpath("observe", self.room)
-        async with self._http.ws_connect(address, max_msg_size=0) as feed, self._stack:
+        async with self._http.ws_connect(address, max_msg_size=0) as feed:
             for one in (await feed.receive_json())["snapshot"]["participants"]:
                 self.present[one["name"]] = one
             self.known |= set(self.present)
             hearing = asyncio.create_task(self._hear(feed))
             try:
-                yield self
+                async with self._stack:
+                    yield self
             finally:
                 await self.host("PUT", "modes", {"*": "relay", "order_placed": None})
+                await self.until(lambda: not self.ours & set(self.present))
                 hearing.cancel()
 
     async def _hear(self, feed: aiohttp.ClientWebSocketResponse) -> None:
@@ -172,11 +174,17 @@ class Exam:
 
         return await self.until(theirs, seconds) or []
 
+    def near(self, sent: Sent) -> list[Event]:
+        """Those that may be meant for it, and name no other event of ours."""
+        others = self.sent - {sent.id}
+        return [one for one in self.theirs(sent) if one["data"].get("event") not in others]
+
     # ── people ──────────────────────────────────────────────────────────────────────────────
 
-    async def join(self, **options: Any) -> Participant:
-        """Somebody of ours, under a name that is free."""
-        name = next(name for name in NAMES if name not in self.present and name not in self.known)
+    async def join(self, name: str = "", **options: Any) -> Participant:
+        """Somebody of ours, under this name or the next that is free."""
+        taken = self.known | set(self.present)
+        name = name or next(one for one in NAMES if one not in taken)
         self.ours.add(name)
         options = {"listen": False, "types": "nothing", **options}
         one = Participant(str(self._server), room=self.room, name=name, **options)
@@ -188,7 +196,9 @@ class Exam:
     async def send(self, who: Participant, type: str, data: Event) -> Sent:
         """Publish as one of ours; what the student may have said before is not about it."""
         since = len(self.records)
-        return Sent(await who.publish(type, data), type, who.name or "", data, since)
+        id = await who.publish(type, data)
+        self.sent.add(id)
+        return Sent(id, type, who.name or "", data, since)
 
     def order(self, **more: Any) -> Event:
         """A good order, of this student's own numbers."""
@@ -225,7 +235,9 @@ class Exam:
                     return
                 for name in self.students():
                     await self.fault(name, "end_lease")
-                janitor = await self.join(listen=True, types="order_placed", ack="manual")
+                janitor = await self.join(
+                    "janitor", listen=True, types="order_placed", ack="manual"
+                )
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(QUIET):
                         async for event in janitor:
@@ -245,7 +257,7 @@ class Exam:
 
     async def check_echo(self) -> None:
         """`Unknown` unless our own connection is answered quickly: then a silence is theirs."""
-        us = await self.join()
+        us = await self.join("examiner")
         ms = (await self.host("POST", f"participants/{us.name}/ping")).get("ms")
         await us.close()
         if ms is None or ms >= ECHO:

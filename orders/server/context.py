@@ -53,6 +53,8 @@ class Context:
         self.rooms: dict[str, Room] = {}
         #: Who follows records of a kind that changes nothing here: told when one is true.
         self.followers: dict[str, Callable[[Room, Record], None]] = {}
+        #: Rooms whose names begin so have a limit of their own.
+        self.most_rooms: dict[str, int] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def say(self, data: messages.Data) -> bytes:

@@ -107,6 +107,8 @@ class Pump:
                 self._arriving[record] = submission
             elif room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            else:
+                submission.resolve(answer)  # the room is gone meanwhile
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
         if not isinstance(answer, int) or record.kind is Kind.EVENT:
@@ -130,6 +132,8 @@ class Pump:
             submission = self._arriving.pop(record, None)
             if room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            elif submission is not None:
+                submission.resolve(record.position)
         return rooms
 
     # ── what senders hear ───────────────────────────────────────────────────────────────────

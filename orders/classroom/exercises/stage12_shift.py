@@ -17,6 +17,7 @@ HINTS = (
     "When its ack was lost an order comes again, with `attempt` 2: ack it, and answer nothing.",
     "Take nothing in an order's data for granted: it may be missing, or a list.",
 )
+COMES_AGAIN = "An order whose ack was lost comes again, with `attempt` 2: it wants another ack."
 POISON = ({"id": True}, {"id": None}, {"id": [5]}, {"item": ["mint tea"]}, {"quantity": {"n": 1}})
 
 
@@ -33,15 +34,23 @@ async def judge(exam: Exam) -> None:
     sent = [await exam.send(alice, "order_placed", order) for order in orders]
     await exam.until(lambda: [r for r in exam.since(sent[0], "handed") if r["name"] == rival.name])
     await rival.close()  # in the middle of an order
-    await exam.until(lambda: exam.since(sent[0], "fault"))
+    lost = await exam.until(
+        lambda: [r for r in exam.since(sent[0], "fault") if r["step"] == "happened"]
+    )
     for name in exam.students():
         await exam.fault(name, "end_lease")
+    for one in sent:
+        if (
+            lost
+            and one.id == lost[0]["event"]
+            and not await exam.until(partial(settled, exam, one))
+        ):
+            await exam.silence(one, EXPECTED, COMES_AGAIN)
     for one in sent:
         await answered(exam, one, seconds=10.0)
     for one in sent:
         if not await exam.until(partial(settled, exam, one)):
-            hint = "When an order comes again, with `attempt` 2, it wants its ack once more."
-            await exam.silence(one, EXPECTED, hint)
+            await exam.silence(one, EXPECTED, COMES_AGAIN)
     await exam.quiet()
     for one in sent:
         once(exam, one, "It came again because its ack was lost: you had answered it already.")
