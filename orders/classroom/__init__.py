@@ -5,7 +5,12 @@ from aiohttp import web
 
 def install(app: web.Application) -> None:
     """Add it to an application that does not run yet."""
-    from orders.classroom import exercise_api, faults  # the examiner needs nothing of the server
+    from orders.classroom import (  # the examiner needs nothing of the server
+        exercise_api,
+        faults,
+        starters,
+    )
 
     faults.install(app)
     exercise_api.install(app)
+    starters.install(app)
