@@ -15,6 +15,7 @@ from aiohttp import web
 
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
+from orders.classroom import exercises
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import Event
 from orders.errors import NotFound, StorageFailed
@@ -30,7 +31,7 @@ MOST_ROOMS = 600
 AT_ONCE = 8  # examiners that run; the others wait
 PATIENCE = 240.0  # seconds until an examiner is ended
 KEPT = 24 * 3600.0  # seconds that a room of which nobody speaks any more is kept
-STAGES = 12
+STAGES = len(exercises.STAGES)
 PAGE = 500
 
 
@@ -54,6 +55,10 @@ class Exercise:
             {key: self.verdicts[stage][key] for key in kept if self.verdicts[stage].get(key)}
             for stage in sorted(self.verdicts)
         ]
+        for one in stages:
+            if one["verdict"] == "failed":
+                event = f"&event={one['event']}" if "event" in one else ""
+                one["link"] = f"/log?room={self.room}{event}"
         return {"room": self.room, "name": self.name, "stages": stages, "running": self.check}
 
 

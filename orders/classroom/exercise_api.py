@@ -6,7 +6,8 @@ from typing import Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from orders.classroom.checks import CHECKS, PREFIX, STAGES, Checks, as_csv, ending_old
+from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
+from orders.classroom.exercises import STAGES
 from orders.classroom.line import Line
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
@@ -16,6 +17,7 @@ from orders.web.connection import Connection
 from orders.web.host import hosted, read_object
 from orders.web.keys import NODE
 from orders.web.marks import marks_of, session_mark
+from orders.web.pages import shown
 from orders.web.proxy import scheme
 from orders.web.query import Query
 from orders.web.security import check_host, is_host
@@ -27,12 +29,25 @@ PONG = 2.0  # seconds in which a ping is answered, or not
 def install(app: web.Application) -> None:
     """Let students have their programs checked."""
     app[CHECKS] = Checks(app)
+    app.router.add_get("/exercises", student)
+    app.router.add_get("/board", board)
     app.router.add_post("/api/exercises", begin)
     app.router.add_get("/api/exercises", get_all)
     app.router.add_get("/api/exercises/{room}", get_one)
     app.router.add_post("/api/exercises/{room}/check", check)
     app.router.add_post("/api/rooms/{room}/participants/{name}/ping", ping)
     app.cleanup_ctx.append(ending_old)
+
+
+async def student(request: web.Request) -> web.Response:
+    """The stages, for one who writes a program."""
+    return shown(request, "exercises", stages=STAGES)
+
+
+async def board(request: web.Request) -> web.Response:
+    """The class, for the projector."""
+    check_host(request)
+    return shown(request, "board", stages=STAGES)
 
 
 class Beginning(BaseModel):
@@ -46,7 +61,7 @@ class Wish(BaseModel):
     """What is to be checked."""
 
     model_config = ConfigDict(extra="forbid")
-    stage: int = Field(STAGES, ge=1, le=STAGES)
+    stage: int = Field(len(STAGES), ge=1, le=len(STAGES))
     seed: int | None = Field(None, ge=0, lt=10**9)
 
 
@@ -83,7 +98,8 @@ async def check(request: web.Request) -> web.Response:
         wish = Wish.model_validate(await read_object(request, example))
     except ValidationError:
         raise Refused(
-            "wrong_request", f"`stage` is 1 to {STAGES}, `seed` a whole number: send {example}."
+            "wrong_request",
+            f"`stage` is 1 to {len(STAGES)}, `seed` a whole number: send {example}.",
         ) from None
     seed = rng.randrange(10**6) if wish.seed is None else wish.seed
     checks.ask(exercise, new_id(), wish.stage, seed)

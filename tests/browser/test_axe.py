@@ -34,7 +34,7 @@ RUN = """async () => {
 }"""
 
 PAGES = ("/", "/?room=pair-7&own=", "/customer", "/confirmer", "/log", "/stage", "/join")
-STATIC_PAGES = ("/handout", "/styleguide")
+STATIC_PAGES = ("/handout", "/styleguide", "/exercises", "/board")
 LIGHT: Media = {"color_scheme": "light"}
 DARK: Media = {"color_scheme": "dark"}
 LARGE: ViewportSize = {"width": 1280, "height": 720}
