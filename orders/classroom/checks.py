@@ -88,13 +88,15 @@ class Checks:
 
     async def get(self, name: str) -> Exercise:
         """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
-        if name not in self.exercises and name.startswith(PREFIX):
+        if name not in self.node.rooms and name.startswith(PREFIX):
             with contextlib.suppress(NotFound):
                 await self.node.enter(name)
         room = self.node.rooms.get(name)
         if name not in self.exercises and room is not None:
             for record in await read_all(self.node, room.name):
                 self.node.context.followers[record.kind](room, record)
+        if room is None:
+            self.exercises.pop(name, None)  # the host ended it
         if name not in self.exercises:
             raise NotFound(
                 "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."

@@ -12,13 +12,13 @@ from orders.classroom.line import Line
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
 from orders.errors import Forbidden, Refused
-from orders.web.api import answer
+from orders.web.api import PUBLISHERS, answer
 from orders.web.connection import Connection
 from orders.web.host import hosted, read_object
 from orders.web.keys import NODE
 from orders.web.marks import marks_of, session_mark
 from orders.web.pages import shown
-from orders.web.proxy import scheme
+from orders.web.proxy import scheme, visitor
 from orders.web.query import Query
 from orders.web.security import check_host, is_host
 
@@ -68,6 +68,7 @@ class Wish(BaseModel):
 async def begin(request: web.Request) -> web.Response:
     """A room of one's own: `{"room", "url", "session"}`."""
     Query.read(request.query)
+    request.app[PUBLISHERS].spend(visitor(request), monotonic())
     example = '{"name": "bob"}'
     try:
         name = Beginning.model_validate(await read_object(request, example)).name

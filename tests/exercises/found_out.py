@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,30 @@ async def of_seeds(url: str, bob: type[Bob], seeds: Iterable[int], at_once: int)
         return str(last["verdict"])
 
     return list(await asyncio.gather(*(one(seed) for seed in seeds)))
+
+
+async def of_class(url: str, students: int) -> tuple[list[str], list[float]]:
+    """A class that all has itself checked at once by the server: the last verdict on each, and
+    after how many seconds it came."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        async def one(number: int) -> tuple[str, float]:
+            async with http.post(f"{url}/api/exercises", json={"name": f"s{number}"}) as answer:
+                room = await answer.json()
+            path = f"{url}/api/exercises/{room['room']}"
+            async with at_work(Bob(room["url"], number)):
+                began = time.monotonic()
+                async with http.post(f"{path}/check", json={"seed": number}) as answer:
+                    assert answer.status == 202
+                while True:
+                    await asyncio.sleep(1)
+                    async with http.get(path) as answer:
+                        stands = await answer.json()
+                    if stands["running"] is None:
+                        return stands["stages"][-1]["verdict"], time.monotonic() - began
+
+        came = await asyncio.gather(*(one(number) for number in range(students)))
+    return [verdict for verdict, _ in came], sorted(seconds for _, seconds in came)
 
 
 def as_text(name: str, verdict: Verdict) -> str:

@@ -91,6 +91,12 @@ async def test_a_verdict_is_a_record_and_the_same_after_a_restart(
         table = await answer.text()
     assert f"anna,{room['room']},passed,passed,passed,,,,,,,,,\r\n" in table
     assert f"'=2+3,{other['room']}," in table
+    async with http.delete(f"{server.url}/api/rooms/{other['room']}") as answer:
+        assert answer.status == 200
+    async with http.get(f"{server.url}/api/exercises/{other['room']}") as answer:
+        assert answer.status == 404, "what the host ended is gone"
+    async with http.get(f"{server.url}/api/exercises?format=csv") as answer:
+        table = await answer.text()
     server.kill()
     server.start()
     assert await get(http, server.url, f"/{room['room']}") == before
