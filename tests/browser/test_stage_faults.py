@@ -22,7 +22,7 @@ async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
     alice = await connect(server, name="alice", types="order_confirmed")
     bob = await connect(server, name="bob", types="order_placed", ack="manual")
     await bob.expect("broker.welcome")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await page.locator('[data-participant="bob"]').click()
     await page.get_by_role("button", name="Lose its ack").click()
     await expect(page.get_by_text("bob: the next ack it sends will be lost")).to_be_visible()
