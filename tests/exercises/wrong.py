@@ -38,9 +38,6 @@ class LeavesAtOnce(Bob):
     async def talk(self) -> None:
         await self.ws.close()
 
-    def comes_back(self) -> bool:
-        return False
-
 
 # ── 2 say something true ────────────────────────────────────────────────────────────────────────
 

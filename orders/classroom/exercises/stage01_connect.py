@@ -15,12 +15,13 @@ HINTS = (
 
 async def judge(exam: Exam) -> None:
     sent, expected = f"we wait at {exam.address}", "your program joins, and stays"
-    if not await exam.until(exam.students):
+    if not await exam.until(lambda: exam.known):
         await exam.check_echo()
         hint = "Start your program while the check waits, and use the whole address, with its room."
         raise Failed(sent, expected, "nobody joined, within 5 s", hint)
-    (name, *_) = exam.students()
-    await exam.quiet()
-    if not exam.students():
+    left = await exam.until(
+        lambda: [r for r in exam.records if r["kind"] == "left" and r["name"] in exam.known], 1.0
+    )
+    if left:
         hint = "Your program ended, or closed the socket: let it wait for messages."
-        raise Failed(sent, expected, f"{name} joined, and left again", hint)
+        raise Failed(sent, expected, f"{left[0]['name']} joined, and left again", hint)
