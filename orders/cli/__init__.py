@@ -1,4 +1,4 @@
-"""The `orders` command: serve | bot | place | tail | export | doctor.
+"""The `orders` command: serve | bot | place | tail | export | check | doctor.
 
 Each command imports what it needs when it runs, so that all of them start quickly.
 """
@@ -209,6 +209,36 @@ def export(
 
     filters = {key: value for key, value in (("type", type), ("source", source)) if value}
     work = export_log(url, _room(room, url), format=format, to=output, filters=filters)
+    raise typer.Exit(run(work))
+
+
+@app.command()
+def check(
+    url: Url = DEFAULT_URL,
+    room: Annotated[
+        str | None,
+        typer.Option(help="of an exercise that was begun; else begin one", metavar="NAME"),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="the secret that came with the room", metavar="TEXT")
+    ] = None,
+    stage: Annotated[int, typer.Option(min=1, max=12, help="up to which stage", metavar="N")] = 12,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="have the same orders again", metavar="N")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Have a program of yours checked, in any language: it joins the room that is named.
+
+    Exit codes: 0 passed, 1 failed, 2 nobody can tell.
+
+    \b
+    orders check                      begins an exercise, and waits for your program
+    orders check --room ex-4kd82mxa --session … --stage 7
+    """
+    from orders.cli.check import check_program
+
+    work = check_program(url, room or room_in(url), session, stage, seed, json=json)
     raise typer.Exit(run(work))
 
 

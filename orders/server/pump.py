@@ -22,7 +22,11 @@ from orders.server.replay import Replay
 
 #: What the host waits for, and is refused while the journal takes no writes.
 BY_HOST = frozenset(
-    (Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED, Kind.MUTED, Kind.KICKED, Kind.LOCKED)
+    (
+        *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
+        *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
+    )
 )
 
 
@@ -107,6 +111,8 @@ class Pump:
                 self._arriving[record] = submission
             elif room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            else:
+                submission.resolve(answer)  # the room is gone meanwhile
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
         if not isinstance(answer, int) or record.kind is EVENT:
@@ -133,6 +139,8 @@ class Pump:
             submission = self._arriving.pop(record, None)
             if room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            elif submission is not None:
+                submission.resolve(record.position)
         return rooms
 
     # ── what senders hear ───────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
 import { tell } from './story.js';
+import { useFaults } from './tools/faults.js';
 import { setModes } from './tools/host.js';
 import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
@@ -154,6 +155,7 @@ switches.forEach(({ value }, index) => {
     when: () => here.host && show.live && show.state !== null,
   });
 });
+useFaults(show);
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);

@@ -23,6 +23,10 @@ export const killBot = (name) => ask('DELETE', `${room}/bots/${name}`);
 export const retry = (event) => ask('POST', `${room}/dead-letters/${event}/retry`);
 export const discard = (event) => ask('POST', `${room}/dead-letters/${event}/discard`);
 
+/** Do something to the messages of one participant; take all that away. */
+export const setFault = (name, fault, seconds) => ask('POST', `${room}/participants/${name}/faults`, { fault, seconds });
+export const liftFaults = (name) => ask('DELETE', `${room}/participants/${name}/faults`);
+
 async function ask(method, path, body) {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
