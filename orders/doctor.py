@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from orders.network import lan_addresses
 from orders.settings import DEFAULT_PORT, Settings
 
 OLDEST_PYTHON = (3, 11)
@@ -152,9 +153,9 @@ def _network(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "hint",
         "Whether the network lets its clients talk to each other cannot be seen from here.",
-        f"Run `orders serve --lan` and open http://{addresses[0]}:{port} on a phone. If nothing"
-        " comes, let this port through this machine's firewall; if that does not help, the network"
-        " keeps its clients apart (client isolation): use a hotspot instead.",
+        f"Run `orders serve --lan` and open http://{settings.address or addresses[0]}:{port} on a"
+        " phone. If nothing comes, let this port through this machine's firewall; if that does not"
+        " help, the network keeps its clients apart (client isolation): use a hotspot instead.",
     )
 
 
@@ -172,11 +173,3 @@ def _reachable(address: str) -> Finding:
             f"{address} is an address of this machine, but does not answer ({error}).",
             "Let Python accept connections in this machine's firewall.",
         )
-
-
-def lan_addresses() -> list[str]:
-    """The IPv4 addresses by which others in the network may reach this machine."""
-    import ifaddr
-
-    found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
-    return [ip for ip in found if isinstance(ip, str) and not ip.startswith(("127.", "169.254."))]
