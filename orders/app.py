@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
@@ -205,7 +206,7 @@ async def _serve(
 
     def interrupted() -> None:
         if stop.is_set():
-            raise SystemExit(130)
+            os._exit(130)  # what was accepted is on disk, and bots end with us
         stop.set()
 
     for signal_number in (signal.SIGINT, signal.SIGTERM):
