@@ -45,9 +45,10 @@ async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
 
 def _watch_output(closed: Callable[[], object]) -> None:
     """Call when whoever reads our output has enough of it, as `head` has; not on Windows."""
-    if not hasattr(select, "poll") or not isinstance(sys.stdout, io.TextIOWrapper):
+    try:
+        output = sys.stdout.fileno()
+    except (AttributeError, io.UnsupportedOperation):  # there is none, or it is no file
         return
-    output = sys.stdout.fileno()
 
     def watch() -> None:
         poll = select.poll()
@@ -56,7 +57,7 @@ def _watch_output(closed: Callable[[], object]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 closed()
 
-    if stat.S_ISFIFO(os.fstat(output).st_mode):
+    if hasattr(select, "poll") and stat.S_ISFIFO(os.fstat(output).st_mode):
         threading.Thread(target=watch, daemon=True).start()
 
 
