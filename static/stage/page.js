@@ -11,6 +11,7 @@ import { Show } from './show.js';
 import { present } from './state.js';
 import { tell } from './story.js';
 import { setModes } from './tools/host.js';
+import { usePeople } from './tools/people.js';
 import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
 
@@ -152,6 +153,7 @@ switches.forEach(({ value }, index) => {
   });
 });
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
+usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 tell(show);
