@@ -47,8 +47,8 @@ class Participant:
     It comes back by itself after a lost connection, goes on where it was, and shows no event
     twice, but for queued work that is handed over again (its `attempt` says so). Iterating ends
     when the server is done with it (close code 1000), and raises `Refused` when it must not
-    come back. With `patient=True` it also waits for a server that is not there yet; otherwise entering
-    raises `CannotStart`. A program that never iterates passes `listen=False`.
+    come back. With `patient=True` it also waits for a server that is not there yet; otherwise
+    entering raises `CannotStart`. A program that never iterates passes `listen=False`.
 
     `on_broker` is called with each `broker.` event; `name` and `modes` are what these last said.
     """
