@@ -159,8 +159,8 @@ useTools({ show, speed: (factor) => { flights.speed = factor; } });
 usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
-const drawStory = tell(show);
-useBands(() => {
-  drawStory();
+const opened = tell(show);
+useBands((band) => {
+  opened(band);
   drawSoon();
 });
