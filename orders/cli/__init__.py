@@ -11,7 +11,7 @@ import typer
 
 from orders import __version__
 from orders.cli.options import with_settings
-from orders.cli.output import note, paint
+from orders.cli.output import flush, note, paint, say, take_any_character
 from orders.cli.running import run, until_stdin_closes
 from orders.clients.address import DEFAULT_URL, room_in
 from orders.errors import OrdersError
@@ -37,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="a JSON object a line, for pr
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"orders {__version__}")
+        say(f"orders {__version__}")
         raise typer.Exit
 
 
@@ -256,9 +256,9 @@ def doctor(settings: Settings) -> None:
     findings = examine(settings)
     for finding in findings:
         mark, colour = marks[finding.state]
-        print(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
+        say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
         if finding.advice:
-            print(f"    {finding.advice}")
+            say(f"    {finding.advice}")
     raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
 
 
@@ -273,10 +273,12 @@ def _ended(code: int) -> int:
 
 def main() -> None:
     """Run the command; whatever cannot be done is one sentence on stderr and exit code 1."""
+    take_any_character()
     try:
-        app(prog_name="orders")
+        try:
+            app(prog_name="orders")
+        finally:
+            flush()
     except OrdersError as error:
         note(paint(error.message, "rejected", sys.stderr))
         sys.exit(1)
-    except BrokenPipeError:  # anyone who read our output has enough of it
-        sys.stderr.close()

@@ -13,6 +13,7 @@ import { present } from './state.js';
 import { tell } from './story.js';
 import { useFaults } from './tools/faults.js';
 import { setModes } from './tools/host.js';
+import { usePeople } from './tools/people.js';
 import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
 
@@ -157,6 +158,7 @@ switches.forEach(({ value }, index) => {
 });
 useFaults(show);
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
+usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 const opened = tell(show);
