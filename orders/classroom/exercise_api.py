@@ -13,7 +13,6 @@ from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
 from orders.errors import Forbidden, Refused
 from orders.web.api import PUBLISHERS, answer
-from orders.web.connection import Connection
 from orders.web.host import hosted, read_object
 from orders.web.keys import NODE
 from orders.web.marks import marks_of, session_mark
@@ -21,6 +20,7 @@ from orders.web.pages import shown
 from orders.web.proxy import scheme, visitor
 from orders.web.query import Query
 from orders.web.security import check_host, is_host
+from orders.web.socket import Connection
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 PONG = 2.0  # seconds in which a ping is answered, or not

@@ -159,8 +159,8 @@ useFaults(show);
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
-const drawStory = tell(show);
-useBands(() => {
-  drawStory();
+const opened = tell(show);
+useBands((band) => {
+  opened(band);
   drawSoon();
 });
