@@ -99,6 +99,11 @@ class Participant:
     def __post_init__(self) -> None:
         self._choose_write()
 
+    def connect(self, transport: Transport) -> None:
+        """What is written to it goes this way from now on."""
+        self.transport = transport
+        self._choose_write()
+
     def move(self, what: str) -> None:
         """It `listens`, `lags`, …: see `LIFE`."""
         self.life = LIFE[self.life, what]

@@ -91,7 +91,7 @@ class Line:
         if self.outgoing and not self._find("hold_out"):
             self.node.context.spawn(self._send_on())
         needed = bool(self.set or self.incoming or self.outgoing)
-        self.participant.transport = self if needed else self.inner
+        self.participant.connect(self if needed else self.inner)
         self.participant.intercept = self.takes if needed else None
 
     async def _send_on(self) -> None:
