@@ -23,7 +23,11 @@ from orders.server.replay import Replay
 
 #: What the host waits for, and is refused while the journal takes no writes.
 BY_HOST = frozenset(
-    (Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED, Kind.MUTED, Kind.KICKED, Kind.LOCKED)
+    (
+        *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
+        *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
+    )
 )
 
 
@@ -123,6 +127,8 @@ class Pump:
                 self._arriving[record] = submission
             elif room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            else:
+                submission.resolve(answer)  # the room is gone meanwhile
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
         if not isinstance(answer, int) or record.kind is EVENT:
@@ -149,6 +155,8 @@ class Pump:
             submission = self._arriving.pop(record, None)
             if room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            elif submission is not None:
+                submission.resolve(record.position)
         return rooms
 
     # ── what senders hear ───────────────────────────────────────────────────────────────────
