@@ -3,6 +3,7 @@
 At low load a batch is one event, and its latency one sync and one write.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
@@ -28,6 +29,10 @@ BY_HOST = frozenset(
         *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
     )
 )
+
+
+#: A batch this large may still grow, for so many turns of the loop at most: see `web.socket`.
+PIECE, PIECES = 16, 4
 
 
 class Pump:
@@ -59,7 +64,18 @@ class Pump:
         """What waits, and then what gathered meanwhile; until the inbox stops."""
         while self._inbox.waiting or not self._inbox.is_stopping:
             await self._inbox.work.wait()
+            await self._let_grow()
             await self.once()
+
+    async def _let_grow(self) -> None:
+        """A socket that was sent much hands it over in pieces: they make one batch, not many."""
+        for _ in range(PIECES):
+            before = len(self._inbox.waiting)
+            if before < PIECE or self._inbox.is_full:
+                return
+            await asyncio.sleep(0)
+            if len(self._inbox.waiting) == before:
+                return
 
     async def once(self) -> None:
         """One batch, if it is time for one, and all that follows from it."""
