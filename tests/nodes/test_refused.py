@@ -71,7 +71,7 @@ async def test_a_port_where_another_protocol_is_spoken_is_no_nats_server() -> No
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with pytest.raises(CannotStart, match="expecting INFO|speaks as a NATS server") as refused:
+        with pytest.raises(CannotStart, match=r"expecting INFO|speaks as a NATS server") as refused:
             await engine(f"nats://{address}").open()
     assert refused.value.code == "engine_unreachable"
     assert f" at {address} " in refused.value.message
