@@ -14,6 +14,7 @@ PRESENCE = "orders-presence"
 SESSIONS = "orders-sessions"
 ROOMS = "orders-rooms"
 SNAPSHOTS = "orders-snapshots"
+BUCKETS = (NODES, PRESENCE, SESSIONS, ROOMS)
 
 #: Holds what a record is besides its text: kind, at, mode, type, source, about, node, number, and
 #: a checksum of all that.
