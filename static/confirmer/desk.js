@@ -58,7 +58,7 @@ export class Desk {
       modes: (modes) => this.#change(() => (this.modes = modes)),
       lost: () => this.#restore({ lost: true }),
       notice: (code, message) => told.says(message),
-      down: (final) => this.#down(final),
+      down: () => this.#down(),
     });
   }
 
@@ -156,12 +156,11 @@ export class Desk {
   }
 
   /** What we held goes to others now; what we have answered already is on its way all the same. */
-  #down(final) {
+  #down() {
     for (const { placed, holding, state } of this.waiting.open()) {
       if (holding && state === 'waiting') this.waiting.released(placed.id);
     }
     this.told.changed();
-    if (final) this.told.says(final);
   }
 
   /** An order has this answer: the log has shown it, or the broker says that it is there. */

@@ -32,7 +32,7 @@ const me = new Participant(
     caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
     lost: () => restore({ lost: true }),
     notice: (code, message) => toast(message),
-    down: (final) => final && toast(final),
+    room: ({ participants }) => (byId('nobody').hidden = participants.some(({ role }) => role === 'confirmer')),
   },
 );
 
@@ -52,7 +52,6 @@ function change(how) {
 function welcomed(name, again) {
   renamed(name);
   if (!again) restore();
-  look();
 }
 
 /** What the journal knows of our orders, after a reload or when our place in it is lost. */
@@ -92,6 +91,14 @@ function place(submit) {
   look();
 }
 
+/** Sends a refused order once more, under its id. */
+function again(id) {
+  const event = orders.again(id, me.name);
+  latest = event;
+  me.send(event);
+  draw();
+}
+
 /** Under the button, too: on a phone the list is out of sight. */
 function stored(id, accepted) {
   change(() => orders.stored(id, accepted, Number(accepted.created)));
@@ -114,15 +121,9 @@ function refused(id, error) {
 }
 
 /** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */
-async function look() {
+function look() {
   const matters = orders.isWaiting || !byId('nobody').hidden || orders.isEmpty;
-  if (document.hidden || !me.joined || !matters) return;
-  try {
-    const { participants } = await fetched(`/api/rooms/${here.room}`);
-    byId('nobody').hidden = participants.some(({ role }) => role === 'confirmer');
-  } catch {
-    // Not knowing is no news: the header tells when the server is gone.
-  }
+  if (!document.hidden && me.joined && matters) me.look();
 }
 
 /** The events of an order from before a reload are fetched when somebody wants to see them. */
@@ -138,5 +139,5 @@ async function opened({ target }) {
 
 function draw() {
   byId('empty').hidden = !orders.isEmpty;
-  render(repeat(orders.list(), ({ event }) => event, drawOrder), list);
+  render(repeat(orders.list(), ({ event }) => event, (order) => drawOrder(order, again)), list);
 }

@@ -109,7 +109,7 @@ observe({ room: here.room }, {
   },
   lost: toEnd,
   missing: drawAround,
-});
+}, { paused: true });
 
 /** Some were left out: the server knows how many events there are. */
 async function countAgain() {

@@ -2,6 +2,8 @@
 
 let ahead = Infinity; // ms that ours is ahead of the server's: the least that was seen, for messages take time
 
+hear(Number(globalThis.document?.body.dataset.now)); // when the page was made
+
 /** The server said something at that time. @param {number} at  epoch milliseconds */
 export function hear(at) {
   if (Number.isFinite(at)) ahead = Math.min(ahead, Date.now() - at);
