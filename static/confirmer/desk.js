@@ -9,7 +9,7 @@
 import { Book } from '../orders/book.js';
 import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
 import { Waiting } from '../orders/waiting.js';
-import { now } from '../room/clock.js';
+import { now } from '../room/connection.js';
 import { modeOf } from '../room/modes.js';
 import { observe } from '../room/observe.js';
 import { Participant } from '../room/participant.js';
@@ -95,13 +95,14 @@ export class Desk {
     this.#feed ??= observe(
       { room: this.room },
       {
+        snapshot: (room) => this.me.learn(room),
         records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
         lost: () => this.#restore({ lost: true }),
         down: (final) => {
           if (final) this.#feed = null; // the room was gone: it begins anew when we are in it again
         },
       },
-      { show: false },
+      { show: false, paused: true },
     );
   }
 

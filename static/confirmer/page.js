@@ -1,8 +1,8 @@
 /** The confirmer's page: Bob by hand. What waits, what his rules would say, and two buttons. */
 
 import { render } from '/static/vendor/lit-html/lit-html.js';
-import { now } from '../room/clock.js';
-import { renamed, session } from '../room/session.js';
+import { now } from '../room/connection.js';
+import { renamed, session } from '../room/participant.js';
 import { byId, copying, given, here, say, toast } from '../ui/page.js';
 import { Desk } from './desk.js';
 import { drawDone, drawWaiting } from './rows.js';

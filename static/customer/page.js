@@ -4,9 +4,8 @@ import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { render } from '/static/vendor/lit-html/lit-html.js';
 import { orderNumber } from '../orders/book.js';
 import { MyOrders } from '../orders/mine.js';
-import { now } from '../room/clock.js';
-import { Participant } from '../room/participant.js';
-import { renamed, session } from '../room/session.js';
+import { now } from '../room/connection.js';
+import { Participant, renamed, session } from '../room/participant.js';
 import { byId, copying, fetched, here, say, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { drawOrder } from './rows.js';
@@ -32,7 +31,6 @@ const me = new Participant(
     caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
     lost: () => restore({ lost: true }),
     notice: (code, message) => toast(message),
-    room: ({ participants }) => (byId('nobody').hidden = participants.some(({ role }) => role === 'confirmer')),
   },
 );
 
@@ -40,7 +38,7 @@ copying();
 form.addEventListener('submit', place);
 form.elements.id.addEventListener('input', () => (numberIsOurs = false));
 list.addEventListener('toggle', opened, true);
-setInterval(look, LOOK_EVERY);
+setInterval(() => !document.hidden && (orders.isWaiting || !byId('nobody').hidden || orders.isEmpty) && look(), LOOK_EVERY);
 draw();
 
 function change(how) {
@@ -52,6 +50,7 @@ function change(how) {
 function welcomed(name, again) {
   renamed(name);
   if (!again) restore();
+  look();
 }
 
 /** What the journal knows of our orders, after a reload or when our place in it is lost. */
@@ -120,10 +119,16 @@ function refused(id, error) {
   return say('orders', `Refused: ${error.data.message}`);
 }
 
-/** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */
-function look() {
-  const matters = orders.isWaiting || !byId('nobody').hidden || orders.isEmpty;
-  if (!document.hidden && me.joined && matters) me.look();
+/** Whether anybody confirms, and how the room stands; for a whole class asks, only while it matters. */
+async function look() {
+  if (!me.joined) return;
+  try {
+    const room = await fetched(`/api/rooms/${here.room}`);
+    me.learn(room);
+    byId('nobody').hidden = room.participants.some(({ role }) => role === 'confirmer');
+  } catch {
+    // Not knowing is no news: the header tells when the server is gone.
+  }
 }
 
 /** The events of an order from before a reload are fetched when somebody wants to see them. */

@@ -8,8 +8,7 @@
  */
 
 import { standPaused } from '../ui/page.js';
-import { hear } from './clock.js';
-import { HEARTBEAT, Link, showConnection, socketAddress } from './connection.js';
+import { hear, HEARTBEAT, Link, showConnection, socketAddress } from './connection.js';
 
 const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
 const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot come again

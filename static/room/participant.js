@@ -5,9 +5,8 @@
  * connection the outbox goes out again: an event keeps its id, so the broker knows a repeat.
  */
 
-import { hear, now } from './clock.js';
-import { fetched, over, stand, standPaused } from '../ui/page.js';
-import { HEARTBEAT, Link, socketAddress } from './connection.js';
+import { byId, here, over, stand, standPaused } from '../ui/page.js';
+import { hear, HEARTBEAT, Link, now, socketAddress } from './connection.js';
 import { uuid } from './ids.js';
 
 /** Notices that stand until they are over: under which key. */
@@ -27,7 +26,6 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
  * @property {() => void} [lost]                          what was missed is not known: fetch anew
  * @property {(code: string, message: string) => void} [notice]  a word from the broker that does not stand at the top of the page
  * @property {(modes: object) => void} [modes]            the dispatch modes changed
- * @property {(room: object) => void} [room]              the room, as GET /api/rooms/{room} has it
  * @property {(final: string|null) => void} [down]        the connection went
  */
 
@@ -117,19 +115,12 @@ export class Participant {
     this.link.isIn();
     this.#tell('welcome', welcome, again);
     for (const id of this.outbox.keys()) this.#sendNow(id);
-    this.look();
   }
 
-  /** How the room stands: whether it is paused, we are muted, and who is here (`room` is told). */
-  async look() {
-    try {
-      const room = await fetched(`/api/rooms/${this.who.room}`);
-      standPaused(room.paused);
-      this.#mute(room.participants.find(({ name }) => name === this.name)?.muted);
-      this.#tell('room', room);
-    } catch {
-      // Not knowing is no news: the header tells when the server is gone.
-    }
+  /** How the room stands, as GET /api/rooms/{room} has it: the page says whether it is paused, and we are muted. */
+  learn({ paused, participants }) {
+    standPaused(paused);
+    this.#mute(participants.find(({ name }) => name === this.name)?.muted);
   }
 
   #mute(isMuted) {
@@ -182,5 +173,45 @@ export class Participant {
     this.shown.add(event.id);
     if (this.shown.size > REMEMBERED) this.shown.delete(this.shown.values().next().value);
     this.#tell('event', event);
+  }
+}
+
+// --- who this tab is in its room: the name that the broker gave it, and a secret by which it is known again
+
+/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
+export function renamed(name) {
+  const key = sessionKey();
+  here.name = name;
+  byId('me').textContent = name;
+  const url = new URL(location.href);
+  url.searchParams.set('name', name);
+  history.replaceState(null, '', url);
+  remember(sessionKey(), recall(key));
+}
+
+/** A secret of this tab, by which the broker knows us again after a reload; null: none can be kept. */
+export function session() {
+  const key = sessionKey();
+  return recall(key) ?? remember(key, uuid());
+}
+
+function sessionKey() {
+  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
+}
+
+function recall(key) {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null; // storage may be forbidden, for instance in a private window
+  }
+}
+
+function remember(key, value) {
+  try {
+    if (value !== null) sessionStorage.setItem(key, value);
+    return value;
+  } catch {
+    return null;
   }
 }
