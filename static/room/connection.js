@@ -188,10 +188,12 @@ export const now = () => Date.now() - (Number.isFinite(ahead) ? ahead : 0);
  * Shows how the page is connected: `body[data-connection]` and the words in the header.
  * @param {'connecting'|'open'|'offline'} state
  */
-export function showConnection(state, words = null) {
+export function showConnection(state, words = WORDS.get(state)) {
   document.body.dataset.connection = state;
-  say('connection', words ?? { connecting: 'Connecting…', open: 'Connected', offline: 'Offline' }[state]);
+  say('connection', words);
 }
+
+const WORDS = new Map([['connecting', 'Connecting…'], ['open', 'Connected']]);
 
 /** A WebSocket address on this server: `socketAddress('/ws', {room: 'main'})`; null values are left out. */
 export function socketAddress(path, parameters) {
