@@ -82,6 +82,7 @@ function place(submit) {
   const event = me.envelope('order_placed', data);
   latest = event;
   change(() => orders.place(event, now()));
+  list.firstElementChild.scrollIntoView({ block: 'nearest' }); // on a phone it would be out of sight
   if (!me.send(event)) say('orders', `Order ${number(event)}: not sent yet.`);
   form.elements.note.value = '';
   form.elements.quantity.value = 1;

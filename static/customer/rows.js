@@ -12,7 +12,7 @@ const PASSING = new Set(['muted', 'rate_limited', 'room_ended', 'kicked', 'stora
 export function drawOrder(order, again) {
   const { customer, number, state, id, item, quantity, note, crossed } = order;
   const kind = state === 'confirmed' || state === 'rejected' ? state : 'placed';
-  return html`<li class="order" data-order="${customer}/${number}" data-state=${state}>
+  return html`<li class="order" data-event=${order.event} data-order="${customer}/${number}" data-state=${state}>
     ${envelope(kind, id, { unsent: state === 'unsent' })}
     <div class="order-body">
       <div class="row spread"><h3>${item ? `${quantity} × ${item}` : `Order ${number}`}</h3><time class="small muted">${clock(order.at)}</time></div>
