@@ -41,6 +41,9 @@ class Transport:
     def unread(self) -> int:
         return sum(map(len, self._waiting))
 
+    def abort(self) -> None:
+        self.close(Close.GOING_AWAY, "lost")
+
     def close(self, code: Close, message: str) -> None:
         self.closed = self.closed or code
 

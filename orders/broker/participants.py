@@ -25,6 +25,9 @@ class Transport(Protocol):
     def close(self, code: Close, message: str) -> None:
         """End the connection."""
 
+    def abort(self) -> None:
+        """Lose the connection, without a word."""
+
 
 class Life(Enum):
     """Where a participant stands between its joining and its leaving."""
@@ -87,11 +90,18 @@ class Participant:
     audience: frozenset[str] | None = None  # the types of those with whom it listens
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    #: Told first of each message that it sends; True: it goes no further. See the classroom.
+    intercept: Callable[[str | None], bool] | None = None
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
     #: Writes frames to its connection; returns how many bytes wait there, unread.
     write: Callable[[bytes], int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._choose_write()
+
+    def connect(self, transport: Transport) -> None:
+        """What is written to it goes this way from now on."""
+        self.transport = transport
         self._choose_write()
 
     def move(self, what: str) -> None:

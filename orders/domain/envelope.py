@@ -112,6 +112,12 @@ class Event(BaseModel):
         return self.__pydantic_serializer__.to_json(self)
 
     @property
+    def attempt(self) -> int | None:
+        """Which delivery of queued work this is (1, 2, …), by the broker's count; None for news."""
+        attempt = (self.model_extra or {}).get("attempt")
+        return attempt if isinstance(attempt, int) else None
+
+    @property
     def key(self) -> bytes:
         """The 16 bytes of its id: how a journal knows it, however the UUID was written."""
         return key_of(self.id)

@@ -57,6 +57,8 @@ class Delivery:
             self._release(room, run)
             run = []
             self.apply(room, record, submission)
+            if follow := self._context.followers.get(record.kind):
+                follow(room, record)
             if room.cursor < room.state.cursor:
                 self._waiting[room] = list(stored[number:])
                 self._context.spawn(self._let_go(room, record, submission))

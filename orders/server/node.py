@@ -102,6 +102,8 @@ class Node:
         room = self.rooms.get(participant.room)
         if participant.life is GONE or room is None:
             return None  # its session was taken over: another speaks under its name
+        if participant.intercept is not None and participant.intercept(text):
+            return None
         received = self.context.protocol.receive(room, participant, text, now_ms(), monotonic())
         if isinstance(received, Publish):
             return self._publish(room, participant, received)

@@ -3,6 +3,7 @@
 At low load a batch is one event, and its latency one sync and one write.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
@@ -22,8 +23,16 @@ from orders.server.replay import Replay
 
 #: What the host waits for, and is refused while the journal takes no writes.
 BY_HOST = frozenset(
-    (Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED, Kind.MUTED, Kind.KICKED, Kind.LOCKED)
+    (
+        *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
+        *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
+    )
 )
+
+
+#: A batch this large may still grow, for so many turns of the loop at most: see `web.socket`.
+PIECE, PIECES = 16, 4
 
 
 class Pump:
@@ -55,7 +64,18 @@ class Pump:
         """What waits, and then what gathered meanwhile; until the inbox stops."""
         while self._inbox.waiting or not self._inbox.is_stopping:
             await self._inbox.work.wait()
+            await self._let_grow()
             await self.once()
+
+    async def _let_grow(self) -> None:
+        """A socket that was sent much hands it over in pieces: they make one batch, not many."""
+        for _ in range(PIECES):
+            before = len(self._inbox.waiting)
+            if before < PIECE or self._inbox.is_full:
+                return
+            await asyncio.sleep(0)
+            if len(self._inbox.waiting) == before:
+                return
 
     async def once(self) -> None:
         """One batch, if it is time for one, and all that follows from it."""
@@ -107,6 +127,8 @@ class Pump:
                 self._arriving[record] = submission
             elif room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            else:
+                submission.resolve(answer)  # the room is gone meanwhile
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
         if not isinstance(answer, int) or record.kind is EVENT:
@@ -133,6 +155,8 @@ class Pump:
             submission = self._arriving.pop(record, None)
             if room := self._context.rooms.get(record.room):
                 rooms.setdefault(room, []).append((record, submission))
+            elif submission is not None:
+                submission.resolve(record.position)
         return rooms
 
     # ── what senders hear ───────────────────────────────────────────────────────────────────

@@ -270,17 +270,25 @@ class Queues:
             raise answer
         return not self._context.engine.shared or isinstance(answer, int)
 
+    def end_leases(self, room: Room, participant: Participant) -> None:
+        """The host does not wait until what a participant holds runs out."""
+        for lease in room.leases.held_by(participant):
+            self._expire(room, lease, f"the host ended the lease of {participant.name}")
+
+    def _expire(self, room: Room, lease: Lease, reason: str) -> None:
+        self._lose(room, lease)
+        self._give_back(room, lease.entry, reason)
+        event = id_text(lease.entry.key)
+        notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)
+        self._context.tell(lease.holder, notice)
+        self._notify_if_dead(lease, event)
+
     def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""
         now = monotonic()
         for room in list(self._context.rooms.values()):
             for lease in list(room.leases.expired(now)):
-                self._lose(room, lease)
-                self._give_back(room, lease.entry, f"the lease of {lease.entry.name} ran out")
-                event = id_text(lease.entry.key)
-                notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)
-                self._context.tell(lease.holder, notice)
-                self._notify_if_dead(lease, event)
+                self._expire(room, lease, f"the lease of {lease.entry.name} ran out")
         for participant in list(self._congested):
             if participant.transport.unread() <= self._context.options.max_unread // 8:
                 del self._congested[participant]

@@ -14,7 +14,7 @@ import segno
 from aiohttp import web
 from yarl import URL
 
-from orders.clock import rng
+from orders.clock import now_ms, rng
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import is_name, is_room, nfc
 from orders.domain.menu import MENU
@@ -108,6 +108,11 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
     }
 
 
+def shown(request: web.Request, page: str, **more: Any) -> web.Response:
+    """A page that another part of the house brings: its template, and what that may use."""
+    return _rendered(request, page, {**_context(request, page), **more})
+
+
 def explained(request: web.Request, error: OrdersError) -> web.Response:
     """A refusal as a page, for a person who typed or followed an address."""
     context = _links("main", "") | {
@@ -133,7 +138,7 @@ def _links(room: str, name: str) -> dict[str, Any]:
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
     modules = request.app[FILES].modules(f"{page}/page.js")
-    context = {**context, "modules": modules}
+    context = {**context, "modules": modules, "now": now_ms()}
     response = aiohttp_jinja2.render_template(f"pages/{page}.html", request, context)
     response.enable_compression()
     return response

@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import ifaddr
 import structlog
 from aiohttp import web
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from orders.errors import Forbidden
+from orders.network import own_addresses
 from orders.web.keys import SERVER, SETTINGS, Server
 from orders.web.marks import name_device
 from orders.web.proxy import scheme
@@ -60,15 +60,6 @@ def _is_local(name: str) -> bool:
     return address.is_loopback or address.is_private or address.is_link_local
 
 
-def own_addresses() -> set[str]:
-    """Every address of this machine."""
-    return {
-        ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-    }
-
-
 def own_names() -> set[str]:
     name = socket.gethostname().lower()
     return {name, name.split(".")[0], f"{name.split('.')[0]}.local"}
@@ -76,7 +67,9 @@ def own_names() -> set[str]:
 
 def _knows_host(request: web.Request) -> bool:
     name = host_name(request.headers.get("Host", "")).lower()
-    allowed = {host_name(host.lower()) for host in request.app[SETTINGS].allow_host}
+    settings = request.app[SETTINGS]
+    told = [*settings.allow_host, *([settings.address] if settings.address else [])]
+    allowed = {host_name(host.lower()) for host in told}
     if is_loopback(name) or name in allowed or name in own_names():
         return True
     sockname = request.get_extra_info("sockname") or ("",)
@@ -221,17 +214,20 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """What keeps a page from running or loading what is not ours."""
     if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
         return
-    port = request.app[SERVER].port
-    own = " ".join(
-        f"{kind}://{name}:{port}" for kind in ("ws", "http") for name in ("localhost", "127.0.0.1")
-    )
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self';"
-        f" img-src 'self' data: blob:; connect-src 'self' {own}; base-uri 'none';"
-        " form-action 'self'; frame-ancestors 'none'"
-    )
-    if response.content_type == "text/html":
+    policy = "default-src 'none'; frame-ancestors 'none'"
+    if response.content_type == "text/html":  # with each of its thirty files it would weigh 7 KB
+        port = request.app[SERVER].port
+        own = " ".join(
+            f"{kind}://{name}:{port}"
+            for kind in ("ws", "http")
+            for name in ("localhost", "127.0.0.1")
+        )
+        policy += (
+            "; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: blob:;"
+            f" connect-src 'self' {own}; base-uri 'none'; form-action 'self'"
+        )
         name_device(request, response)
+    response.headers["Content-Security-Policy"] = policy
     _admit_readers(request, response)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"

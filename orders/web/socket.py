@@ -72,6 +72,10 @@ class Connection:
             if self.unread() or not self._transport.is_closing():
                 self._transport.abort()
 
+    def abort(self) -> None:
+        """Lose it, without a word: its other side sees 1006."""
+        self._transport.abort()
+
     async def closed(self) -> None:
         """Wait until a close that was begun is done."""
         if self._closing is not None:

@@ -91,6 +91,43 @@ async def test_one_who_was_kicked_stays_out_until_that_is_lifted(
             assert answer.status == 404
 
 
+async def test_one_who_left_or_only_posts_is_reached_as_well(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve(lan=True) as server:
+        http.headers["Authorization"] = f"Bearer {server.token}"
+        room = Room(http, server)
+        ghost = await connect(server, name="ghost", session=SESSION)
+        await ghost.expect("broker.welcome")
+        await ghost.ws.close()
+
+        async def has_left() -> bool:
+            return await room.names() == []
+
+        await until(has_left, "it is gone before the teacher acts")
+        await room.act("/participants/ghost/kick")
+        assert await refused(await connect(server, name="other", session=SESSION)) == (
+            "kicked",
+            4003,
+        )
+        url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
+
+        async def post(name: str) -> str | None:
+            headers = {"Orders-Session": OTHER}
+            body = {"type": "tick", "data": {}}
+            async with (
+                aiohttp.ClientSession(headers=headers) as pupil,
+                pupil.post(url, params={"name": name}, json=body) as answer,
+            ):
+                code: str | None = (await answer.json()).get("error", {}).get("code")
+                return code
+
+        assert await post("poster") is None
+        await room.act("/participants/Poster/mute")
+        assert await post("poster") == "muted"
+        assert await post("another") == "muted", "its session, whatever it calls itself"
+
+
 async def test_into_a_locked_room_come_only_those_who_were_in(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
@@ -210,3 +247,16 @@ async def test_one_who_asks_for_a_heartbeat_hears_one_when_nothing_else_is_said(
         assert (await alice.next())["type"] == "broker.heartbeat"
         quick = await connect(server, name="bob", heartbeat=2)
         assert await refused(quick) == ("wrong_parameter", 4005)
+
+
+async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    async with (
+        serve() as server,
+        http.ws_connect(f"{server.url}/observe/main?heartbeat=5") as observer,
+    ):
+        assert "snapshot" in await observer.receive_json()
+        while "records" in (said := await observer.receive_json()):
+            pass
+        assert said["type"] == "broker.heartbeat"

@@ -170,6 +170,25 @@ DONE: dict[Kind, dict[str, Any]] = {
     Kind.MUTED: {"name": "bob", "marks": [], "lifted": False},
     Kind.KICKED: {"name": "bob", "marks": [], "lifted": True},
     Kind.LOCKED: {"locked": True, "admitted": []},
+    Kind.EXERCISE: {"name": "bob", "marks": []},
+    Kind.VERDICT: {
+        "stage": 1,
+        "verdict": "passed",
+        "seed": 7,
+        "check": ALICE["id"],
+        "failure": None,
+        "reason": None,
+        "event": None,
+    },
+    Kind.FAULT: {
+        "id": ALICE["id"],
+        "name": "bob",
+        "fault": "lose_ack",
+        "seconds": None,
+        "step": "happened",
+        "event": ALICE["id"],
+        "words": "its ack was lost on the way",
+    },
 }
 
 

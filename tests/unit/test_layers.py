@@ -1,4 +1,7 @@
-"""Imports point down only: domain ← broker ← journal ← server ← web; nothing imports app or cli."""
+"""Imports point down only: domain ← broker ← journal ← server ← web ← classroom.
+
+Nothing imports app or cli, and only these the classroom.
+"""
 
 import ast
 import re
@@ -16,13 +19,18 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "settings": set(),
     "clock": set(),
     "logs": {"clock"},
+    "network": set(),
     "domain": {"domain"},
     "broker": {"broker", "domain", "settings"},
     "journal": {"journal", "clock", "broker", "domain"},
     "server": {"server", "clock", "journal", "broker", "domain", "settings"},
-    "web": {"web", "server", "clock", "journal", "broker", "domain", "settings"},
+    "web": {"web", "network", "server", "clock", "journal", "broker", "domain", "settings"},
+    "classroom": {
+        *("classroom", "clients", "web", "network", "server", "clock", "journal", "broker"),
+        *("domain", "settings"),
+    },
     "clients": {"clients", "clock", "broker.messages", "broker.modes", "domain"},
-    "doctor": {"settings", "journal"},
+    "doctor": {"settings", "journal", "network"},
     "app": None,
     "cli": None,
     "__main__": None,

@@ -1,0 +1,16 @@
+"""What is for a class alone. Nothing below imports it, and all else works without this folder."""
+
+from aiohttp import web
+
+
+def install(app: web.Application) -> None:
+    """Add it to an application that does not run yet."""
+    from orders.classroom import (  # the examiner needs nothing of the server
+        exercise_api,
+        faults,
+        starters,
+    )
+
+    faults.install(app)
+    exercise_api.install(app)
+    starters.install(app)
