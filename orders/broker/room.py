@@ -43,6 +43,7 @@ class Room:
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
+    lease: float | None = None  # seconds that an event may be held, where the host set it
     numbers: int = 0
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     turn: int = 0

@@ -147,7 +147,7 @@ class Queues:
             return None
 
     def _handed(self, room: Room, participant: Participant, entry: Entry) -> Submission:
-        lease = self._context.options.lease if participant.ack == "manual" else None
+        lease = self._seconds(room) if participant.ack == "manual" else None
         attempt = entry.attempt + 1
         return self._say(
             room, entry, Kind.HANDED, name=participant.name, attempt=attempt, lease=lease
@@ -185,13 +185,17 @@ class Queues:
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
+    def _seconds(self, room: Room) -> float:
+        """How long an event may be held in a room."""
+        return room.lease or self._context.options.lease
+
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
         """Write an event to the one who has it now."""
         text = record.body
         if participant.ack == "manual" or entry.attempt > 1:
             text = text[:-1] + b',"attempt":%d}' % entry.attempt
         if participant.ack == "manual":
-            room.leases.hold(entry, participant, monotonic() + self._context.options.lease)
+            room.leases.hold(entry, participant, monotonic() + self._seconds(room))
         participant.delivered += 1
         self._context.stats.delivered += 1
         frames = self._frames.setdefault(participant, [])

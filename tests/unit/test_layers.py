@@ -1,4 +1,7 @@
-"""Imports point down only: domain ← broker ← journal ← server ← web; nothing imports app or cli."""
+"""Imports point down only: domain ← broker ← journal ← server ← web ← classroom.
+
+Nothing imports app or cli.
+"""
 
 import ast
 import re
@@ -21,6 +24,9 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "journal": {"journal", "clock", "broker", "domain"},
     "server": {"server", "clock", "journal", "broker", "domain", "settings"},
     "web": {"web", "server", "clock", "journal", "broker", "domain", "settings"},
+    "classroom": {
+        *("classroom", "web", "server", "clock", "journal", "broker", "domain", "settings")
+    },
     "clients": {"clients", "clock", "broker.messages", "broker.modes", "domain"},
     "doctor": {"settings", "journal"},
     "app": None,
