@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import signal
 import socket
 import sys
@@ -76,19 +77,11 @@ def create_app(settings: Settings) -> web.Application:
     host_token = settings.host_token or token(16)
     server = Server(token=host_token, is_loopback=not settings.lan)
     app = build(Node(make_engine(settings), options, frame), settings, server)
-    _add_classroom(app)
+    if importlib.util.find_spec("orders.classroom"):  # all else works without that folder
+        from orders.classroom import install
+
+        install(app)
     return app
-
-
-def _add_classroom(app: web.Application) -> None:
-    """What a class does with a room; a server without that folder does everything else."""
-    try:
-        from orders.classroom import playing
-    except ModuleNotFoundError as error:
-        if error.name != "orders.classroom":
-            raise
-    else:
-        playing.add(app)
 
 
 @contextlib.asynccontextmanager

@@ -181,7 +181,7 @@ class Room:
             for audience in self.audiences.values()
             if audience.matches(type)
             for member in (*audience.members, *audience.without_echo)
-            if member.life is Life.LIVE and member.credit > 0
+            if member.life is Life.LIVE and member.credit > 0 and member.works_on(type)
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able

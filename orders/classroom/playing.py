@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from orders.broker.modes import Mode
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED, Lesson, Wanted, read
-from orders.errors import Refused
+from orders.errors import NotFound, Refused
 from orders.server import Node
 from orders.web.api import answer, room_named
 from orders.web.bots import BOTS, own_url
@@ -46,7 +46,7 @@ class Place(BaseModel):
     answer: bool = False
 
 
-def add(app: web.Application) -> None:
+def install(app: web.Application) -> None:
     """Let the stage of this server play the lesson of its settings."""
     app[LESSON] = read(app[SETTINGS].lesson or BUNDLED)
     app[SETTING] = asyncio.Lock()
@@ -57,8 +57,12 @@ def add(app: web.Application) -> None:
 async def get_lesson(request: web.Request) -> web.Response:
     """Where the lesson stands, and its scene; the answer only once it is shown."""
     Query.read(request.query)
-    node, room = await room_named(request)
-    return answer(told(request.app[LESSON], await place(node, room)))
+    lesson = request.app[LESSON]
+    try:
+        node, room = await room_named(request)
+    except NotFound:
+        return answer(told(lesson, Place(scene=0)))
+    return answer(told(lesson, await place(node, room)))
 
 
 async def put_lesson(request: web.Request) -> web.Response:
@@ -69,7 +73,8 @@ async def put_lesson(request: web.Request) -> web.Response:
     wanted = _read(await request.read(), len(lesson.scenes))
     room = await node.enter(request.match_info["room"], begin=True)
     async with request.app[SETTING]:  # else two at once would send in the bots of both
-        if not wanted.answer or (await place(node, room)).scene != wanted.scene:
+        now = await place(node, room)
+        if wanted.scene != now.scene or wanted.answer == now.answer:  # no mere turn of the page
             await _set(request.app, room, wanted.scene)
         await node.host.note(room, SCENE, **wanted.model_dump())
     return answer(told(lesson, wanted))

@@ -7,6 +7,7 @@ import { byId, fetched, here, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { useBands } from './bands.js';
 import { Flights } from './flights/flights.js';
+import { useLesson } from './lesson/lesson.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
@@ -157,6 +158,7 @@ switches.forEach(({ value }, index) => {
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
+useLesson(show);
 const drawStory = tell(show);
 useBands(() => {
   drawStory();
