@@ -8,7 +8,6 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,14 @@ class Walk:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         await devtools.detach()
 
+    async def printed(self, text: str) -> None:
+        """Wait until Alice's console has printed this."""
+
+        async def there() -> bool:
+            return any(text in line for line in self.console)
+
+        await until(there, f"the console printed {text}")
+
     async def order(self, name: str, **fields: str | int) -> str:
         """Somebody orders on the phone; the event's id, once it is stored."""
         before = {event["id"] for event in await self.room.log(source=name)}
@@ -76,9 +83,7 @@ class Walk:
 
 
 @pytest.fixture
-async def walk(
-    start: Start, http: aiohttp.ClientSession, open_page: OpenPage
-) -> AsyncIterator[Walk]:
+async def walk(start: Start, http: aiohttp.ClientSession, open_page: OpenPage) -> Walk:
     server = start()
     stage = await is_open(await open_page(server, "/stage?scene=1", viewport=PROJECTOR))
     walk = Walk(server, http, stage)
@@ -86,7 +91,7 @@ async def walk(
     for name, path in {**phones, "dan": "/confirmer?name=dan"}.items():
         walk.phones[name] = await open_page(server, path, viewport=PHONE)
     walk.phones["alice"].on("console", lambda message: walk.console.append(message.text))
-    yield walk
+    return walk
 
 
 async def scene_1(walk: Walk) -> None:
@@ -99,12 +104,12 @@ async def scene_1(walk: Walk) -> None:
     await expect(walk.figure("alice")).to_have_attribute("data-role", "customer")
     await expect(walk.figure("guest-1")).to_have_count(0)
     await expect(walk.stage.locator("[data-total]")).to_have_text("1 event")
-    assert any("broker.accepted" in text for text in walk.console)
+    await walk.printed("broker.accepted")
 
 
 async def scene_2(walk: Walk) -> None:
     order = await walk.order("ben")
-    assert any(order in text for text in walk.console), "Alice hears of it, too"
+    await walk.printed(order)
     await confirm(walk.phones["dan"], "ben/1")
     await stands(walk.phones["ben"], "ben/1", "confirmed")
     await walk.goes("relay", "1")
