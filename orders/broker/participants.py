@@ -20,13 +20,6 @@ AT_ONCE = 20
 class Transport(Protocol):
     """The connection of a participant, as far as the broker needs to know it."""
 
-    def works_on(self, type: str) -> bool:
-        """Whether it takes events that its subscription matches from their queue.
-
-        Patterns listen, exact names work: a console that only listens swallows no order.
-        """
-        return type in self.types or self.ack == "manual"
-
     def write(self, buffer: bytes) -> int:
         """Hand over frames; returns how many bytes are waiting, unread."""
 
@@ -109,6 +102,13 @@ class Participant:
     @property
     def hears_notices(self) -> bool:
         return self.life not in (Life.ARRIVING, Life.GONE)
+
+    def works_on(self, type: str) -> bool:
+        """Whether it takes events that its subscription matches from their queue.
+
+        Patterns listen, exact names work: a console that only listens swallows no order.
+        """
+        return type in self.types or self.ack == "manual"
 
     @property
     def credit(self) -> int:
