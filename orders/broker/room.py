@@ -57,7 +57,8 @@ class Room:
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
-        return is_empty and not self.state.events and self.state.rules == Rules()
+        is_new = not self.state.events and self.state.rules == Rules() and self.lease is None
+        return is_empty and is_new
 
     def mode_of(self, type: str) -> str:
         """The mode in which events of this type are accepted now."""
