@@ -169,6 +169,7 @@ async def scene_8(walk: Walk) -> None:
 
 
 async def scene_9(walk: Walk) -> None:
+    await walk.room.lacks("bob-2")
     online = walk.stage.locator('[data-participant^="bob"][data-online="true"]')
     await expect(online).to_have_count(2)
     order = await walk.order("ben")
