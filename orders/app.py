@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import ifaddr
 from aiohttp import web
 
 from orders import logs
@@ -19,11 +19,12 @@ from orders.clock import token
 from orders.errors import CannotStart
 from orders.journal.base import Engine
 from orders.journal.sqlite.engine import SqliteEngine
+from orders.network import lan_addresses
 from orders.server import Node, Options
 from orders.settings import DEFAULT_PORT, Settings
 from orders.web.app import build
-from orders.web.connection import frame
 from orders.web.keys import SERVER, Server
+from orders.web.socket import frame
 
 SHUTDOWN = 2.0  # seconds that requests may take to end
 KEEP_ALIVE = 30.0  # seconds that a connection may wait for its next request: it costs a file
@@ -90,7 +91,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
     sockets = bind(settings)
     app = create_app(settings)
     server = app[SERVER]
-    found_at(server, sockets[0].getsockname()[1])
+    found_at(server, sockets[0].getsockname()[1], settings.address)
     runner = web.AppRunner(app, **RUNNER)
     try:
         await runner.setup()
@@ -103,23 +104,13 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             bound.close()
 
 
-def found_at(server: Server, port: int) -> None:
-    """Note where a server is reached that listens on this port."""
+def found_at(server: Server, port: int, address: str | None = None) -> None:
+    """Note where a server is reached that listens on this port: first by the address chosen."""
     server.port = port
     server.url = f"http://localhost:{port}"
-    server.urls = [server.url] if server.is_loopback else addresses(port)
+    known = [] if server.is_loopback else lan_addresses(address)
+    server.urls = [f"http://{name}:{port}" for name in known] or [server.url]
     server.host_url = f"{server.urls[0]}/host?token={server.token}"
-
-
-def addresses(port: int) -> list[str]:
-    """Every URL under which others reach this machine, private IPv4 addresses first."""
-    found = [
-        ip.ip
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-        if isinstance(ip.ip, str) and not ip.ip.startswith("127.")
-    ]
-    return [f"http://{ip}:{port}" for ip in sorted(set(found))] or [f"http://localhost:{port}"]
 
 
 # ── ports ───────────────────────────────────────────────────────────────────────────────────────
@@ -127,6 +118,9 @@ def addresses(port: int) -> list[str]:
 
 def bind(settings: Settings) -> list[socket.socket]:
     """Sockets on the port asked for, else on the next free one from the default."""
+    for _ in range(PORTS_TRIED if settings.port == 0 else 0):
+        with contextlib.suppress(OSError):  # the port drawn may be taken on IPv6
+            return _bind(0, settings.lan)
     if settings.port is not None:
         try:
             return _bind(settings.port, settings.lan)
@@ -218,7 +212,7 @@ async def _serve(
 
     def interrupted() -> None:
         if stop.is_set():
-            raise SystemExit(130)
+            os._exit(130)  # what was accepted is on disk, and bots end with us
         stop.set()
 
     for signal_number in (signal.SIGINT, signal.SIGTERM):

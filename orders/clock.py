@@ -36,3 +36,11 @@ def new_id() -> str:
         high = f"{now:012x}7{rng.getrandbits(12):03x}{0x8000 | rng.getrandbits(14):04x}"
         _prefix = f"{high[:8]}-{high[8:12]}-{high[12:16]}-{high[16:]}-"
     return f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"
+
+
+Chance = random.Random
+
+
+def seeded(seed: int) -> Chance:
+    """Chance that comes again with its seed."""
+    return Chance(seed)

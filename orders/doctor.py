@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from orders.network import lan_addresses
 from orders.settings import DEFAULT_PORT, Settings
 
 OLDEST_PYTHON = (3, 11)
@@ -114,7 +115,8 @@ def _bind_error(address: str, port: int) -> str | None:
 def _is_orders(port: int) -> bool:
     try:
         url = f"http://localhost:{port}/api/rooms/main"
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(url, timeout=2) as answer:
             return b'"modes"' in answer.read(64 * 1024)
     except OSError:
         return False
@@ -148,13 +150,27 @@ def _network(settings: Settings) -> Iterator[Finding]:
         return
     for address in addresses:
         yield _reachable(address)
+    proxy = urllib.request.getproxies().get("http")
+    if proxy and not urllib.request.proxy_bypass("localhost"):
+        yield Finding(
+            "hint",
+            f"Programs here go through the proxy {proxy}, even to this machine.",
+            f"Set no_proxy=localhost,127.0.0.1,{addresses[0]} where they run.",
+        )
     port = DEFAULT_PORT if settings.port is None else settings.port
     yield Finding(
         "hint",
         "Whether the network lets its clients talk to each other cannot be seen from here.",
-        f"Run `orders serve --lan` and open http://{addresses[0]}:{port} on a phone. If nothing"
-        " comes, let this port through this machine's firewall; if that does not help, the network"
-        " keeps its clients apart (client isolation): use a hotspot instead.",
+        f"Run `orders serve --lan` and open http://{settings.address or addresses[0]}:{port} on a"
+        " phone. If nothing comes, let this port through this machine's firewall; if that does not"
+        " help, the network keeps its clients apart (client isolation): use a hotspot instead.",
+    )
+    yield Finding(
+        "hint",
+        "Browsers keep empty tabs and https pages from a server in this network, and some schools"
+        " cut WebSockets.",
+        "Type programs on a page of the server, with `new WebSocket(…)` (Node: 22 or newer) and not"
+        " Socket.IO. If a page says Offline, see docs/connecting.md.",
     )
 
 
@@ -172,11 +188,3 @@ def _reachable(address: str) -> Finding:
             f"{address} is an address of this machine, but does not answer ({error}).",
             "Let Python accept connections in this machine's firewall.",
         )
-
-
-def lan_addresses() -> list[str]:
-    """The IPv4 addresses by which others in the network may reach this machine."""
-    import ifaddr
-
-    found = (ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
-    return [ip for ip in found if isinstance(ip, str) and not ip.startswith(("127.", "169.254."))]

@@ -52,10 +52,19 @@ CODES = (
         "room_ended",
         "rate_limited",
     ),
-    *("room_full", "server_full", "too_many_bots", "not_host", "foreign_origin", "foreign_host"),
+    *(
+        "room_full",
+        "server_full",
+        "too_many_bots",
+        "not_a_bot",
+        "not_host",
+        "foreign_origin",
+        "foreign_host",
+    ),
     # an address
     *("wrong_parameter", "wrong_path", "wrong_upgrade", "upgrade_expected", "wrong_method"),
     *("wrong_request", "invalid_room", "invalid_name", "not_found", "unknown_position"),
+    "not_yours",
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
     # the server
     *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),

@@ -17,11 +17,21 @@ class Settings(BaseSettings):
     """The server's settings. Times are seconds, sizes are bytes, rates are messages a second."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ORDERS_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="ORDERS_",
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # Notepad begins its files with a mark
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     port: int | None = Field(None, ge=0, le=65535, description="port; 0 takes any free one")
     lan: bool = Field(False, description="listen on every address, for a class")
+    address: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.-]{1,253}$",
+        description="the address or name that the class is told, where the first found is wrong",
+    )
     journal: str = Field("orders.db", description="the SQLite file, or `memory`")
 
     engine: str = Field(
@@ -81,6 +91,12 @@ class Settings(BaseSettings):
     )
 
     log_json: bool = Field(False, description="log as JSON lines")
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ours(cls, value: object) -> object:
+        """Kubernetes sets ORDERS_PORT=tcp://… for a service called `orders`: that is not ours."""
+        return None if isinstance(value, str) and value.startswith("tcp://") else value
 
     @field_validator("allow_host", "allow_origin", mode="before")
     @classmethod

@@ -41,6 +41,9 @@ class Transport:
     def unread(self) -> int:
         return sum(map(len, self._waiting))
 
+    def abort(self) -> None:
+        self.close(Close.GOING_AWAY, "lost")
+
     def close(self, code: Close, message: str) -> None:
         self.closed = self.closed or code
 
@@ -132,10 +135,11 @@ class InlineWriter:
     def stop(self) -> None:
         pass
 
-    async def call(self, job: Callable[[], Any]) -> Any:
-        result = job()
+    def call(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(job())
         self._between(False)
-        return result
+        return done
 
 
 class Slow(SqliteEngine):

@@ -33,6 +33,7 @@ class _Stay:
     types: frozenset[str]
     attempts: int = 0
     lost: str = ""  # why it no longer holds what it was handed
+    faults: list[str] = field(default_factory=list)  # what else happened to it on the way
 
     @property
     def left_before(self) -> int:
@@ -65,6 +66,7 @@ def explain(event: Record, controls: Iterable[Record]) -> list[Recipient]:
     recipients: dict[str, Recipient] = {}
     for stay in course.stays.values():
         said = say(event, stay, course)
+        said.why += "".join(f" A fault: {words}." for words in stay.faults)
         known = recipients.get(stay.member.name)
         if known is None:
             recipients[said.name] = said
@@ -146,6 +148,10 @@ def _move(course: _Course, record: Record, state: RoomState) -> None:
             course.end = "the host discarded it"
         case Kind.RETRIED:
             course.end = ""
+        case Kind.FAULT:
+            stays = [one for one in course.stays.values() if one.member.name == data["name"]]
+            if stays:
+                stays[-1].faults.append(data["words"])
 
 
 def _log(event: Record, stay: _Stay, course: _Course) -> Recipient:

@@ -1,4 +1,4 @@
-"""The `orders` command: serve | bot | place | tail | export | doctor.
+"""The `orders` command: serve | bot | place | tail | export | check | doctor.
 
 Each command imports what it needs when it runs, so that all of them start quickly.
 """
@@ -11,7 +11,7 @@ import typer
 
 from orders import __version__
 from orders.cli.options import with_settings
-from orders.cli.output import note, paint
+from orders.cli.output import flush, note, paint, say, take_any_character
 from orders.cli.running import run, until_stdin_closes
 from orders.clients.address import DEFAULT_URL, room_in
 from orders.errors import OrdersError
@@ -37,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="a JSON object a line, for pr
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"orders {__version__}")
+        say(f"orders {__version__}")
         raise typer.Exit
 
 
@@ -213,6 +213,36 @@ def export(
 
 
 @app.command()
+def check(
+    url: Url = DEFAULT_URL,
+    room: Annotated[
+        str | None,
+        typer.Option(help="of an exercise that was begun; else begin one", metavar="NAME"),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="the secret that came with the room", metavar="TEXT")
+    ] = None,
+    stage: Annotated[int, typer.Option(min=1, max=12, help="up to which stage", metavar="N")] = 12,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="have the same orders again", metavar="N")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Have a program of yours checked, in any language: it joins the room that is named.
+
+    Exit codes: 0 passed, 1 failed, 2 nobody can tell.
+
+    \b
+    orders check                      begins an exercise, and waits for your program
+    orders check --room ex-4kd82mxa --session … --stage 7
+    """
+    from orders.cli.check import check_program
+
+    work = check_program(url, room or room_in(url), session, stage, seed, json=json)
+    raise typer.Exit(run(work))
+
+
+@app.command()
 @with_settings
 def doctor(settings: Settings) -> None:
     """Say what would go wrong here, and what to do about it. Takes the flags of `serve`.
@@ -226,9 +256,9 @@ def doctor(settings: Settings) -> None:
     findings = examine(settings)
     for finding in findings:
         mark, colour = marks[finding.state]
-        print(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
+        say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
         if finding.advice:
-            print(f"    {finding.advice}")
+            say(f"    {finding.advice}")
     raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
 
 
@@ -243,10 +273,12 @@ def _ended(code: int) -> int:
 
 def main() -> None:
     """Run the command; whatever cannot be done is one sentence on stderr and exit code 1."""
+    take_any_character()
     try:
-        app(prog_name="orders")
+        try:
+            app(prog_name="orders")
+        finally:
+            flush()
     except OrdersError as error:
         note(paint(error.message, "rejected", sys.stderr))
         sys.exit(1)
-    except BrokenPipeError:  # anyone who read our output has enough of it
-        sys.stderr.close()

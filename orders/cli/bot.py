@@ -5,7 +5,6 @@ from collections.abc import Callable
 from orders.cli.output import as_json, clock, note, note_connections, paint, printable, say
 from orders.clients.address import server_url
 from orders.clients.bot import Bot, Handled
-from orders.clients.place import attempt_of
 from orders.domain.confirming import Rejected
 from orders.domain.envelope import Event
 
@@ -49,7 +48,7 @@ def _noting(url: str) -> Callable[[Event], None]:
 
 def _say_line(handled: Handled) -> None:
     order = printable(f"{handled.placed.source}/{as_json(handled.placed.data.get('id'))}")[:40]
-    attempt = attempt_of(handled.placed) or 1
+    attempt = handled.placed.attempt or 1
     again = paint(f"  (attempt {attempt})", "muted") if attempt > 1 else ""
     say(f"{clock()}  {order:<12}  {_outcome(handled)}{again}")
 
@@ -71,7 +70,7 @@ def _say_json(handled: Handled) -> None:
         "customer": placed.source,
         "id": placed.data.get("id"),
         "event": placed.id,
-        "attempt": attempt_of(placed),
+        "attempt": placed.attempt,
         "outcome": "not_answered" if handled.error else outcome,
         "by": handled.by,
     }

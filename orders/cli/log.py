@@ -1,15 +1,28 @@
 """`orders tail` and `orders export`: a room's log, as it grows and as it is."""
 
 import asyncio
+import contextlib
+import errno
 import json
+import os
+import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 
-from orders.cli.output import as_json, clock, note, note_connections, paint, say
+from orders.cli.output import (
+    as_json,
+    cannot_write,
+    clock,
+    note,
+    note_connections,
+    paint,
+    say,
+    silence,
+)
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
@@ -112,9 +125,7 @@ async def export_log(
                 answer = await response.json()
                 raise Refused(answer["error"]["code"], answer["error"]["message"])
             if to is None:
-                async for part in response.content.iter_any():
-                    sys.stdout.buffer.write(part)
-                sys.stdout.buffer.flush()
+                await _write_out(response)
             else:
                 await _write_whole(response, to)
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
@@ -125,17 +136,65 @@ async def export_log(
         ) from error
 
 
-async def _write_whole(response: aiohttp.ClientResponse, to: Path) -> None:
-    """Write all of it or nothing: the file gets its name when it is complete."""
-    unfinished = to.with_name(f"{to.name}.part")
+async def _write_out(response: aiohttp.ClientResponse) -> None:
     try:
-        with unfinished.open("wb") as file:
-            async for part in response.content.iter_any():
-                file.write(part)
-        unfinished.replace(to)
+        async for part in response.content.iter_any():
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        silence()
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        raise cannot_write("The output", error) from error
+
+
+async def _write_whole(response: aiohttp.ClientResponse, to: Path) -> None:
+    """Write all of it or nothing: the file gets its name when it is complete.
+
+    A link stays one, and a file keeps its mode; a device or a pipe is written to as it comes.
+    """
+    try:
+        if _is_device(to):
+            with os.fdopen(await _opened(to), "wb") as device:
+                async for part in response.content.iter_any():
+                    device.write(part)
+        else:
+            with _replacing(to) as file:
+                async for part in response.content.iter_any():
+                    file.write(part)
+    except OSError as error:
         raise CannotStart(
             "cannot_write", f"{to} cannot be written: {error.strerror or error}."
         ) from error
     note(f"{to} written.")
+
+
+def _is_device(to: Path) -> bool:
+    return to.exists() and not to.is_file()
+
+
+@contextlib.contextmanager
+def _replacing(file: Path) -> Iterator[BinaryIO]:
+    target = file.resolve()
+    unfinished = target.with_name(f"{target.name}.part")
+    try:
+        with unfinished.open("wb") as out:
+            yield out
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+async def _opened(device: Path) -> int:
+    """A device, or a pipe once somebody reads it: an open that blocks could not be stopped."""
+    while True:
+        try:
+            descriptor = os.open(device, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            await asyncio.sleep(0.1)  # a pipe that nobody reads yet
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor

@@ -44,6 +44,16 @@ def settings_from(flags: dict[str, Any]) -> Settings:
         raise CannotStart(
             "wrong_setting", f"{setting} is {first['input']!r}: {expected}."
         ) from None
+    except UnicodeDecodeError:
+        raise CannotStart(
+            "wrong_setting",
+            "The file .env here is not in UTF-8, as an editor or PowerShell may write it: save it"
+            " again with the encoding UTF-8.",
+        ) from None
+    except OSError as error:
+        raise CannotStart(
+            "wrong_setting", f"The file .env here cannot be read: {error.strerror}."
+        ) from None
 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:

@@ -1,5 +1,6 @@
 """What the commands print: for people in colour on a terminal, for programs as JSON lines."""
 
+import io
 import json
 import logging
 import os
@@ -7,6 +8,8 @@ import sys
 import time
 import unicodedata
 from typing import IO, Any
+
+from orders.errors import CannotStart
 
 _COLOURS = {"placed": 34, "confirmed": 32, "rejected": 31, "muted": 90, "broker": 35}
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # Unicode's categories
@@ -32,7 +35,7 @@ def _named(char: str) -> str:
 def as_json(value: Any) -> str:
     """One line of JSON, in which nothing steers the terminal."""
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-    return printable(text)
+    return printable(text if can_show(text) else json.dumps(value))
 
 
 def is_coloured(stream: IO[str]) -> bool:
@@ -48,8 +51,49 @@ def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
 
 
 def say(text: str) -> None:
-    """A line of output, at once even into a pipe."""
-    print(text, flush=True)
+    """A line of output, at once even into a pipe; into one that was closed, nothing."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        silence()
+    except OSError as error:
+        raise cannot_write("The output", error) from None
+
+
+def flush() -> None:
+    """Write what was printed, as the last thing."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+    except OSError as error:
+        raise cannot_write("The output", error) from None
+
+
+def cannot_write(what: str, error: OSError) -> CannotStart:
+    silence()
+    return CannotStart("cannot_write", f"{what} cannot be written: {error.strerror or error}.")
+
+
+def silence() -> None:
+    """Nobody reads our output any more, or it cannot be written: nothing more is tried."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def take_any_character() -> None:
+    """What an output cannot show, as on a Windows console or with LANG=C, is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def can_show(text: str) -> bool:
+    """Whether standard output can show these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def note(text: str) -> None:

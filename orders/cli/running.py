@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import io
 import os
+import select
 import signal
+import stat
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 STOPPED = 130  # the exit code of a command that was stopped before it was done
@@ -33,10 +36,29 @@ async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
     if sys.platform != "win32":
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
+    _watch_output(lambda: loop.call_soon_threadsafe(task.cancel))
     try:
         return await task
     except asyncio.CancelledError:
         return STOPPED
+
+
+def _watch_output(closed: Callable[[], object]) -> None:
+    """Call when whoever reads our output has enough of it, as `head` has; not on Windows."""
+    try:
+        output = sys.stdout.fileno()
+    except (AttributeError, io.UnsupportedOperation):  # there is none, or it is no file
+        return
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(output, 0)
+        if any(event & select.POLLERR for _, event in poll.poll()):
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                closed()
+
+    if hasattr(select, "poll") and stat.S_ISFIFO(os.fstat(output).st_mode):
+        threading.Thread(target=watch, daemon=True).start()
 
 
 async def until_stdin_closes(work: Coroutine[Any, Any, None]) -> None:

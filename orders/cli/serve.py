@@ -11,7 +11,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orders.cli.output import is_coloured, note, paint, say
+from orders.cli.output import can_show, is_coloured, note, paint, say
 from orders.settings import DEFAULT_PORT, Settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def announce(server: "Server", settings: Settings) -> None:
         for url in others:
             say(f"  for the class: {paint(url, 'confirmed')}")
         if others:
-            say(qr_code(others[0]))
+            code = qr_code(others[0])
+            if can_show(code):
+                say(code)
             say(f"The way in, large, for the projector: {others[0]}/join")
         say(f"You are the host at {server.host_url} (keep this address to yourself).")
     note("Ctrl-C ends it.")

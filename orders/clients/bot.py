@@ -6,6 +6,7 @@ refuses the others (`id_conflict`).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +14,6 @@ from typing import Any, Literal
 from orders.clients.address import DEFAULT_URL, pause_before
 from orders.clients.memory import Memory
 from orders.clients.participant import Participant
-from orders.clients.place import attempt_of
 from orders.clock import new_id
 from orders.domain.confirming import (
     Confirmed,
@@ -25,7 +25,7 @@ from orders.domain.confirming import (
 )
 from orders.domain.envelope import Event, is_uuid
 from orders.domain.orders import Order, order_number
-from orders.errors import NotFound, OrdersError
+from orders.errors import NotFound, OrdersError, Refused
 
 #: Refusals that pass by themselves: the answer is sent again.
 PASSING = frozenset({"rate_limited", "storage_full", "storage_failed", "engine_unavailable"})
@@ -159,10 +159,12 @@ class Bot:
                 if not self.participant.is_open:
                     raise
                 handled = Handled(placed, error=error)
-                await self.participant.nack(placed, error.message)
+                settle = self.participant.nack(placed, error.message)
             else:
-                await self.participant.ack(placed)
-            heard_twice = handled.by == self.participant.name and attempt_of(placed) is None
+                settle = self.participant.ack(placed)
+            with contextlib.suppress(Refused):  # it was handed to us twice meanwhile
+                await settle
+            heard_twice = handled.by == self.participant.name and placed.attempt is None
             if self._on_handled and not heard_twice:
                 self._on_handled(handled)
 

@@ -60,7 +60,7 @@ class Connection:
                 raise last_words
             attempt = 1 if was_welcome else attempt + 1
             pause = pause_before(attempt, self.close_code)
-            if attempt == 1:
+            if attempt == 2:  # the first was a server that was there again at once
                 log.info("Not connected to %s: trying again.", self._server)
             log.debug("attempt %d, after close code %s, in %.1f s", attempt, self.close_code, pause)
             await self._sleep(pause)

@@ -14,7 +14,7 @@ from yarl import URL
 from orders.clients.address import DEFAULT_URL, pause_before, room_in, server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
-from orders.clients.place import ResumePoint, attempt_of
+from orders.clients.place import REMEMBERED, ResumePoint
 from orders.clients.unanswered import PendingPublishes
 from orders.clock import new_id, token
 from orders.domain.envelope import Event
@@ -45,10 +45,10 @@ class Participant:
     done with.
 
     It comes back by itself after a lost connection, goes on where it was, and shows no event
-    twice, but for queued work that is handed over again (`attempt_of`). Iterating ends when the
-    server is done with it (close code 1000), and raises `Refused` when it must not come back.
-    With `patient=True` it also waits for a server that is not there yet; otherwise entering
-    raises `CannotStart`. A program that never iterates passes `listen=False`.
+    twice, but for queued work that is handed over again (its `attempt` says so). Iterating ends
+    when the server is done with it (close code 1000), and raises `Refused` when it must not
+    come back. With `patient=True` it also waits for a server that is not there yet; otherwise
+    entering raises `CannotStart`. A program that never iterates passes `listen=False`.
 
     `on_broker` is called with each `broker.` event; `name` and `modes` are what these last said.
     """
@@ -82,6 +82,7 @@ class Participant:
         self._unanswered = PendingPublishes()
         self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
         self._read_on = asyncio.Event()
+        self._settled: dict[str, None] = {}  # what we acked or nacked since it was handed to us
         self._ended: Exception | None = None
         self._last_error: OrdersError | None = None
 
@@ -123,16 +124,30 @@ class Participant:
         return event_id
 
     async def ack(self, event: Event | str) -> None:
-        """You are done with an event, or the one with this id. For news nothing is sent: nobody
-        waits for its ack."""
-        if isinstance(event, str) or attempt_of(event) is not None:
-            await self._command("broker.ack", event=event if isinstance(event, str) else event.id)
+        """You are done with an event, or the one with this id; `Refused` for the second time.
+
+        For news nothing is sent: nobody waits for its ack.
+        """
+        await self._settle("broker.ack", event)
 
     async def nack(self, event: Event | str, reason: str = "") -> None:
         """You cannot do this work: let another try."""
-        if isinstance(event, str) or attempt_of(event) is not None:
-            event_id = event if isinstance(event, str) else event.id
-            await self._command("broker.nack", event=event_id, reason=reason[:200])
+        await self._settle("broker.nack", event, reason=reason[:200])
+
+    async def _settle(self, command: str, event: Event | str, **more: str) -> None:
+        if isinstance(event, Event) and event.attempt is None:
+            return
+        event_id = event if isinstance(event, str) else event.id
+        self._check_joined()
+        if event_id in self._settled:
+            raise Refused(
+                "not_held",
+                f"You acked or nacked the event {event_id} already: once for each delivery.",
+            )
+        self._settled[event_id] = None
+        if len(self._settled) > REMEMBERED:
+            del self._settled[next(iter(self._settled))]
+        await self._command(command, event=event_id, **more)
 
     def _check_joined(self) -> None:
         if not hasattr(self, "_connection"):
@@ -242,6 +257,7 @@ class Participant:
         if event.source == "broker" and event.type.startswith("broker."):
             await self._hear(event)
         elif self._place.is_new(event) and self._listen:
+            self._settled.pop(event.id, None)
             self._inbox.put_nowait(event)
         # Read no further while too much waits, unless the answer to a publish must come through.
         while self._inbox.qsize() >= INBOX and not self._unanswered:
@@ -270,6 +286,5 @@ class Participant:
 
     async def _command(self, type: str, **data: str) -> None:
         """Tell the broker something; its own id keeps an error apart from those of events."""
-        self._check_joined()
         command = {"id": new_id(), "type": type, "data": data}
         await self._connection.send(json.dumps(command))

@@ -10,12 +10,6 @@ from orders.domain.envelope import Event
 REMEMBERED = 10_000  # ids of events; more than a replay and the live events after it can overlap
 
 
-def attempt_of(event: Event) -> int | None:
-    """Which delivery of queued work this is (1, 2, …); None if the event is news, not work."""
-    attempt = (event.model_extra or {}).get("attempt")
-    return attempt if isinstance(attempt, int) else None
-
-
 class ResumePoint:
     """`after` is what to connect with: the id of the last event seen, `start`, or None."""
 
@@ -31,7 +25,7 @@ class ResumePoint:
         Work that is handed over again is always new. Queued events do not move the place: they
         may be far older than the news around them, and a replay holds none of them.
         """
-        if attempt_of(event) is not None:
+        if event.attempt is not None:
             return True
         if not self.sees_first(event.id):
             return False

@@ -9,6 +9,7 @@ from orders.broker import messages
 from orders.broker.limits import Limits
 from orders.broker.participants import Participant
 from orders.broker.protocol import Protocol
+from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import new_id, now_ms
 from orders.journal.base import Engine
@@ -50,6 +51,10 @@ class Context:
         self.protocol = Protocol(new_id)
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
+        #: Who follows records of a kind that changes nothing here: told when one is true.
+        self.followers: dict[str, Callable[[Room, Record], None]] = {}
+        #: Rooms whose names begin so have a limit of their own.
+        self.most_rooms: dict[str, int] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def say(self, data: messages.Data) -> bytes:

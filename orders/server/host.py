@@ -116,13 +116,24 @@ class Host:
         await self._store(control(room.name, Kind.LOCKED, now_ms(), **data))
 
     async def _bar(self, room: Room, kind: Kind, name: str) -> None:
-        """Mute or kick one who is in the room, or was."""
-        name = room.state.spellings.get(folded(name), name)
-        if not room.has_name(name) and folded(name) not in room.state.spellings:
+        """Mute or kick one who is in the room, or was, or posts into it."""
+        spellings, posters = room.state.spellings, room.posters
+        name = spellings.get(folded(name), name)
+        if not (room.has_name(name) or folded(name) in spellings or folded(name) in posters):
             raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
-        member = room.state.members.get(name)
-        data = {"name": name, "marks": member.marks if member else [], "lifted": False}
+        data = {"name": name, "marks": await self._marks_of(room, name), "lifted": False}
         await self._store(control(room.name, kind, now_ms(), **data))
+
+    async def _marks_of(self, room: Room, name: str) -> list[str]:
+        """By what somebody is known again who is here, was the last of that name, or posted."""
+        member, posted = room.state.members.get(name), room.posters.get(folded(name))
+        if member is not None or posted:
+            return member.marks if member is not None else [posted or ""]
+        for record in reversed(await self._context.engine.controls(room.name, room.state.head)):
+            if record.kind is Kind.JOINED and record.data["name"] == name:
+                marks: list[str] = record.data.get("marks", [])
+                return marks
+        return []
 
     async def _lift(self, room: Room, kind: Kind, name: str, among: Mapping[str, object]) -> None:
         if folded(name) not in among:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from orders.broker import messages
-from orders.broker.participants import Participant
+from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Refusal, Room
@@ -100,8 +100,10 @@ class Node:
         Where something is returned, wait for it before the next message of this participant.
         """
         room = self.rooms.get(participant.room)
-        if participant.gone or room is None:
+        if participant.life is GONE or room is None:
             return None  # its session was taken over: another speaks under its name
+        if participant.intercept is not None and participant.intercept(text):
+            return None
         received = self.context.protocol.receive(room, participant, text, now_ms(), monotonic())
         if isinstance(received, Publish):
             return self._publish(room, participant, received)
@@ -160,7 +162,7 @@ class Node:
 
     def wake(self) -> None:
         """Something arrived from the journal."""
-        self.inbox.wake()
+        self.inbox.work.set()
 
     def submit(self, record: Record) -> object:
         """The engine has something for the journal."""

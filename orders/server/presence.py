@@ -7,7 +7,7 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import folded, id_text, is_room
+from orders.domain.envelope import folded, id_text, is_room, key_of
 from orders.errors import Close, Forbidden, Full, NotFound, Refused
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
@@ -53,21 +53,28 @@ class Presence:
         if name in self._ending:
             raise Forbidden("room_ended", f"The host is ending the room `{name}`: come back later.")
         if name not in rooms and engine.shared and is_room(name):
-            self._check_rooms()
+            self._check_rooms(name)
             state = await engine.enter(name, begin)
             if state is not None and name not in rooms:
                 room = rooms[name] = Room.at(state)
                 self._queues.take_up(room)
         if name not in rooms and begin:
-            self._check_rooms()
+            self._check_rooms(name)
             rooms[name] = Room.at(RoomState(name))
         room = self.room(name)
         room.used = monotonic()
         return room
 
-    def _check_rooms(self) -> None:
-        most = self._context.options.limits.max_rooms
-        if len(self._context.rooms) >= most:
+    def _check_rooms(self, name: str) -> None:
+        apart = self._context.most_rooms
+        kind = next((one for one in apart if name.startswith(one)), None)
+        most = apart[kind] if kind else self._context.options.limits.max_rooms
+        like_it = [
+            room
+            for room in self._context.rooms
+            if (room.startswith(kind) if kind else not room.startswith(tuple(apart)))
+        ]
+        if len(like_it) >= most:
             raise Full(
                 "server_full",
                 f"All {most} rooms are taken: join one that exists, such as `main`.",
@@ -152,9 +159,7 @@ class Presence:
         if after == "start":
             participant.after = 0
         elif after is not None:
-            found = await self._context.engine.find(
-                room.name, bytes.fromhex(after.replace("-", ""))
-            )
+            found = await self._context.engine.find(room.name, key_of(after))
             if found is None or room.state.epoch != epoch:
                 return Refused(
                     "unknown_position",

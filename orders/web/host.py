@@ -6,8 +6,9 @@ from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
+from orders.broker.records import Kind
 from orders.broker.room import Room
-from orders.domain.envelope import is_room, is_uuid
+from orders.domain.envelope import is_room, is_uuid, key_of
 from orders.errors import NotFound, Refused
 from orders.server import Node
 from orders.web.api import answer, snapshot
@@ -33,7 +34,7 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-async def _hosted(request: web.Request) -> tuple[Node, Room]:
+async def hosted(request: web.Request) -> tuple[Node, Room]:
     """The room of the address, begun if there is none; only for the host."""
     check_host(request)
     Query.read(request.query)
@@ -44,7 +45,7 @@ async def _hosted(request: web.Request) -> tuple[Node, Room]:
     return node, await node.enter(name, begin=True)
 
 
-async def _read_object(request: web.Request, example: str) -> dict[str, Any]:
+async def read_object(request: web.Request, example: str) -> dict[str, Any]:
     text = await request.read()
     try:
         sent = from_json(text or b"{}")
@@ -82,14 +83,14 @@ async def end_room(request: web.Request) -> web.Response:
 
 async def put_modes(request: web.Request) -> web.Response:
     """Set the modes of the types named; null removes one."""
-    node, room = await _hosted(request)
-    await node.host.set_modes(room, await _read_object(request, '{"order_placed": "queue"}'))
+    node, room = await hosted(request)
+    await node.host.set_modes(room, await read_object(request, '{"order_placed": "queue"}'))
     return answer({"modes": room.state.modes})
 
 
 async def act(request: web.Request) -> web.Response:
     """Pause, step, resume, reset: answered with the room as it stands then."""
-    node, room = await _hosted(request)
+    node, room = await hosted(request)
     action = request.match_info["action"]
     if action == "step":
         return answer({"event": await node.host.step(room)})
@@ -101,7 +102,7 @@ async def act(request: web.Request) -> web.Response:
 
 async def act_on_participant(request: web.Request) -> web.Response:
     """Kick, mute, unmute."""
-    node, room = await _hosted(request)
+    node, room = await hosted(request)
     name, action = request.match_info["name"], request.match_info["action"]
     act = {"kick": node.host.kick, "mute": node.host.mute, "unmute": node.host.unmute}[action]
     await act(room, name)
@@ -110,7 +111,7 @@ async def act_on_participant(request: web.Request) -> web.Response:
 
 async def readmit(request: web.Request) -> web.Response:
     """Let somebody in again who was removed."""
-    node, room = await _hosted(request)
+    node, room = await hosted(request)
     name = request.match_info["name"]
     await node.host.readmit(room, name)
     return answer({"name": name, "done": "readmit"})
@@ -118,7 +119,7 @@ async def readmit(request: web.Request) -> web.Response:
 
 async def lock(request: web.Request) -> web.Response:
     """Lock a room, or unlock it."""
-    node, room = await _hosted(request)
+    node, room = await hosted(request)
     locked = request.match_info["action"] == "lock"
     await node.host.lock(room, locked)
     return answer({"room": room.name, "locked": locked})
@@ -126,10 +127,10 @@ async def lock(request: web.Request) -> web.Response:
 
 async def act_on_dead_letter(request: web.Request) -> web.Response:
     """Retry or discard a dead letter."""
-    node, room = await _hosted(request)
+    node, room = await hosted(request)
     id, action = request.match_info["event"], request.match_info["action"]
-    act = node.queues.retry if action == "retry" else node.queues.discard
-    if not is_uuid(id) or not await act(room, bytes.fromhex(id.replace("-", ""))):
+    kind = Kind.RETRIED if action == "retry" else Kind.DISCARDED
+    if not is_uuid(id) or not await node.queues.decide(room, key_of(id), kind):
         raise NotFound("unknown_event", f"{id[:64]} is no dead letter of room {room.name}.")
     return answer({"event": id, "done": action})
 
@@ -143,20 +144,20 @@ class BotWishes(BaseModel):
 
 async def send_bot(request: web.Request) -> web.Response:
     """Send in a bot, a process of its own."""
-    _, room = await _hosted(request)
+    _, room = await hosted(request)
     example = '{"delay": 1, "naive": false}'
     try:
-        wishes = BotWishes.model_validate(await _read_object(request, example))
+        wishes = BotWishes.model_validate(await read_object(request, example))
     except ValidationError:
         raise Refused(
             "wrong_request", f"`delay` is 0 to 60 seconds, `naive` true or false: send {example}."
         ) from None
     bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
-    return answer(bot.told(), 201)
+    return answer(bot.shape, 201)
 
 
 async def kill_bot(request: web.Request) -> web.Response:
     """Kill a bot (SIGKILL): what it held comes back."""
-    _, room = await _hosted(request)
+    _, room = await hosted(request)
     await request.app[BOTS].kill(room.name, request.match_info["name"])
     return answer({"name": request.match_info["name"], "done": "kill"})

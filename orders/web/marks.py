@@ -26,7 +26,7 @@ def session_of(request: web.Request) -> str | None:
 def marks_of(request: web.Request) -> list[str]:
     """The marks of a visitor; none for one that brings neither session nor device."""
     session, device = session_of(request), request.cookies.get(DEVICE, "")
-    marks = [_mark("session", session)] if session else []
+    marks = [session_mark(session)] if session else []
     return [*marks, _mark("device", device)] if _is_device(device) else marks
 
 
@@ -34,6 +34,11 @@ def name_device(request: web.Request, response: web.StreamResponse) -> None:
     """Give a browser that opens a page a name of its own, unless it has one."""
     if not _is_device(request.cookies.get(DEVICE, "")):
         response.set_cookie(DEVICE, token(), httponly=True, samesite="Lax", max_age=YEAR)
+
+
+def session_mark(session: str) -> str:
+    """The mark of a session."""
+    return _mark("session", session)
 
 
 def _mark(kind: str, secret: str) -> str:

@@ -108,6 +108,11 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
     }
 
 
+def shown(request: web.Request, page: str, **more: Any) -> web.Response:
+    """A page that another part of the house brings: its template, and what that may use."""
+    return _rendered(request, page, {**_context(request, page), **more})
+
+
 def explained(request: web.Request, error: OrdersError) -> web.Response:
     """A refusal as a page, for a person who typed or followed an address."""
     context = _links("main", "") | {

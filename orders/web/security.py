@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import ifaddr
 import structlog
 from aiohttp import web
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from orders.errors import Forbidden
+from orders.network import own_addresses
 from orders.web.keys import SERVER, SETTINGS, Server
 from orders.web.marks import name_device
 from orders.web.proxy import scheme
@@ -60,15 +60,6 @@ def _is_local(name: str) -> bool:
     return address.is_loopback or address.is_private or address.is_link_local
 
 
-def own_addresses() -> set[str]:
-    """Every address of this machine."""
-    return {
-        ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-    }
-
-
 def own_names() -> set[str]:
     name = socket.gethostname().lower()
     return {name, name.split(".")[0], f"{name.split('.')[0]}.local"}
@@ -76,7 +67,9 @@ def own_names() -> set[str]:
 
 def _knows_host(request: web.Request) -> bool:
     name = host_name(request.headers.get("Host", "")).lower()
-    allowed = {host_name(host.lower()) for host in request.app[SETTINGS].allow_host}
+    settings = request.app[SETTINGS]
+    told = [*settings.allow_host, *([settings.address] if settings.address else [])]
+    allowed = {host_name(host.lower()) for host in told}
     if is_loopback(name) or name in allowed or name in own_names():
         return True
     sockname = request.get_extra_info("sockname") or ("",)

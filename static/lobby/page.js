@@ -1,7 +1,8 @@
 /** The lobby: who is in the main room at the moment, and copying. Everything else is plain HTML. */
 
 import { showConnection } from '../room/connection.js';
-import { byId, copying, fetched } from '../ui/page.js';
+import { byId, copying, fetched, here } from '../ui/page.js';
+import { drawRooms } from './rooms.js';
 
 const EVERY = 5000; // ms between two looks: a lobby may stand open on every phone of a class
 const SHOWN = 6; // names; the others are counted
@@ -32,6 +33,7 @@ async function look() {
       if (line.textContent !== words) line.textContent = words;
     } else if (!(await fetch('/healthz')).ok) throw new Error('not healthy');
     line.hidden = !inMain;
+    if (here.host) await drawRooms();
     showConnection('open');
   } catch {
     line.hidden = true;

@@ -12,7 +12,9 @@ import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
 import { tell } from './story.js';
+import { useFaults } from './tools/faults.js';
 import { setModes } from './tools/host.js';
+import { usePeople } from './tools/people.js';
 import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
 
@@ -155,12 +157,14 @@ switches.forEach(({ value }, index) => {
     when: () => here.host && show.live && show.state !== null,
   });
 });
+useFaults(show);
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
+usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 useLesson(show);
-const drawStory = tell(show);
-useBands(() => {
-  drawStory();
+const opened = tell(show);
+useBands((band) => {
+  opened(band);
   drawSoon();
 });

@@ -9,6 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
+from tests.browser.watching import show
 from tests.conftest import Connect
 from tests.process import Process
 from tests.rooms import Room
@@ -66,11 +67,6 @@ class Class:
     def figure(self, name: str) -> Locator:
         return self.stage.locator(f'[data-participant="{name}"]')
 
-    async def open_band(self, band: str) -> None:
-        """Open a band below the picture of the stage, if it is not open."""
-        if await self.stage.locator(f'body[data-band="{band}"]').count() == 0:
-            await self.stage.keyboard.press({"tools": "t", "diagram": "g"}[band])
-
     async def switch(self, mode: str) -> None:
         """The teacher switches the mode, and the stage is told so: then it is in the journal."""
         radio = self.stage.get_by_role("radio", name=mode, exact=True)
@@ -87,7 +83,7 @@ class Class:
 
     async def send_bot(self, name: str, thinks: int) -> None:
         """The teacher sends in a bot, which must get this name."""
-        await self.open_band("tools")
+        await show(self.stage, "tools")
         await self.stage.get_by_label("How long the bot thinks").select_option(f"{thinks}")
         tools = self.stage.get_by_role("group", name="The host’s tools")
         await tools.get_by_role("button", name="Send in a bot").click()
@@ -147,8 +143,9 @@ class Class:
         told = await self.room.get(f"/events/{event}")
         api = {one["name"]: one["why"] for one in told["recipients"] if one["received"]}
         assert set(api) == set(received)
-        await self.stage.keyboard.press("Escape")  # whoever reads has a diagram that stands still
-        await self.open_band("diagram")
+        if await self.stage.locator("#stage-explain:visible").count():
+            await self.stage.keyboard.press("Escape")  # while one reads, the diagram stands still
+        await show(self.stage, "diagram")
 
         async def drawn() -> bool:
             return await self.drawn(event) == set(received)

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, stands
+from tests.browser.test_axe import complaints
 
 pytestmark = pytest.mark.browser
 
@@ -105,3 +106,20 @@ async def test_a_wrong_room_or_name_is_explained_on_a_page(
     assert statuses == [400]
     await expect(page.get_by_role("heading", name="Returned to sender")).to_be_visible()
     await expect(page.get_by_text("such as")).to_be_visible()
+
+
+async def test_what_to_do_when_it_does_not_connect_stands_in_the_lobby(
+    server: Any, open_page: OpenPage
+) -> None:
+    page = await open_page(server, "/")
+    await page.get_by_text("If it does not connect").click()
+    for cause in (
+        "empty tab",
+        "https page",
+        "Guest Wi-Fi",
+        "WebSockets",
+        "version 22",
+        "Socket.IO",
+    ):
+        await expect(page.locator(".connecting")).to_contain_text(cause)
+    assert await complaints(page) == []

@@ -11,7 +11,18 @@ from tests.browser.people import is_open
 pytestmark = pytest.mark.browser
 
 MOST = 120 * 1024  # bytes on the wire, headers not counted
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
+PAGES = (
+    "/",
+    "/customer",
+    "/confirmer",
+    "/log",
+    "/stage",
+    "/join",
+    "/handout",
+    "/styleguide",
+    "/exercises",
+    "/board",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -25,7 +36,7 @@ async def test_a_page_weighs_less_than_120_kib_with_all_it_loads(
 
     page = await open_page(server, path, prepare=prepare)
     await page.wait_for_load_state("networkidle")
-    if path not in ("/handout", "/styleguide"):
+    if path not in ("/handout", "/styleguide", "/exercises", "/board"):
         await is_open(page)
     await page.evaluate("document.fonts.ready")
     sizes = {request.url: (await request.sizes())["responseBodySize"] for request in requests}

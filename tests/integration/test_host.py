@@ -24,6 +24,9 @@ ACTIONS = [
     ("POST", "/dead-letters/69688550-5be2-41e4-a057-b9da2d59eb03/discard"),
     ("POST", "/bots"),
     ("DELETE", "/bots/bob"),
+    ("POST", "/participants/alice/faults"),
+    ("DELETE", "/participants/alice/faults"),
+    ("DELETE", "/faults"),
 ]
 
 

@@ -766,3 +766,14 @@ async def test_a_batch_of_which_a_part_is_refused_is_stored_for_the_rest(node: N
     await alice.fence()
     assert alice.transport.codes().count("id_conflict") == 49
     assert await log(node) == [0, 1, 2, 3]
+
+
+async def test_what_a_socket_hands_over_in_pieces_is_stored_as_one_batch(node: Node) -> None:
+    alice = await join(node, "alice")
+    await alice.fence()
+    before = node.stats.batches
+    for _ in range(3):
+        alice.tick(16)
+        await asyncio.sleep(0)
+    await alice.hears(48)
+    assert node.stats.batches == before + 1

@@ -4,19 +4,26 @@ import asyncio
 import contextlib
 import inspect
 import json
+import signal
+import sys
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from orders.clients import connection
 from orders.clients.bot import Bot
 from orders.clients.participant import INBOX, Participant
+from orders.clients.sync import Participant as SyncParticipant
 from orders.errors import CannotStart, Close, Refused
 from tests.conftest import Connect, Serve, Start
+from tests.process import environment
+from tests.rooms import Room
 from tests.wire import DEADLINE, until
 
 Script = Callable[[web.WebSocketResponse, web.Request], Awaitable[None]]
@@ -315,3 +322,68 @@ async def test_publishing_before_joining_is_explained() -> None:
     for early in (participant.publish("tick", {}), participant.ack("an-id")):
         with pytest.raises(RuntimeError, match="async with Participant"):
             await early
+
+
+@pytest.mark.settings(lease=60)
+async def test_work_is_acked_once_for_each_delivery(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    await Room(http, server).set_modes({"order_placed": "queue"})
+    async with (
+        Participant(server.url, name="alice") as alice,
+        Participant(server.url, name="bob", types="order_placed", ack="manual") as bob,
+    ):
+        await alice.publish("order_placed", {"id": 5})
+        event = await anext(bob)
+        assert event.attempt == 1
+        await bob.nack(event, "busy")
+        with pytest.raises(Refused, match="already") as refused:
+            await bob.ack(event)
+        assert refused.value.code == "not_held"
+        again = await anext(bob)
+        assert (again.id, again.attempt) == (event.id, 2)
+        await bob.ack(again.id)
+        with pytest.raises(Refused, match="already"):
+            await bob.ack(again)
+
+
+async def test_a_first_program_needs_no_await(server: Any) -> None:
+    def program() -> list[int]:
+        seen = []
+        with SyncParticipant(server.url, name="alice") as alice:
+            assert (alice.name, alice.room) == ("alice", "main")
+            for number in (1, 2, 3):
+                alice.publish("order_placed", {"id": number})
+            for event in alice:
+                seen.append(event.data["id"])
+                if len(seen) == 3:
+                    break
+            with pytest.raises(Refused, match="`type`"):
+                alice.publish("Order Placed", {})
+        with pytest.raises(RuntimeError, match="with Participant"):
+            alice.publish("order_placed", {"id": 4})
+        return seen
+
+    assert await asyncio.to_thread(program) == [1, 2, 3]
+
+
+async def test_ctrl_c_ends_a_first_program_silently(server: Any, tmp_path: Path) -> None:
+    program = (
+        "from orders.clients.sync import Participant\n"
+        f"with Participant({server.url!r}, name='alice') as alice:\n"
+        "    print('here', flush=True)\n"
+        "    for event in alice: pass\n"
+        "print('after', flush=True)\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        env=environment(),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), DEADLINE) == b"here\n"
+    process.send_signal(signal.SIGINT)
+    out, noted = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert (out, noted, process.returncode) == (b"after\n", b"", 0)

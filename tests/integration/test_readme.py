@@ -15,11 +15,11 @@ from tests.wire import DEADLINE, until
 
 README = Path(__file__).parents[2] / "README.md"
 PROGRAMS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-NAMES = ("carol", "dave")
+NAMES = ("carol", "dave", "erin")
 
 
 def test_the_readme_has_a_program_for_each_of_them() -> None:
-    assert [re.findall("carol|dave", program)[0] for program in PROGRAMS] == list(NAMES)
+    assert [re.findall("carol|dave|erin", program)[0] for program in PROGRAMS] == list(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -91,6 +91,43 @@ async def test_one_who_was_kicked_stays_out_until_that_is_lifted(
             assert answer.status == 404
 
 
+async def test_one_who_left_or_only_posts_is_reached_as_well(
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with serve(lan=True) as server:
+        http.headers["Authorization"] = f"Bearer {server.token}"
+        room = Room(http, server)
+        ghost = await connect(server, name="ghost", session=SESSION)
+        await ghost.expect("broker.welcome")
+        await ghost.ws.close()
+
+        async def has_left() -> bool:
+            return await room.names() == []
+
+        await until(has_left, "it is gone before the teacher acts")
+        await room.act("/participants/ghost/kick")
+        assert await refused(await connect(server, name="other", session=SESSION)) == (
+            "kicked",
+            4003,
+        )
+        url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
+
+        async def post(name: str) -> str | None:
+            headers = {"Orders-Session": OTHER}
+            body = {"type": "tick", "data": {}}
+            async with (
+                aiohttp.ClientSession(headers=headers) as pupil,
+                pupil.post(url, params={"name": name}, json=body) as answer,
+            ):
+                code: str | None = (await answer.json()).get("error", {}).get("code")
+                return code
+
+        assert await post("poster") is None
+        await room.act("/participants/Poster/mute")
+        assert await post("poster") == "muted"
+        assert await post("another") == "muted", "its session, whatever it calls itself"
+
+
 async def test_into_a_locked_room_come_only_those_who_were_in(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:

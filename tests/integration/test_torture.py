@@ -7,7 +7,7 @@ import aiohttp
 from tests.conftest import Connect, Start
 from tests.rooms import Room
 from tests.torture.gate import Gap, Gate
-from tests.torture.kills import MODES, TARGETS, Bob, Plan, Torture
+from tests.torture.kills import MODES, TARGETS, TO_BOTS, Bob, Plan, Torture
 from tests.torture.ledger import Ledger, judge
 from tests.wire import until
 
@@ -22,6 +22,19 @@ async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_wherever_kil
     verdict = await torture.run()
     ledger = torture.ledger
     assert ledger.kills.keys() == set(SOME), "not every target was killed"
+    assert ledger.redelivered > 0, "nothing was redelivered: this proved nothing"
+    assert verdict.confirmed > 0 and verdict.rejected > 0
+    assert verdict.is_clean, verdict.wrongs
+
+
+async def test_nothing_accepted_is_lost_and_nothing_confirmed_twice_whatever_messages_suffer(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(seed=21, kills=0, pace=200, rest=(0.0, 0.1), faults=60)
+    torture = Torture(tmp_path, plan, lambda _: None)
+    verdict = await torture.run()
+    ledger = torture.ledger
+    assert ledger.faults.keys() == set(TO_BOTS), "not every fault was set"
     assert ledger.redelivered > 0, "nothing was redelivered: this proved nothing"
     assert verdict.confirmed > 0 and verdict.rejected > 0
     assert verdict.is_clean, verdict.wrongs

@@ -66,6 +66,18 @@ test('an event is drawn to the broker, and on to those who received it', () => {
   ]);
 });
 
+test('a fault is drawn where it happened', () => {
+  const fault = (name, step, words, event = null) => ({ kind: 'fault', at: clock++, id: 'f', name, fault: 'lose_ack', step, words, event });
+  const past = pastOf(
+    joined('bob'), fault('bob', 'set', 'the next ack it sends will be lost'), sent('e1', 'alice', 'queue'),
+    fault('bob', 'happened', 'its ack was lost on the way', 'e1'), fault(null, 'lifted', 'all faults are away'),
+  );
+  assert.deepEqual(drawn(past).filter(([kind]) => kind !== 'said').slice(1), [
+    ['note', 'bob', '', 'fault: the next ack it sends will be lost'],
+    ['note', 'bob', '', 'alice/5 fault: its ack was lost on the way'], ['band', null, '', 'all faults are away'],
+  ]);
+});
+
 test('a bot that dies holding an order is drawn as it was: back, left, and again to another', () => {
   const past = pastOf(
     joined('bob'), joined('bob-2'), sent('e1', 'alice', 'queue'), handed('e1', 'bob'),

@@ -106,7 +106,7 @@ async def say_all(wire: Wire, count: int, type: str = "tick", window: int = 50) 
     async def answers(upto: int) -> None:
         while len(wire.of_type("broker.accepted")) < before + upto:
             said = await wire.next()
-            assert said["type"] != "broker.error", said
+            assert said["type"] != "broker.error", said["data"]
 
     for number in range(count):
         await answers(number - window)

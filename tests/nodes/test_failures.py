@@ -1,6 +1,6 @@
 """What goes wrong at NATS is called by its name, and touches nothing else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,16 @@ import pytest
 from orders.errors import CannotStart
 from tests.conftest import Serve
 from tests.nats_servers import Nats, required
-from tests.nodes.conftest import Come, Nodes, say
+from tests.nodes.conftest import Come, Nodes, Rooms, ids, say
 from tests.nodes.test_refused import engine
+from tests.rooms import Address
 from tests.wire import Wire, until
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
+
+STREAM = "ORDERS_main_1"
+BUCKETS = ("orders-nodes", "orders-presence", "orders-sessions", "orders-rooms")
 
 
 @pytest.fixture
@@ -59,22 +63,129 @@ async def test_an_event_that_nats_finds_too_large_is_refused_alone(
             await say(alice)
 
 
-async def test_a_stream_that_was_deleted_is_missed_by_name(
-    nodes: Nodes, come: Come, jetstream: "JetStreamContext", http: aiohttp.ClientSession
+async def is_not_ready(http: aiohttp.ClientSession, node: Address, code: str) -> None:
+    async def says_so() -> bool:
+        async with http.get(f"{node.url}/readyz") as answer:
+            return answer.status == 503 and (await answer.json())["error"]["code"] == code
+
+    await until(says_so, f"it says that it is not ready: {code}")
+
+
+async def delete(jetstream: "JetStreamContext") -> None:
+    await jetstream.delete_stream(STREAM)
+
+
+async def replace(jetstream: "JetStreamContext") -> None:
+    config = (await jetstream.stream_info(STREAM)).config
+    await jetstream.delete_stream(STREAM)
+    await jetstream.add_stream(config)
+    for _ in range(9):  # it is longer than the first
+        await jetstream.publish("orders.log.main.1.event.other", b"")
+
+
+async def seal(jetstream: "JetStreamContext") -> None:
+    config = (await jetstream.stream_info(STREAM)).config
+    config.sealed = True
+    await jetstream.update_stream(config)
+
+
+@pytest.mark.parametrize(
+    ("harm", "code", "says"),
+    [
+        (delete, "journal_lost", "is gone"),
+        (replace, "journal_lost", "another has its name"),
+        (seal, "storage_failed", "sealed"),
+    ],
+)
+async def test_a_stream_that_was_deleted_replaced_or_sealed_is_missed_by_name_in_its_room_alone(
+    nodes: Nodes,
+    come: Come,
+    jetstream: "JetStreamContext",
+    http: aiohttp.ClientSession,
+    harm: Callable[["JetStreamContext"], Awaitable[None]],
+    code: str,
+    says: str,
 ) -> None:
     (node,) = await nodes(1, engine_patience=1)
     alice = await come(node, name="alice")
+    bob = await come(node, name="bob", room="other")
     await say(alice)
-    await jetstream.delete_stream("ORDERS_main_1")
+    await harm(jetstream)
+    await is_not_ready(http, node, code)
     error = await refused(alice)
-    assert error["code"] == "journal_lost"
-    assert "ORDERS_main_1" in error["message"]
+    assert error["code"] == code
+    assert STREAM in error["message"] and says in error["message"]
+    await say(bob)
 
-    async def is_not_ready() -> bool:
-        async with http.get(f"{node.url}/readyz") as answer:
-            return answer.status == 503
 
-    await until(is_not_ready, "it says that it is not ready")
+async def test_a_stream_cannot_be_purged_unawares(
+    nodes: Nodes, come: Come, jetstream: "JetStreamContext"
+) -> None:
+    from nats.js.errors import APIError
+
+    (node,) = await nodes(1)
+    await say(await come(node, name="alice"))
+    with pytest.raises(APIError, match="purge"):
+        await jetstream.purge_stream(STREAM)
+
+
+async def test_a_purge_of_a_stream_that_allows_it_is_noticed_and_what_is_left_is_read_at_the_start(
+    nats: Nats,
+    nodes: Nodes,
+    serve: Serve,
+    come: Come,
+    rooms: Rooms,
+    jetstream: "JetStreamContext",
+    http: aiohttp.ClientSession,
+) -> None:
+    """Version 0.1 made such streams."""
+    await jetstream.add_stream(name=STREAM, subjects=["orders.log.main.1.>"], allow_direct=True)
+    (node,) = await nodes(1)
+    alice = await come(node, name="alice")
+    for _ in range(5):
+        await say(alice)
+    await jetstream.purge_stream(STREAM)
+    await is_not_ready(http, node, "journal_lost")
+    assert "was purged" in (await refused(alice))["message"]
+    async with serve(engine=nats.url) as new:
+        event = await say(await come(new, name="carol"))
+        (room,) = rooms([new])
+        assert ids(await room.log()) == [event]
+
+
+async def test_buckets_that_were_deleted_are_made_again_with_the_names_in_use(
+    nodes: Nodes, come: Come, jetstream: "JetStreamContext", http: aiohttp.ClientSession
+) -> None:
+    one, two = await nodes(2, engine_patience=1)
+    alice = await come(one, name="alice")
+    await say(alice)
+    for bucket in BUCKETS:
+        await jetstream.delete_key_value(bucket)
+
+    async def are_there() -> bool:
+        names = {info.config.name for info in await jetstream.streams_info()}
+        return {f"KV_{bucket}" for bucket in BUCKETS} <= names
+
+    await until(are_there, "the buckets are there")
+
+    async def is_ready() -> bool:
+        async with http.get(f"{one.url}/readyz") as answer:
+            return answer.status == 200
+
+    await until(is_ready, "it is ready again")
+    from nats.js.errors import NotFoundError
+
+    names = await jetstream.key_value("orders-presence")
+
+    async def has_name() -> bool:
+        try:
+            return bool((await names.get(f"main.{b'alice'.hex()}")).value)
+        except NotFoundError:
+            return False
+
+    await until(has_name, "alice's name is taken again")
+    carol = await come(two, name="carol", room="another")
+    await say(carol)
 
 
 async def test_a_journal_without_room_left_is_full(

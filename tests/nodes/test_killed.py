@@ -4,6 +4,8 @@ Leases are longer here than a test waits for anything: it is the node that is mi
 """
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 from tests.conftest import Connect
@@ -190,3 +192,33 @@ async def test_what_waits_and_what_was_tried_survives_the_end_of_all_nodes(
     carol = await come(two, name="carol", types="work", ack="manual", prefetch=9)
     assert sorted(ids(await hears(carol, 3, "work"))) == sorted(sent)
     assert max(event["attempt"] for event in carol.of_type("work")) > 1
+
+
+async def test_a_node_that_stood_still_settles_nothing_that_others_hold_by_now(
+    start_node: StartNode, come: Come, rooms: Rooms
+) -> None:
+    one, two = (start_node("--lease", "300") for _ in range(2))
+    (there,) = rooms([two])
+    await there.set_modes(QUEUE)
+    alice = await come(two, name="alice", types="none")
+    bob = await come(one, name="bob", types="work", ack="manual", prefetch=3)
+    events = await say_all(alice, 3, "work")
+    await hears(bob, 3, "work")
+    for event in events:
+        await is_tried(there, event, 1)
+    carol = await come(two, name="carol", types="work", ack="manual", prefetch=3)
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        for event in events:
+            await ack(bob, event)  # read once the node goes on
+        again = await hears(carol, 3, "work")
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    assert {event["attempt"] for event in again} == {2}
+    for _ in events:
+        assert (await bob.expect("broker.error"))["data"]["code"] == "not_held"
+    for event in events:
+        await ack(carol, event)
+    settled = {"ready": 0, "in_flight": 0, "dead": 0}
+    await become(there, "", "all is done", queues={"work": settled})
+    assert sorted(ids(carol.of_type("work"))) == sorted(events), "each was handed over once"

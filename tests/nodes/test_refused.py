@@ -63,6 +63,20 @@ async def test_without_a_server_it_says_where_it_looked(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
+async def test_a_port_where_another_protocol_is_spoken_is_no_nats_server() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(CannotStart, match=r"expecting INFO|speaks as a NATS server") as refused:
+            await engine(f"nats://{address}").open()
+    assert refused.value.code == "engine_unreachable"
+    assert f" at {address} " in refused.value.message
+
+
 @pytest.mark.parametrize("version", ["2.9.25", "2.10.22"])
 async def test_a_server_that_is_too_old_is_refused_by_its_version(version: str) -> None:
     async with server_of_version(version) as address:

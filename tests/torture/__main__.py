@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.torture.gate import Gap
-from tests.torture.kills import VICTIMS, Plan, Torture
+from tests.torture.kills import TO_BOTS, VICTIMS, Plan, Torture
 from tests.torture.ledger import Ledger, Verdict
 
 SAYS_EVERY = 10.0  # seconds
@@ -26,8 +26,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(random)")
     parser.add_argument("--pace", type=float, default=400.0, help="news a second (400)")
     parser.add_argument("--bots", type=int, default=2, help="(2)")
+    parser.add_argument("--faults", type=int, default=2, help="on messages, before each kill (2)")
     options = parser.parse_args()
-    plan = Plan(options.seed, seconds=options.minutes * 60, bots=options.bots, pace=options.pace)
+    plan = Plan(
+        options.seed,
+        seconds=options.minutes * 60,
+        bots=options.bots,
+        pace=options.pace,
+        faults=options.faults,
+    )
     print(f"Seed {plan.seed}, {options.minutes:g} minutes.", flush=True)
     with tempfile.TemporaryDirectory(prefix="orders-torture-") as directory:
         torture = Torture(Path(directory), plan, Progress())
@@ -64,6 +71,7 @@ def summary(ledger: Ledger, verdict: Verdict) -> str:
     return "\n".join(
         [
             f"kills        {ledger.struck}: {_counts(VICTIMS, victims)}; {_counts(Gap, gaps)}",
+            f"faults       {_counts(TO_BOTS, ledger.faults)}",
             f"sent         {verdict.sent}",
             f"accepted     {verdict.accepted}  (bots' answers among them)",
             f"stored       {verdict.stored}",

@@ -26,6 +26,10 @@ MODES = {"*": "pubsub", "order_placed": "queue"}
 VICTIMS = ("server", "bot", "both")
 TARGETS = tuple(itertools.product(VICTIMS, Gap))
 FLAGS = ("--rate", "0", "--max-attempts", "100")  # a dead letter would hide a redelivery
+LEASED = ("--lease", "1")  # where acks are lost: nobody waits long for the order to come again
+#: What is done to the messages of a bot, and of any other.
+TO_BOTS = ("lose_ack", "deliver_twice", "hold_in", "hold_out", "stall", "cut", "end_lease")
+TO_OTHERS = ("hold_in", "hold_out", "stall", "cut")
 DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
 
 
@@ -33,7 +37,8 @@ DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the l
 class Plan:
     """How long, how hard. It ends after `kills` or `seconds`, whichever is given and comes first.
 
-    `rest` is how long the load runs between two kills, in seconds, at least and at most.
+    `rest` is how long the load runs between two kills, in seconds, at least and at most;
+    `faults` how many are set on messages before each.
     """
 
     seed: int
@@ -44,6 +49,7 @@ class Plan:
     publishers: int = 2
     pace: float = 400.0
     rest: tuple[float, float] = (0.5, 4.0)
+    faults: int = 0
     targets: tuple[tuple[str, Gap], ...] = TARGETS
 
 
@@ -86,14 +92,14 @@ class Torture:
         self.plan, self._tell = plan, tell
         self._directory = directory
         self.ledger = Ledger()
-        self.server = Process(directory, *FLAGS)
+        self.server = Process(directory, *FLAGS, *(LEASED if plan.faults else ()))
         self._random = random.Random(plan.seed)
         self._bots: dict[str, Bob] = {}
 
     async def run(self) -> Verdict:
         with self.server:
             async with aiohttp.ClientSession() as http, self._loaded(http) as load:
-                await self._kill_on(load)
+                await self._kill_on(load, Room(http, self.server))
                 await load.stop()
                 await self._until_drained(Room(http, self.server))
                 return judge(self.ledger, await self._log(http))
@@ -121,17 +127,33 @@ class Torture:
 
     # ── killing ─────────────────────────────────────────────────────────────────────────────
 
-    async def _kill_on(self, load: Load) -> None:
+    async def _kill_on(self, load: Load, room: Room) -> None:
         began = time.monotonic()
         for victim, gap in self._targets():
+            for _ in range(self.plan.faults):
+                await self._rest(load)
+                await self._set_fault(room)
             if self.plan.kills is not None and self.ledger.struck >= self.plan.kills:
                 return
-            rest = time.monotonic() + self._random.uniform(*self.plan.rest)
-            while time.monotonic() < rest:
-                await self._look(load)
+            await self._rest(load)
             if self.plan.seconds is not None and time.monotonic() - began > self.plan.seconds:
                 return
             await self._kill(victim, gap, load)
+
+    async def _set_fault(self, room: Room) -> None:
+        """Do something to the messages of somebody who is there just now."""
+        name = self._random.choice([*self._bots, "customer-0", "publisher-0", "listener"])
+        fault = self._random.choice(TO_BOTS if name in self._bots else TO_OTHERS)
+        wish = {"fault": fault, "seconds": self._random.uniform(0.05, 1.5)}
+        url = f"{self.server.url}{room.path}/participants/{name}/faults"
+        async with room.http.post(url, json=wish) as answer:
+            assert answer.status in (201, 404), await answer.text()
+            self.ledger.faults[fault] += answer.status == 201
+
+    async def _rest(self, load: Load) -> None:
+        rest = time.monotonic() + self._random.uniform(*self.plan.rest)
+        while time.monotonic() < rest:
+            await self._look(load)
 
     def _targets(self) -> Iterator[tuple[str, Gap]]:
         """Each target in turn, in a new order each time round."""

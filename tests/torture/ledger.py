@@ -23,6 +23,7 @@ class Ledger:
     handed: Counter[str] = field(default_factory=Counter)  # deliveries of orders past the gate
     refused: int = 0  # times an event was refused because there was no engine, and sent again
     connected: int = 0  # connections that senders made
+    faults: Counter[str] = field(default_factory=Counter)  # set on messages
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # (victim, gap)
 
     @property

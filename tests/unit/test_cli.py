@@ -184,3 +184,16 @@ def test_the_doctor_finds_a_port_that_somebody_else_has(tmp_path: Path) -> None:
     (found,) = (finding for finding in findings if str(port) in finding.what.split("cannot")[0])
     assert found.state == "problem"
     assert "--port" in found.advice
+
+
+def test_the_doctor_says_which_proxy_stands_before_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("orders.doctor.lan_addresses", lambda: ["127.0.0.1"])
+    monkeypatch.setenv("http_proxy", "http://proxy.school:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    found = [finding.what for finding in examine(Settings())]
+    assert any("http://proxy.school:3128" in what for what in found)
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    assert not any("proxy.school" in finding.what for finding in examine(Settings()))

@@ -6,7 +6,7 @@ import pytest
 
 from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
 from orders.clients.memory import REMEMBERED, Memory
-from orders.clients.place import ResumePoint, attempt_of
+from orders.clients.place import ResumePoint
 from orders.domain.envelope import Event
 from orders.errors import Close, Refused
 
@@ -99,8 +99,8 @@ def test_work_that_is_handed_over_again_is_shown_again() -> None:
     place = welcomed()
     assert place.is_new(event(1, attempt=1))
     assert place.is_new(event(1, attempt=2))
-    assert attempt_of(event(1, attempt=2)) == 2
-    assert attempt_of(event(1)) is None
+    assert event(1, attempt=2).attempt == 2
+    assert event(1).attempt is None
 
 
 def test_modes_are_followed() -> None:

@@ -313,3 +313,12 @@ def test_no_more_are_named_than_fit_a_page_and_those_who_received_it_first() -> 
     named = history.explained()
     assert len(named) == 500
     assert next(iter(named)) == "bob"
+
+
+def test_a_fault_is_named_to_the_one_whose_messages_it_was_and_to_nobody_else() -> None:
+    history = queue().handed("bob")
+    history.after(Kind.FAULT, name="bob", step="happened", words="its ack was lost on the way")
+    history.records[-1].about = EVENT
+    _, why = said(history, "bob")
+    assert why == "Took it, and holds it: it was its turn. A fault: its ack was lost on the way."
+    assert all("fault" not in one.why for one in history.explained().values() if one.name != "bob")

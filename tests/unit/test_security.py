@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from orders.errors import Forbidden
+from orders.network import own_addresses
 from orders.settings import Settings
 from orders.web import security
 from orders.web.keys import SERVER, SETTINGS, Server
@@ -88,7 +89,7 @@ def test_any_other_name_does_not_and_is_told_the_setting(host: str | None) -> No
 
 
 def test_every_own_address_comes_in() -> None:
-    for address in security.own_addresses():
+    for address in own_addresses():
         host = f"[{address}]" if ":" in address else address
         assert comes_in(request(f"{host}:8080")), address
 

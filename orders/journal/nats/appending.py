@@ -12,11 +12,13 @@ from orders.journal.base import Answer, Outcome
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import Message
 from orders.journal.nats.failures import (
+    NOT_FOUND,
     SEALED,
     TAKEN,
     Rejected,
     failure,
     stream_lost,
+    stream_sealed,
     too_large,
     unavailable,
 )
@@ -70,6 +72,8 @@ class Appending(Reading):
         for record in records:
             if record.position:  # the answer was lost, but it has arrived since
                 answers[record] = record.position
+            elif lost := rooms[record.room].lost:
+                answers[record] = lost
             elif len(record.body) > most:
                 answers[record] = too_large(most)
             else:
@@ -136,8 +140,9 @@ class Appending(Reading):
         """Why nobody answered for a stream."""
         try:
             await self._connection.api(f"STREAM.INFO.{room.stream}", patience=LOOK)
-        except Rejected:
-            return stream_lost(room.stream)
+        except Rejected as rejected:
+            if rejected.code == NOT_FOUND:
+                return stream_lost(room.stream, "is gone")
         except StorageFailed:
             pass
         return unavailable()
@@ -204,4 +209,4 @@ class Appending(Reading):
                 while self._rooms.here.get(room.name) is room:
                     await asyncio.sleep(POLL)
         except TimeoutError:
-            raise unavailable() from None
+            raise unavailable() if room.resetting else stream_sealed(room.stream) from None

@@ -7,6 +7,7 @@ Nothing is buffered while the connection is away: what cannot be said now fails 
 import asyncio
 import contextlib
 import itertools
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ Message = tuple[str, bytes, dict[str, str]]
 
 OLDEST = (2, 10, 23)
 CONNECT = 5.0  # seconds to find a server at start
+SILENT = "nothing there speaks as a NATS server does"
 PINGS = 2  # seconds between two pings: a server that hangs is left for another
 
 
@@ -59,7 +61,7 @@ class NatsConnection:
         wishes: dict[str, Any] = {"tls": context} if context else {}
         if self._creds:
             wishes["user_credentials"] = self._creds
-        shown = ", ".join(address.rpartition("@")[2] for address in self.addresses)
+        shown = ", ".join(re.split("@|://", address)[-1] for address in self.addresses)
         try:
             async with asyncio.timeout(CONNECT):
                 self.nc = await nats.connect(
@@ -84,7 +86,7 @@ class NatsConnection:
                 ) from None
             raise CannotStart(
                 "engine_unreachable",
-                f"No NATS server answers at {shown} ({self._said or error or 'no answer'}): start"
+                f"No NATS server answers at {shown} ({self._said or error or SILENT}): start"
                 " one with `nats-server -js`, or name another, such as"
                 " --engine nats://localhost:4222.",
             ) from None
@@ -115,7 +117,7 @@ class NatsConnection:
         await self.nc.close()
 
     async def _failed(self, error: Exception) -> None:
-        said = str(error) or type(error).__name__
+        said = SILENT if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         if said != self._said:  # it is tried again four times a second
             self._said = said
             log.warning("NATS", error=said)
@@ -233,7 +235,7 @@ class NatsConnection:
                 self._routes.pop(reply[len(self._inbox) + 1 :], None)
         return answers
 
-    async def api(self, subject: str, patience: float | None = None, **asked: Any) -> Any:
+    async def api(self, subject: str, /, patience: float | None = None, **asked: Any) -> Any:
         """Ask JetStream: its answer, `Rejected`, or `engine_unavailable`."""
         try:
             message = await self.nc.request(

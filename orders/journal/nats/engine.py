@@ -1,6 +1,7 @@
 """The engine on NATS JetStream: what `base.Engine` promises, kept by streams and buckets."""
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -15,18 +16,21 @@ from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms, token
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import NodeCallbacks
+from orders.journal.nats import subjects
 from orders.journal.nats.appending import Appending
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import NO_PEERS, Rejected, stream_lost, why
+from orders.journal.nats.failures import NO_PEERS, Rejected, why
 from orders.journal.nats.membership import Membership
 from orders.journal.nats.room import FollowedRoom
 from orders.journal.nats.rooms import RETRY_DELAY, Rooms
+from orders.journal.nats.streams import made_at
 
 log = structlog.get_logger()
 
 TICK = 0.5
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
 STEAL_AFTER = 0.02  # seconds after which a node takes from the share of another
+BUCKETS_HOLD = 2.0  # seconds after which it is looked whether all buckets are there
 SHARES_HOLD = 0.5  # seconds for which it is remembered which nodes have workers
 
 
@@ -61,6 +65,8 @@ class NatsEngine(Appending):
         self._shares: dict[tuple[str, str], tuple[float, list[str]]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._closing = False
+        self._next_look = 0.0
+        self._buckets: dict[str, str] = {}  # when each was made
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────
 
@@ -74,7 +80,7 @@ class NatsEngine(Appending):
         except CannotStart:
             await self._connection.close()
             raise
-        self._beating = self._connection.keep(self._every(TICK, self._membership.beat))
+        self._beating = self._connection.keep(self._every(TICK, self._beat))
         if not self.durable:
             log.warning(
                 "accepted means that NATS has the event, not that it is synced to disk: what was"
@@ -114,6 +120,23 @@ class NatsEngine(Appending):
             await asyncio.sleep(seconds)
             await do()
 
+    async def _beat(self) -> None:
+        """Show that this node is alive; have what this node knows in buckets made anew."""
+        await self._membership.beat()
+        if monotonic() < self._next_look:
+            return
+        self._next_look = monotonic() + BUCKETS_HOLD
+        with contextlib.suppress(StorageFailed, Rejected, NatsError, TimeoutError):
+            made = await made_at(self._connection, subjects.BUCKETS)
+            if made == self._buckets:
+                return
+            await self._membership.make_buckets()
+            await self._rooms.make_bucket()
+            for room in list(self._rooms.here.values()):
+                for member in [one for one in room.state.members.values() if not one.node]:
+                    await self._membership.take(room.name, member.name)
+            self._buckets = made  # of one that was not there the next look tells
+
     # ── rooms ───────────────────────────────────────────────────────────────────────────────
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:
@@ -149,14 +172,9 @@ class NatsEngine(Appending):
         return [record for _, record in arrived]
 
     async def probe(self) -> StorageFailed | None:
-        for room in list(self._rooms.here.values()):
-            try:
-                await self._connection.api(f"STREAM.INFO.{room.stream}", patience=1.0)
-            except Rejected:
-                return stream_lost(room.stream)
-            except StorageFailed as failed:
-                return failed
-            break  # one room tells whether the servers answer; a lost stream, in its own answers
+        for room in self._rooms.here.values():
+            if room.lost:
+                return room.lost
         return await self._membership.show()
 
     def lost(self) -> StorageFailed | None:

@@ -5,6 +5,7 @@ from orders.errors import StorageFailed
 #: What JetStream answers when something is there already, and when it has no room.
 TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
 SEALED = 10109  # the room has a new epoch
+NOT_FOUND = 10059  # no stream has this name
 IN_USE = 10058  # a stream of this name is there, with other settings
 NO_PEERS = 10005  # too few servers of the cluster are there yet
 OVERLAPS = 10065  # a stream of another name has its subject
@@ -47,12 +48,21 @@ def failure(rejected: Rejected) -> StorageFailed:
     )
 
 
-def stream_lost(stream: str) -> StorageFailed:
-    """The stream of a room is gone."""
+def stream_lost(stream: str, what: str) -> StorageFailed:
+    """The stream of a room is not what it was, such as "was purged"."""
     return StorageFailed(
         "journal_lost",
-        f"The stream {stream} of this room is not there any more: nothing can be accepted. Restore"
-        " it from a copy, or start the servers again to begin with an empty room.",
+        f"The stream {stream} of this room {what}: nothing can be accepted. Restore it from a"
+        " copy, or start the servers again to go on with what is left.",
+    )
+
+
+def stream_sealed(stream: str) -> StorageFailed:
+    """Nothing can be added to a stream, and yet its epoch did not end."""
+    return StorageFailed(
+        "storage_failed",
+        f"The stream {stream} of this room is sealed, though nobody reset the room: nothing can be"
+        " accepted. Restore it from a copy, or use another room.",
     )
 
 

@@ -9,18 +9,23 @@ from nats.aio.msg import Msg
 from orders.clock import monotonic
 from orders.errors import StorageFailed
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected
+from orders.journal.nats.failures import NOT_FOUND, Rejected, stream_lost, stream_sealed
 from orders.journal.nats.ranges import SECOND, consume, place
 
 log = structlog.get_logger()
 
 HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them is asked again
 LOOK = 0.25
+CHECK = 3.0  # seconds between two looks at whether the stream is still the same
 RETRY_DELAY = 0.3
 
 
 class Follower:
-    """Gives `on_message` what lies in a stream after `position`, which it moves along."""
+    """Gives `on_message` what lies in a stream after `position`, which it moves along.
+
+    `lost` says why what is written to the stream now would not be part of the same journal: it is
+    gone, it is another one of that name, its beginning or its end is gone, or it is sealed.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,8 @@ class Follower:
     ) -> None:
         self.position = position
         self._connection, self._stream, self._on_message = connection, stream, on_message
+        self.lost: StorageFailed | None = None
+        self._began: tuple[str, int] | None = None  # when the stream was made, its first position
         self._alive = 0.0
         self._torn = False  # whether something was lost on the way
         self._stopped = False
@@ -45,9 +52,7 @@ class Follower:
         while not self._stopped:
             self._alive, self._torn, inbox = monotonic(), False, None
             try:
-                info = await self._connection.api(f"STREAM.INFO.{self._stream}")
-                if info["state"]["last_seq"] < self.position:
-                    raise RuntimeError(f"{self._stream} lost its end: start with what is left")
+                await self._check()
                 inbox = await self._connection.listen(self._take)
                 name = await consume(
                     self._connection,
@@ -57,8 +62,12 @@ class Follower:
                     flow_control=True,
                     idle_heartbeat=HEARTBEAT * SECOND,
                 )
+                checked = monotonic()
                 while self._is_heard():
                     await asyncio.sleep(LOOK)
+                    if monotonic() > checked + CHECK:
+                        checked = monotonic()
+                        await self._check()
                 await self._connection.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
             except Rejected as rejected:
                 log.warning("not followed", stream=self._stream, error=str(rejected))
@@ -68,6 +77,29 @@ class Follower:
             finally:
                 if inbox is not None:
                     await self._connection.deafen(inbox)
+
+    async def _check(self) -> None:
+        """See whether this is still the stream that it was; StorageFailed if not."""
+        try:
+            info = await self._connection.api(f"STREAM.INFO.{self._stream}")
+        except Rejected as rejected:
+            if rejected.code == NOT_FOUND:
+                self.lost = stream_lost(self._stream, "is gone")
+            raise
+        state, made = info["state"], info["created"]
+        began = self._began = self._began or (made, max(state["first_seq"], 1))
+        self.lost, what = None, ""
+        if made != began[0]:
+            what = "is gone, and another has its name"
+        elif state["last_seq"] < self.position:
+            what = "has lost its end"
+        elif state["first_seq"] > began[1]:
+            what = "was purged"
+        if what:
+            self.lost = stream_lost(self._stream, what)
+            raise self.lost
+        if info["config"].get("sealed") and state["last_seq"] == self.position:
+            self.lost = stream_sealed(self._stream)
 
     def _is_heard(self) -> bool:
         """Whether it goes on well; asked for, since the library may swallow a cancelling."""

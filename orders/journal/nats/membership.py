@@ -40,6 +40,12 @@ class Membership:
         self._well_since = self._next - ALIVE
 
     async def open(self) -> None:
+        await self.make_buckets()
+        await self._connection.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
+        await self.beat()
+
+    async def make_buckets(self) -> None:
+        """Have the buckets; those that are there stay as they are."""
         js = self._connection.nc.jetstream(timeout=self._connection.patience)
 
         async def bucket(name: str, ttl: float | None = None) -> KeyValue:
@@ -48,8 +54,6 @@ class Membership:
         self._names = await bucket(subjects.PRESENCE)
         self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
         self._nodes = await bucket(subjects.NODES, ALIVE)
-        await self._connection.nc.subscribe(f"orders.server.{self.node}", cb=self._asked)
-        await self.beat()
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 

@@ -55,6 +55,11 @@ class FollowedRoom:
         """How far the stream was followed; it may hold messages that are no records."""
         return self._follower.position if self._follower else self.head
 
+    @property
+    def lost(self) -> StorageFailed | None:
+        """Why what is written now would not be part of this journal."""
+        return self._follower.lost if self._follower and not self.resetting else None
+
     def follow(
         self,
         connection: NatsConnection,

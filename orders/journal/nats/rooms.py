@@ -11,7 +11,7 @@ from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
-from orders.broker.room_state import RoomState
+from orders.broker.room_state import RoomState, Summary
 from orders.broker.rules import Rules
 from orders.errors import StorageFailed
 from orders.journal.nats import subjects
@@ -50,11 +50,19 @@ class Rooms:
 
     async def open(self) -> None:
         await self._streams.check_format()
+        await self.make_bucket()
+        await self._snapshots.open()
+
+    async def make_bucket(self) -> None:
+        """Have the bucket of epochs, in it the rooms that are here; one that is there stays."""
         js = self._connection.nc.jetstream(timeout=self._connection.patience)
         self._epochs: KeyValue = await js.create_key_value(
             bucket=subjects.ROOMS, replicas=self._replicas
         )
-        await self._snapshots.open(subjects.SNAPSHOTS)
+        for room in list(self.here.values()):
+            with contextlib.suppress(KeyWrongLastSequenceError):  # it is there
+                begun = _begun(room.summary)
+                await self._connection.kept(self._epochs.create(room.name, to_json(begun)))
 
     async def close(self) -> None:
         for room in list(self.here.values()):
@@ -103,8 +111,13 @@ class Rooms:
         if found is None:
             return None
         room = await self._snapshots.load(subjects.stream(name, found.epoch), found)
-        last = await self._last_sequence(room)
+        first, last = await self._reach(room)
         if last < room.head:  # the journal has lost it since
+            await self._snapshots.erase(room.stream)
+            room = FollowedRoom(found)
+        if first > room.head + 1:
+            log.warning("a stream was purged: what is left is read", stream=room.stream)
+            found.head = found.cursor = first - 1
             room = FollowedRoom(found)
         self.here[name] = room
         room.follow(self._connection, self._node, self._mine, self._heard)
@@ -134,7 +147,10 @@ class Rooms:
 
     async def _make_journal(self, name: str, epoch: int) -> None:
         await self._streams.make(
-            subjects.stream(name, epoch), f"{subjects.log(name, epoch)}.>", deny_delete=True
+            subjects.stream(name, epoch),
+            f"{subjects.log(name, epoch)}.>",
+            deny_delete=True,
+            deny_purge=True,
         )
 
     @staticmethod
@@ -143,9 +159,10 @@ class Rooms:
         while room.position < position:
             await asyncio.sleep(POLL)
 
-    async def _last_sequence(self, room: FollowedRoom) -> int:
-        info = await self._connection.api(f"STREAM.INFO.{room.stream}")
-        return int(info["state"]["last_seq"])
+    async def _reach(self, room: FollowedRoom) -> tuple[int, int]:
+        """The first and the last position of what its stream holds."""
+        state = (await self._connection.api(f"STREAM.INFO.{room.stream}"))["state"]
+        return state["first_seq"], state["last_seq"]
 
     async def leave(self, name: str, state: RoomState | None = None) -> None:
         """Follow a room no more."""
@@ -192,7 +209,7 @@ class Rooms:
                 if not config.get("sealed"):
                     sealed = {**config, "sealed": True}
                     await self._connection.api(f"STREAM.UPDATE.{room.stream}", **sealed)
-                last = await self._last_sequence(room)
+                _, last = await self._reach(room)
                 await self._make_journal(room.name, room.epoch + 1)
                 await self._until_at(room, last)
                 await self._point_to(room)
@@ -217,7 +234,11 @@ class Rooms:
         entry = await self._connection.kept(self._epochs.get(room.name))
         there = from_json(entry.value)["epoch"] if entry else 0
         if there <= room.epoch:
-            summary = room.summary.next_epoch()
-            begun = {"epoch": summary.epoch, "modes": summary.modes, "rules": summary.rules}
+            begun = _begun(room.summary.next_epoch())
             last = entry.revision if entry else 0
             await self._connection.kept(self._epochs.update(room.name, to_json(begun), last=last))
+
+
+def _begun(summary: Summary) -> dict[str, Any]:
+    """What the bucket of epochs says of a room."""
+    return {"epoch": summary.epoch, "modes": summary.modes, "rules": summary.rules}

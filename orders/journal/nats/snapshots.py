@@ -16,6 +16,7 @@ from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
 from orders.domain.order_book import MemoryOrderBook
 from orders.domain.orders import Order
+from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.room import FollowedRoom
 
@@ -31,9 +32,10 @@ class Snapshots:
     def __init__(self, connection: NatsConnection, node: str, replicas: int) -> None:
         self._connection, self._node, self._replicas = connection, node, replicas
 
-    async def open(self, bucket: str) -> None:
+    async def open(self) -> None:
+        """Have the bucket; one that is there stays as it is."""
         js = self._connection.nc.jetstream(timeout=self._connection.patience)
-        self._store = await js.create_object_store(bucket, replicas=self._replicas)
+        self._store = await js.create_object_store(subjects.SNAPSHOTS, replicas=self._replicas)
 
     async def load(self, stream: str, state: RoomState) -> FollowedRoom:
         """The room as its snapshot has it, if it has one; else as `state` begins."""
@@ -57,7 +59,9 @@ class Snapshots:
         try:
             await self._store.put(room.stream, body)
         except (NatsError, TimeoutError) as error:
-            log.warning("a snapshot could not be kept", room=room.name, error=str(error))
+            log.warning("a snapshot could not be kept", room=room.name, error=repr(error))
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self.open()  # somebody may have deleted the bucket
 
     async def erase(self, stream: str) -> None:
         """Keep nothing of an epoch."""

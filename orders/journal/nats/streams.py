@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Any
+
+import structlog
 
 from orders.clock import monotonic
 from orders.errors import CannotStart
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import IN_USE, OVERLAPS, Rejected
+from orders.journal.nats.failures import IN_USE, NOT_FOUND, OVERLAPS, Rejected
+
+log = structlog.get_logger()
 
 MOST_CONSUMERS = 100_000
 #: Of journals in which claims are records. A journal of format 1 is read; its nodes must be gone.
@@ -104,3 +109,16 @@ async def nodes_seen(connection: NatsConnection) -> list[str]:
     except Rejected:  # nobody was ever here
         return []
     return [subject.rpartition(".")[2] for subject in info["state"].get("subjects") or {}]
+
+
+async def made_at(connection: NatsConnection, buckets: Iterable[str]) -> dict[str, str]:
+    """When each of these buckets was made; without those that are not there."""
+    made: dict[str, str] = {}
+    for bucket in buckets:
+        try:
+            made[bucket] = (await connection.api(f"STREAM.INFO.KV_{bucket}"))["created"]
+        except Rejected as rejected:
+            if rejected.code != NOT_FOUND:
+                raise
+            log.warning("a bucket is gone, and made again", bucket=bucket)
+    return made

@@ -14,6 +14,7 @@ PRESENCE = "orders-presence"
 SESSIONS = "orders-sessions"
 ROOMS = "orders-rooms"
 SNAPSHOTS = "orders-snapshots"
+BUCKETS = (NODES, PRESENCE, SESSIONS, ROOMS)
 
 #: Holds what a record is besides its text: kind, at, mode, type, source, about, node, number, and
 #: a checksum of all that.
@@ -51,7 +52,7 @@ def subject(record: Record, epoch: int) -> str:
     """Where a record is published."""
     if record.kind is Kind.EVENT:
         return event(record.room, epoch, record.key)
-    if record.kind in PRESENCE_KINDS:
+    if record.kind in PRESENCE_KINDS or record.kind is Kind.FAULT:  # a claim counts what is `about`
         return presence(record.room, epoch)
     if record.about:
         return about(record.room, epoch, record.key)

@@ -3,10 +3,12 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
@@ -23,16 +25,81 @@ from orders.journal.base import (
 )
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
-from orders.journal.sqlite.queries import QUERIES
-from orders.journal.sqlite.rows import MOST, read_records
+from orders.journal.sqlite.rows import MOST, QUERIES, read_records
 from orders.journal.sqlite.views import OrdersOfRoom
-from orders.journal.sqlite.writer import Writer, WriterThread
 
 T = TypeVar("T")
+READERS = 2
+IDLE = 0.05  # seconds without work after which the thread counts as idle
+
+
+class Writer(Protocol):
+    """What the engine needs of whatever writes; a simulation has one of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Finish what was asked, then end; returns when it has."""
+
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
+        """Run `job`, after all that was asked before; what it returns or raises."""
+
+
+class WriterThread(threading.Thread):
+    """Runs jobs one after the other; `between(idle)` runs after each, and while there is none."""
+
+    def __init__(self, between: Callable[[bool], None]) -> None:
+        super().__init__(name="journal-writer", daemon=True)
+        self._between = between
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
+            SimpleQueue()
+        )
+
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
+        """Run `job` in this thread; what it returns or raises."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, future))
+        return future
+
+    def stop(self) -> None:
+        """Finish what was asked, then end; returns when it has."""
+        self._jobs.put(None)
+        self.join()
+
+    def run(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=IDLE)
+            except Empty:
+                self._between(True)
+                continue
+            if job is None:
+                return
+            self._do(*job)
+            self._between(False)
+
+    def _do(self, job: Callable[[], Any], future: "asyncio.Future[Any]") -> None:
+        result, error = None, None
+        try:
+            result = job()
+        except BaseException as raised:  # the caller's to handle; the thread goes on
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
 #: Given what to do between two jobs, and whether there is time for it.
 MakeWriter = Callable[[Callable[[bool], None]], Writer]
-
-READERS = 2
 
 
 class SqliteEngine(Unshared):
@@ -45,7 +112,7 @@ class SqliteEngine(Unshared):
     def __init__(
         self,
         path: Path | None = None,
-        make_writer: Callable[[Callable[[bool], None]], Writer] = WriterThread,
+        make_writer: MakeWriter = WriterThread,
     ) -> None:
         self.durable = path is not None
         self._path = path
@@ -90,10 +157,10 @@ class SqliteEngine(Unshared):
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
-        if self._lost:
-            return [self._lost] * len(records)
-        return await self._writer.call(lambda: self._log.append(records))
+    def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
+        return self._writer.call(
+            lambda: [self._lost] * len(records) if self._lost else self._log.append(records)
+        )
 
     async def probe(self) -> StorageFailed | None:
         return self.lost() or await self._writer.call(self._log.probe)

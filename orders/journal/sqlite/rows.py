@@ -5,12 +5,28 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
 from orders.errors import StorageFailed
+
+_FOLDER = Path(__file__).parent
+
+#: The step from each version of a journal to the next; the first makes an empty file one.
+MIGRATIONS = tuple(
+    (_FOLDER / name).read_text(encoding="utf-8") for name in ("schema.sql", "version2.sql")
+)
+QUERIES = {
+    name.strip(): statement.strip()
+    for name, _, statement in (
+        block.partition("\n")
+        for block in (_FOLDER / "queries.sql").read_text(encoding="utf-8").split("-- name: ")[1:]
+    )
+}
 
 SHIFT = 40  # a record's place = (room key << SHIFT) + position
 MOST = (1 << SHIFT) - 1
@@ -27,6 +43,7 @@ class RoomRow:
     summary: Summary
     folded: dict[str, int] = field(default_factory=dict)
     recent: dict[bytes, int] = field(default_factory=dict)
+    _texts: tuple[object, object, str, str] = (None, None, "", "")  # modes and rules, and as JSON
 
     def place(self, position: int) -> int:
         """The row of a record."""
@@ -35,10 +52,13 @@ class RoomRow:
     def values(self) -> dict[str, Any]:
         """What a commit writes of it."""
         summary = self.summary
+        modes, rules = summary.modes, summary.rules
+        if self._texts[0] is not modes or self._texts[1] is not rules:
+            self._texts = modes, rules, json.dumps(modes), json.dumps(asdict(rules))
         return {
             "key": self.key,
-            "modes": json.dumps(summary.modes),
-            "rules": json.dumps(asdict(summary.rules)),
+            "modes": self._texts[2],
+            "rules": self._texts[3],
             "paused": summary.paused,
             "cursor": summary.cursor,
             "head": summary.head,
@@ -113,6 +133,14 @@ def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]
             about=about,
             position=place & MOST,
         )
+
+
+def read_entry(found: tuple[Any, ...]) -> Entry:
+    """A row of `entries`."""
+    position, state, attempt, reason, name, key, type, source = found
+    return Entry(
+        position, key, type, source, State(state), attempt=attempt, name=name, reason=reason
+    )
 
 
 def failure(error: sqlite3.Error) -> StorageFailed:

@@ -50,6 +50,9 @@ const DRAW = new Map(Object.entries({
   dead: (record, after) => [about('note', record, after, { from: BROKER, words: `dead letter: ${record.reason}` })],
   retried: (record, after) => [about('note', record, after, { from: BROKER, words: 'the host lets it try again' })],
   discarded: (record, after) => [about('note', record, after, { from: BROKER, words: 'the host discarded it' })],
+  fault: (record, after) => (record.name === null
+    ? [{ kind: 'band', words: record.words }]
+    : [about('note', record, after, { from: record.name, words: `fault: ${record.words}` })]),
   joined: ({ name, was, after }) => [{ kind: 'note', from: name, words: arrival(name, was, after), came: true }],
   left: ({ name }) => (name === null
     ? [{ kind: 'band', words: 'The server started again', all: true }]

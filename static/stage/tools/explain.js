@@ -54,7 +54,7 @@ export class Explain extends EventTarget {
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
-    document.body.dataset.why = '';
+    document.body.dataset.opened = '';
     this.#note();
     if (told) drawEvent(this.#place, told, this.#doing(told.event));
     else drawMissing(this.#place, id, this.#doing(null));
@@ -67,7 +67,7 @@ export class Explain extends EventTarget {
     const held = this.#panel.contains(document.activeElement);
     this.opened = null;
     this.#panel.hidden = true;
-    delete document.body.dataset.why;
+    delete document.body.dataset.opened;
     delete this.#place.dataset.explains;
     this.dispatchEvent(new Event('change'));
     if (!held) return;

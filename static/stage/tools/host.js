@@ -26,6 +26,21 @@ export const play = (scene, answer) => ask('PUT', `${room}/lesson`, { scene, ans
 export const retry = (event) => ask('POST', `${room}/dead-letters/${event}/retry`);
 export const discard = (event) => ask('POST', `${room}/dead-letters/${event}/discard`);
 
+/** Do something to the messages of one participant; take all that away. */
+export const setFault = (name, fault, seconds) => ask('POST', `${room}/participants/${name}/faults`, { fault, seconds });
+export const liftFaults = (name) => ask('DELETE', `${room}/participants/${name}/faults`);
+/** Refuse somebody's events, or take them again; remove somebody, or let it back in. */
+export const mute = (name) => ask('POST', `${room}/participants/${encodeURIComponent(name)}/mute`);
+export const unmute = (name) => ask('POST', `${room}/participants/${encodeURIComponent(name)}/unmute`);
+export const kick = (name) => ask('POST', `${room}/participants/${encodeURIComponent(name)}/kick`);
+export const readmit = (name) => ask('DELETE', `${room}/kicked/${encodeURIComponent(name)}`);
+
+/** Let nobody new in, or everyone again. */
+export const lock = (locked) => ask('POST', `${room}/${locked ? 'lock' : 'unlock'}`);
+
+/** End a room and erase all that is kept of it; `main` begins again, empty. */
+export const endRoom = (name) => ask('DELETE', `/api/rooms/${name}`);
+
 async function ask(method, path, body) {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });

@@ -1,0 +1,234 @@
+"""Exercise rooms, who is examined in them, and the verdicts, which are records of theirs."""
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from orders.broker.records import Kind, Record, control
+from orders.broker.room import Room
+from orders.classroom import exercises
+from orders.clock import monotonic, now_ms
+from orders.domain.envelope import Event
+from orders.errors import NotFound, StorageFailed
+from orders.server import Node
+from orders.web.bots import own_url
+from orders.web.export import harmless
+from orders.web.keys import NODE, SERVER
+
+log = structlog.get_logger()
+
+PREFIX = "ex-"
+MOST_ROOMS = 600
+AT_ONCE = 8  # examiners that run; the others wait
+PATIENCE = 240.0  # seconds until an examiner is ended
+KEPT = 24 * 3600.0  # seconds that a room of which nobody speaks any more is kept
+STAGES = len(exercises.STAGES)
+PAGE = 500
+
+
+@dataclass(slots=True, eq=False)
+class Exercise:
+    """One student's room. `verdicts` has the last of each stage, as its record says it."""
+
+    room: str
+    name: str
+    marks: list[str]
+    verdicts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    check: dict[str, Any] | None = None  # that runs or waits
+
+    def apply(self, record: Record) -> None:
+        """A verdict was stored."""
+        self.verdicts[record.data["stage"]] = record.data
+
+    def told(self) -> dict[str, Any]:
+        kept = ("stage", "verdict", "seed", "check", "failure", "reason", "event")
+        stages = [
+            {key: self.verdicts[stage][key] for key in kept if self.verdicts[stage].get(key)}
+            for stage in sorted(self.verdicts)
+        ]
+        for one in stages:
+            if one["verdict"] == "failed":
+                event = f"&event={one['event']}" if "event" in one else ""
+                one["link"] = f"/log?room={self.room}{event}"
+        return {"room": self.room, "name": self.name, "stages": stages, "running": self.check}
+
+
+class Checks:
+    """All exercises that this node knows, and the examiners that run."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app, self.node = app, app[NODE]
+        self.exercises: dict[str, Exercise] = {}
+        self._waiting: list[Exercise] = []
+        self._running = 0
+        self.node.context.most_rooms[PREFIX] = MOST_ROOMS
+        self.node.context.followers |= {Kind.EXERCISE: self._begun, Kind.VERDICT: self._judged}
+
+    def _begun(self, room: Room, record: Record) -> None:
+        data = record.data
+        self.exercises[room.name] = Exercise(room.name, data["name"], data["marks"])
+
+    def _judged(self, room: Room, record: Record) -> None:
+        if room.name in self.exercises:
+            self.exercises[room.name].apply(record)
+
+    async def begin(self, room: Room, name: str, marks: list[str]) -> None:
+        """A student has a room of its own; its first event keeps it, though nobody is there yet."""
+        await self.node.publish(room, Event(type="exercise_begun", data={"stages": STAGES}), "host")
+        await self._store(control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks))
+
+    async def get(self, name: str) -> Exercise:
+        """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
+        if name not in self.node.rooms and name.startswith(PREFIX):
+            with contextlib.suppress(NotFound):
+                await self.node.enter(name)
+        room = self.node.rooms.get(name)
+        if name not in self.exercises and room is not None:
+            for record in await read_all(self.node, room.name):
+                self.node.context.followers[record.kind](room, record)
+        if room is None:
+            self.exercises.pop(name, None)  # the host ended it
+        if name not in self.exercises:
+            raise NotFound(
+                "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."
+            )
+        return self.exercises[name]
+
+    async def all(self) -> list[Exercise]:
+        """Every exercise, by name."""
+        rooms = [room for room in self.node.rooms if room.startswith(PREFIX)]
+        found = [await self.get(room) for room in rooms if self.node.rooms[room].state.head]
+        return sorted(found, key=lambda one: (one.name, one.room))
+
+    async def _store(self, record: Record) -> None:
+        stored = await self.node.inbox.submit(record)
+        if isinstance(stored, StorageFailed):
+            raise stored
+
+    # ── examiners ───────────────────────────────────────────────────────────────────────────
+
+    def ask(self, exercise: Exercise, check: str, stage: int, seed: int) -> None:
+        """Examine as soon as there is an examiner; nothing where one is at it already."""
+        if exercise.check is None:
+            exercise.check = {"check": check, "stage": stage, "seed": seed, "ahead": 0}
+            self._waiting.append(exercise)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and self._running < AT_ONCE:
+            self._running += 1
+            self.node.context.spawn(self._examine(self._waiting.pop(0)))
+        for ahead, exercise in enumerate(self._waiting, 1):
+            if exercise.check:
+                exercise.check["ahead"] = ahead
+
+    async def _examine(self, exercise: Exercise) -> None:
+        check = exercise.check or {}
+        check["ahead"] = 0
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._run(exercise, check)
+        except TimeoutError:
+            await self._judge(exercise, check, "The examiner took too long: check again.")
+        except StorageFailed as error:
+            log.warning("a verdict could not be stored", room=exercise.room, error=error.message)
+        finally:
+            exercise.check = None
+            self._running -= 1
+            self._go_on()
+
+    async def _run(self, exercise: Exercise, check: dict[str, Any]) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "orders.classroom.examiner"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        stdin, stdout = process.stdin, process.stdout
+        if stdin is None or stdout is None:
+            raise RuntimeError("an examiner has both pipes")
+        try:
+            order = {"stage": check["stage"], "seed": check["seed"], "room": exercise.room}
+            order |= {"url": own_url(self._app), "token": self._app[SERVER].token}
+            stdin.write(json.dumps(order).encode() + b"\n")
+            async for line in stdout:
+                said = json.loads(line)
+                data = {"failure": None, "reason": None, "event": None, **said}
+                await self._say(exercise, check, data)
+            if await process.wait():
+                await self._judge(
+                    exercise, check, "The examiner failed: the server's log says why."
+                )
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _judge(self, exercise: Exercise, check: dict[str, Any], reason: str) -> None:
+        """Nobody can tell."""
+        data = {"stage": check["stage"], "verdict": "unknown", "failure": None, "event": None}
+        await self._say(exercise, check, {**data, "seed": check["seed"], "reason": reason})
+
+    async def _say(self, exercise: Exercise, check: dict[str, Any], data: dict[str, Any]) -> None:
+        said = {"check": check["check"], **data}
+        await self._store(control(exercise.room, Kind.VERDICT, now_ms(), **said))
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────
+
+    async def end_old(self) -> None:
+        """Erase the rooms in which nobody has said a word for a day."""
+        for room in list(self.node.rooms.values()):
+            if not room.name.startswith(PREFIX) or room.participants:
+                continue
+            room.used = room.used or monotonic()
+            if monotonic() > room.used + KEPT:
+                self.exercises.pop(room.name, None)
+                await self.node.presence.end(room)
+
+
+async def read_all(node: Node, room: str) -> list[Record]:
+    """The exercise's own records of a room, in order."""
+    found: list[Record] = []
+    position = 0
+    while page := await node.engine.read(room, position, PAGE):
+        found += [one for one in page if one.kind in (Kind.EXERCISE, Kind.VERDICT)]
+        position = page[-1].position
+    return found
+
+
+def as_csv(exercises: list[Exercise]) -> str:
+    """The class as a table: a row a student, a column a stage."""
+    out = io.StringIO()
+    rows = csv.writer(out)
+    rows.writerow(["name", "room", *(f"stage {number}" for number in range(1, STAGES + 1))])
+    for one in exercises:
+        verdicts = [
+            one.verdicts.get(stage, {}).get("verdict", "") for stage in range(1, STAGES + 1)
+        ]
+        rows.writerow([harmless(one.name), one.room, *verdicts])
+    return out.getvalue()
+
+
+CHECKS = web.AppKey("checks", Checks)
+
+
+async def ending_old(app: web.Application) -> AsyncIterator[None]:
+    """Look for exercises that are over from time to time, as long as the server runs."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(600)
+            await app[CHECKS].end_old()
+
+    task = asyncio.create_task(look())
+    yield
+    task.cancel()

@@ -1,0 +1,148 @@
+"""Exercises over HTTP: begin one, have a program checked, see how it stands."""
+
+import asyncio
+from typing import Literal
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
+from orders.classroom.exercises import STAGES
+from orders.classroom.line import Line
+from orders.clock import monotonic, new_id, rng, token
+from orders.domain.envelope import check_name
+from orders.errors import Forbidden, Refused
+from orders.web.api import PUBLISHERS, answer
+from orders.web.host import hosted, read_object
+from orders.web.keys import NODE
+from orders.web.marks import marks_of, session_mark
+from orders.web.pages import shown
+from orders.web.proxy import scheme, visitor
+from orders.web.query import Query
+from orders.web.security import check_host, is_host
+from orders.web.socket import Connection
+
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+PONG = 2.0  # seconds in which a ping is answered, or not
+
+
+def install(app: web.Application) -> None:
+    """Let students have their programs checked."""
+    app[CHECKS] = Checks(app)
+    app.router.add_get("/exercises", student)
+    app.router.add_get("/board", board)
+    app.router.add_post("/api/exercises", begin)
+    app.router.add_get("/api/exercises", get_all)
+    app.router.add_get("/api/exercises/{room}", get_one)
+    app.router.add_post("/api/exercises/{room}/check", check)
+    app.router.add_post("/api/rooms/{room}/participants/{name}/ping", ping)
+    app.cleanup_ctx.append(ending_old)
+
+
+async def student(request: web.Request) -> web.Response:
+    """The stages, for one who writes a program."""
+    return shown(request, "exercises", stages=STAGES)
+
+
+async def board(request: web.Request) -> web.Response:
+    """The class, for the projector."""
+    check_host(request)
+    return shown(request, "board", stages=STAGES)
+
+
+class Beginning(BaseModel):
+    """Who begins."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = ""
+
+
+class Wish(BaseModel):
+    """What is to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+    stage: int = Field(len(STAGES), ge=1, le=len(STAGES))
+    seed: int | None = Field(None, ge=0, lt=10**9)
+
+
+async def begin(request: web.Request) -> web.Response:
+    """A room of one's own: `{"room", "url", "session"}`."""
+    Query.read(request.query)
+    request.app[PUBLISHERS].spend(visitor(request), monotonic())
+    example = '{"name": "bob"}'
+    try:
+        name = Beginning.model_validate(await read_object(request, example)).name
+    except ValidationError:
+        raise Refused("wrong_request", f"`name` is a text: send {example}.") from None
+    check_name(name, is_host=False)
+    room_name = PREFIX + "".join(rng.choice(ALPHABET) for _ in range(8))
+    room = await request.app[NODE].enter(room_name, begin=True)
+    session = token(24)
+    await request.app[CHECKS].begin(room, name or room_name, [session_mark(session)])
+    url = f"{'wss' if scheme(request) == 'https' else 'ws'}://{request.host}/ws?room={room_name}"
+    return answer({"room": room_name, "url": url, "session": session}, 201)
+
+
+async def check(request: web.Request) -> web.Response:
+    """Have a stage checked, and those before it: `{"check"}`. For its session, or the host."""
+    Query.read(request.query)
+    checks = request.app[CHECKS]
+    exercise = await checks.get(request.match_info["room"])
+    if not is_host(request) and not set(marks_of(request)) & set(exercise.marks):
+        raise Forbidden(
+            "not_yours",
+            "This exercise is somebody else's: send the `session` that you were given as the header"
+            " Orders-Session, or begin your own.",
+        )
+    example = '{"stage": 3, "seed": 7}'
+    try:
+        wish = Wish.model_validate(await read_object(request, example))
+    except ValidationError:
+        raise Refused(
+            "wrong_request",
+            f"`stage` is 1 to {len(STAGES)}, `seed` a whole number: send {example}.",
+        ) from None
+    seed = rng.randrange(10**6) if wish.seed is None else wish.seed
+    checks.ask(exercise, new_id(), wish.stage, seed)
+    running = exercise.check or {}
+    return answer({"check": running["check"], "ahead": running["ahead"]}, 202)
+
+
+async def get_one(request: web.Request) -> web.Response:
+    """How an exercise stands."""
+    Query.read(request.query)
+    exercise = await request.app[CHECKS].get(request.match_info["room"])
+    return answer(exercise.told())
+
+
+class AllQuery(Query):
+    """How the class is shown."""
+
+    format: Literal["json", "csv"] = Field("json", description="json or csv")
+
+
+async def get_all(request: web.Request) -> web.Response:
+    """The whole class, for the host."""
+    check_host(request)
+    query = AllQuery.read(request.query)
+    exercises = await request.app[CHECKS].all()
+    if query.format == "csv":
+        return web.Response(text=as_csv(exercises), content_type="text/csv", charset="utf-8")
+    return answer({"exercises": [one.told() for one in exercises]})
+
+
+async def ping(request: web.Request) -> web.Response:
+    """Ping a participant of this node: `{"ms"}` until its pong, null if none came within 2 s."""
+    _, room = await hosted(request)
+    one = room.participants.get(request.match_info["name"])
+    transport = one.transport.inner if one and isinstance(one.transport, Line) else None
+    transport = transport or (one.transport if one else None)
+    if not isinstance(transport, Connection):
+        return answer({"ms": None})
+    began = monotonic()
+    transport.beat(began, float("inf"))
+    while transport.answered_at < began:
+        if monotonic() > began + PONG:
+            return answer({"ms": None})
+        await asyncio.sleep(0.005)
+    return answer({"ms": round((transport.answered_at - began) * 1000, 1)})

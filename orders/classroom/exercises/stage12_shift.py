@@ -1,0 +1,56 @@
+"""Finish the shift.
+
+Another Bob is slow and goes home in the middle of an order; an ack of yours gets lost; one order
+is poison: its data is nothing that you would expect. Your program answers every order once, and
+acks each.
+
+Judged: five orders; at the end all are answered, once, and nothing is left in the queue.
+"""
+
+from functools import partial
+
+from orders.classroom.answers import answered, once
+from orders.classroom.exam import Exam
+from orders.classroom.exercises.stage09_queue import EXPECTED, settled
+
+HINTS = (
+    "When its ack was lost an order comes again, with `attempt` 2: ack it, and answer nothing.",
+    "Take nothing in an order's data for granted: it may be missing, or a list.",
+)
+COMES_AGAIN = "An order whose ack was lost comes again, with `attempt` 2: it wants another ack."
+POISON = ({"id": True}, {"id": None}, {"id": [5]}, {"item": ["mint tea"]}, {"quantity": {"n": 1}})
+
+
+async def judge(exam: Exam) -> None:
+    await exam.modes("pubsub", "queue")
+    await exam.tidy()
+    alice = await exam.join()
+    rival = await exam.join(listen=True, types="order_placed", ack="manual")
+    for name in exam.students():
+        await exam.fault(name, "lose_ack")
+    poison = exam.order(**exam.rng.choice(POISON))
+    orders = [exam.order() for _ in range(4)]
+    orders.insert(exam.rng.randrange(1, 4), poison)
+    sent = [await exam.send(alice, "order_placed", order) for order in orders]
+    await exam.until(lambda: [r for r in exam.since(sent[0], "handed") if r["name"] == rival.name])
+    await rival.close()  # in the middle of an order
+    lost = await exam.until(
+        lambda: [r for r in exam.since(sent[0], "fault") if r["step"] == "happened"]
+    )
+    for name in exam.students():
+        await exam.fault(name, "end_lease")
+    for one in sent:
+        if (
+            lost
+            and one.id == lost[0]["event"]
+            and not await exam.until(partial(settled, exam, one))
+        ):
+            await exam.silence(one, EXPECTED, COMES_AGAIN)
+    for one in sent:
+        await answered(exam, one, seconds=10.0)
+    for one in sent:
+        if not await exam.until(partial(settled, exam, one)):
+            await exam.silence(one, EXPECTED, COMES_AGAIN)
+    await exam.quiet()
+    for one in sent:
+        once(exam, one, "It came again because its ack was lost: you had answered it already.")

@@ -1,0 +1,166 @@
+"""Faults on messages: what a network or a crash does to one participant, when the host says so.
+
+A fault is a record. Each node that hears it looks whether the participant is connected here; if so
+it puts a `Line` round its transport, and takes it off when the last fault is over. What it does to
+an event is a record as well, so the diagram, *why* and time travel name it.
+"""
+
+import contextlib
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orders.broker.records import Kind, Record, control
+from orders.broker.room import Room
+from orders.classroom.line import LASTING, Fault, Line
+from orders.clock import new_id, now_ms
+from orders.domain.envelope import folded
+from orders.errors import NotFound, Refused, StorageFailed
+from orders.server import Node
+from orders.web.api import answer
+from orders.web.bots import BOTS, Bots
+from orders.web.host import hosted, read_object
+from orders.web.keys import NODE
+
+#: What is said when a fault is set, and when it happens to an event.
+WORDS = {
+    "lose_ack": ("the next ack it sends will be lost", "its ack was lost on the way"),
+    "deliver_twice": ("the next event comes to it twice", "it was delivered twice"),
+    "hold_in": ("what goes to it is held for {:g} s", "it was held on its way there"),
+    "hold_out": ("what it sends is held for {:g} s", "its ack was held on the way"),
+    "cut": ("its connection is cut", ""),
+    "stall": ("it reads nothing for {:g} s", "it was not reading"),
+    "die_before_ack": ("it dies before its next ack", "it died before its ack"),
+    "end_lease": ("the host ends its leases now", ""),
+}
+EXAMPLE = '{"fault": "hold_in", "seconds": 10}'
+
+
+class FaultWish(BaseModel):
+    """What the host sends. `seconds` is how long what lasts does."""
+
+    model_config = ConfigDict(extra="forbid")
+    fault: str = Field(pattern=f"^({'|'.join(WORDS)})$")
+    seconds: float = Field(10.0, gt=0, le=300)
+
+
+class Faults:
+    """The faults of one node: follows the records that set and lift them."""
+
+    def __init__(self, node: Node, bots: Bots) -> None:
+        self.node, self._bots = node, bots
+        node.context.followers[Kind.FAULT] = self.follow
+
+    def follow(self, room: Room, record: Record) -> None:
+        """A fault was set or lifted; it is for the node where the participant is connected."""
+        data = record.data
+        if data["step"] == "set":
+            one = room.participants.get(data["name"])
+            if one is None:
+                return
+            line = one.transport
+            if not isinstance(line, Line):
+                line = Line(self.node, self, room, one, one.transport)
+            line.put(Fault(data["id"], data["fault"]), data["seconds"])
+        elif data["step"] == "lifted":
+            for one in list(room.participants.values()):
+                if isinstance(one.transport, Line) and data["name"] in (None, one.name):
+                    one.transport.clear()
+
+    def is_bot(self, room: Room, name: str) -> bool:
+        """Whether it is one of the host's bots, as far as this node knows."""
+        is_here = name in room.participants
+        return not is_here or any(bot.name == name for bot in self._bots.of(room.name))
+
+    def kill(self, room: Room, name: str) -> None:
+        """End one of the host's bots, as a crash would; one that is none goes on."""
+        if any(bot.name == name for bot in self._bots.of(room.name)):
+            self.node.context.spawn(self._kill(room.name, name))
+
+    async def _kill(self, room: str, name: str) -> None:
+        with contextlib.suppress(NotFound):  # it died by itself meanwhile
+            await self._bots.kill(room, name)
+
+    async def say(self, room: Room, name: str | None, step: str, **data: Any) -> None:
+        """Put it into the journal, and wait until it is true."""
+        stored = await self.node.inbox.submit(_record(room, name, step, **data))
+        if isinstance(stored, StorageFailed):
+            raise stored
+
+    def happened(self, room: Room, name: str, fault: Fault, event: str) -> None:
+        """A fault did something to an event: said about it."""
+        words = WORDS[fault.kind][1]
+        data = {"id": fault.id, "fault": fault.kind, "event": event, "words": words}
+        record = _record(room, name, "happened", **data)
+        record.key = bytes.fromhex(event.replace("-", ""))
+        self.node.context.spawn(self._happened(record, room))
+
+    async def _happened(self, record: Record, room: Room) -> None:
+        with contextlib.suppress(StorageFailed):  # then it is said about no event
+            entry = room.state.queue.entries.get(record.key)
+            found = entry or await self.node.engine.find(room.name, record.key)
+            record.about = found.position if found else 0
+        await self.node.inbox.submit(record)
+
+
+def _record(room: Room, name: str | None, step: str, **data: Any) -> Record:
+    fields: dict[str, Any] = {"id": None, "fault": None, "seconds": None, "event": None, **data}
+    return control(room.name, Kind.FAULT, now_ms(), name=name, step=step, **fields)
+
+
+FAULTS = web.AppKey("faults", Faults)
+
+
+def install(app: web.Application) -> None:
+    """Let the host of this application set faults."""
+    app[FAULTS] = Faults(app[NODE], app[BOTS])
+    room = "/api/rooms/{room}"
+    for slash in ("", "/"):
+        app.router.add_post(f"{room}/participants/{{name}}/faults{slash}", set_fault)
+        app.router.add_delete(f"{room}/participants/{{name}}/faults{slash}", lift)
+        app.router.add_delete(f"{room}/faults{slash}", lift)
+
+
+async def set_fault(request: web.Request) -> web.Response:
+    """Set a fault on one participant, wherever it is connected."""
+    _, room = await hosted(request)
+    name = _present(room, request.match_info["name"])
+    try:
+        wish = FaultWish.model_validate(await read_object(request, EXAMPLE))
+    except ValidationError:
+        raise Refused(
+            "wrong_request",
+            f"`fault` is one of {', '.join(WORDS)}, and `seconds` a number up to 300:"
+            f" send {EXAMPLE}.",
+        ) from None
+    if wish.fault == "die_before_ack" and not request.app[FAULTS].is_bot(room, name):
+        raise Refused(
+            "not_a_bot",
+            f"{name} is none of the host's bots, and only those can be made to die:"
+            " lose_ack looks the same to the others.",
+            status=409,
+        )
+    id, seconds = new_id(), wish.seconds if wish.fault in LASTING else None
+    words = WORDS[wish.fault][0].format(wish.seconds)
+    data = {"id": id, "fault": wish.fault, "seconds": seconds, "words": words}
+    await request.app[FAULTS].say(room, name, "set", **data)
+    return answer({"id": id, "fault": wish.fault}, 201)
+
+
+async def lift(request: web.Request) -> web.Response:
+    """All faults away, of one participant or of the room: held messages go, the others are off."""
+    _, room = await hosted(request)
+    asked = request.match_info.get("name")
+    name = _present(room, asked) if asked else None
+    words = "all its faults are away" if name else "all faults are away"
+    await request.app[FAULTS].say(room, name, "lifted", words=words)
+    return answer({"name": name, "done": "lift"})
+
+
+def _present(room: Room, asked: str) -> str:
+    """The name of a participant as it is spelled here, or `NotFound`."""
+    name = room.state.spellings.get(folded(asked), asked)
+    if name not in room.state.members:
+        raise NotFound("unknown_participant", f"Nobody called {asked} is in room {room.name}.")
+    return name

@@ -1,0 +1,15 @@
+// Your Bob. Needs Java 17 or newer: java Bob.java
+// Java brings a WebSocket (java.net.http) and no JSON: find a field with a regular expression, or write a small parser.
+
+public class Bob {
+    public static void main(String[] args) {
+        String address = args.length > 0 ? args[0] : "ws://localhost:8080/ws?room=YOURS";
+
+        // Stage 1: connect to the address, and stay.
+        //   HttpClient.newHttpClient().newWebSocketBuilder()
+        //       .buildAsync(URI.create(address), new WebSocket.Listener() { … }).join();
+        //   socket.sendText("{\"type\": \"hello_said\", \"data\": {}}", true).join();
+
+        System.out.println("Write stage 1: connect to " + address + ", and stay.");
+    }
+}

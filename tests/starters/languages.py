@@ -1,0 +1,58 @@
+"""The languages of the starters: how a program of each is run, and what it takes."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import playwright
+
+ROOT = Path(__file__).parents[2]
+STARTERS, SOLUTIONS = ROOT / "starters", Path(__file__).parent / "solutions"
+NODE = str(Path(playwright.__file__).parent / "driver" / "node")  # Playwright brings its own
+
+
+@dataclass(frozen=True)
+class Language:
+    """How to run a program: the command, to which the file is added, and the tools it needs."""
+
+    name: str
+    file: str
+    command: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        return [tool for tool in self.needs if shutil.which(tool) is None]
+
+    @contextlib.contextmanager
+    def runs(self, top: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A program of this language at work, until this context ends."""
+        program = subprocess.Popen(
+            [*self.command, str(top / self.name / self.file), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield program
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, 9)
+            program.wait()
+            if program.stdout:
+                program.stdout.close()
+
+
+#: Those that are run as a command; the browser's is a page.
+LANGUAGES = (
+    Language("node", "bob.mjs", (NODE,)),
+    Language("python", "bob.py", (sys.executable,)),
+    Language("python-orders", "bob.py", (sys.executable,)),
+    Language("java", "Bob.java", ("java",), ("java", "javac")),
+    Language("bash", "bob.sh", ("bash",), ("bash", "jq", "websocat")),
+)
