@@ -24,6 +24,7 @@ from contextlib import contextmanager
 
 from benchmarks import servers, wire
 from benchmarks.attackers import ATTACKS, Attack
+from benchmarks.cores import Cores
 from benchmarks.latency import percentile
 
 RATE = 10.0  # events of the neighbour a second
@@ -88,7 +89,7 @@ def attacking(name: str, count: int, port: int, room: str) -> Iterator[None]:
 def measure(name: str, count: int, core: int, options: argparse.Namespace) -> bool:
     """One attack by so many; whether the neighbour was disturbed no more than it may be."""
     quiet, attacked = list[float](), list[float]()
-    medians = list[float](), list[float]()
+    medians, busy = (list[float](), list[float]()), list[float]()
     with servers.orders(core) as server:
         prepare(ATTACKS[name], server.port, options.room)
         neighbour = Neighbour(server.port)
@@ -96,7 +97,9 @@ def measure(name: str, count: int, core: int, options: argparse.Namespace) -> bo
         for number in range(2 * options.runs + 1):
             if number % 2:
                 with attacking(name, count, server.port, options.room):
+                    used = Cores(server)
                     took = neighbour.run(options.seconds)
+                    busy.append(used.stop().server)
             else:
                 time.sleep(SETTLES)
                 took = neighbour.run(options.seconds)
@@ -111,7 +114,8 @@ def measure(name: str, count: int, core: int, options: argparse.Namespace) -> bo
         f"{name:<10} by {count:>2}: p50 {_ms(medians[0])} → {_ms(medians[1])} ms,"
         f" p99 {_ms(quiet)} → {_ms(attacked)} ms ({during / before:.1f} times; quiet runs"
         f" {min(quiet) * 1e3:.1f}–{max(quiet) * 1e3:.1f}, attacked {min(attacked) * 1e3:.1f}–"
-        f"{max(attacked) * 1e3:.1f}; allowed +{allowed * 1e3:.1f}), {peak:.0f} MiB at most:"
+        f"{max(attacked) * 1e3:.1f}; allowed +{allowed * 1e3:.1f}), {peak:.0f} MiB at most,"
+        f" the server used {statistics.median(busy):.0%} of its core:"
         f" {'good' if is_good else 'TOO MUCH'}",
         flush=True,
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from orders.broker import messages
+from orders.broker.limits import PING
 from orders.broker.participants import Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
@@ -94,8 +95,8 @@ class Node:
 
     # ── what participants send ──────────────────────────────────────────────────────────────
 
-    def receive(self, participant: Participant, text: str | None) -> Awaitable[None] | None:
-        """One message of a participant; None for a binary one.
+    def receive(self, participant: Participant, text: str | bytes) -> Awaitable[None] | None:
+        """One message of a participant; bytes for a binary one.
 
         Where something is returned, wait for it before the next message of this participant.
         """
@@ -136,9 +137,9 @@ class Node:
 
     @staticmethod
     def heard_ping(participant: Participant) -> bool:
-        """Whether a ping is answered: it costs as much as a command."""
+        """Whether a ping is answered: it costs as much as some commands."""
         try:
-            participant.allowance.spend_command(monotonic())
+            participant.allowance.spend_command(monotonic(), PING)
         except Refused:
             return False
         return True

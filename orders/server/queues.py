@@ -7,7 +7,7 @@ true once it has arrived: a claim is a record that the journal takes only from t
 
 import asyncio
 
-from orders.broker import messages
+from orders.broker import limits, messages
 from orders.broker.leases import Lease
 from orders.broker.not_held import not_held, remember
 from orders.broker.participants import Participant
@@ -238,6 +238,7 @@ class Queues:
         key = bytes.fromhex(event.replace("-", ""))
         lease = room.leases.holding(key, participant)
         if lease is None:
+            participant.allowance.commands.tokens -= limits.MISTAKEN - 1
             refused = not_held(participant, key, event, room.state.queue.entries.get(key))
             reply = self._context.say(refusal(refused, event))
             self._inbox.submit(None, participant, reply)

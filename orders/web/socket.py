@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from aiohttp import HttpVersion11, WSMsgType, web
 
 from orders.broker import messages
+from orders.broker.limits import NAP, weight
 from orders.broker.participants import Participant
 from orders.clock import monotonic, new_id, now_ms
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
-from orders.server import Node
 from orders.web.connect_options import ConnectOptions
 from orders.web.connection import CLOSE_GRACE, Connection, frame
 from orders.web.keys import NODE, SETTINGS
@@ -20,8 +20,13 @@ from orders.web.security import check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
 CONNECTIONS = web.AppKey("connections", dict[Connection, None])
-#: Messages of one connection that are handled before others have their turn.
+TURN = web.AppKey("turn", asyncio.Lock)
+#: Messages of one connection that are handled before others have their turn; one of more than so
+#: much weight counts as all of them.
 AT_ONCE = 16
+LARGE = 4096
+#: What a participant says; anything else is the end of its connection.
+SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
@@ -38,7 +43,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         connection.silence = options.heartbeat
         participant.marks, participant.is_host = marks_of(request), holds_token(request)
         await node.join(participant, options.name, options.after)
-        await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)
+        await _listen(ws, request.app, participant, connection)
     except OrdersError as error:
         refuse_and_close(connection, error)
     finally:
@@ -66,38 +71,44 @@ async def wrong_path(request: web.Request) -> web.StreamResponse:
     return ws
 
 
+async def next_turn(app: web.Application) -> None:
+    """Wait for a turn of the event loop to be this one's: of those who send much, one has it."""
+    async with app[TURN]:
+        await asyncio.sleep(0)
+
+
 async def _listen(
     ws: web.WebSocketResponse,
-    node: Node,
+    app: web.Application,
     participant: Participant,
     connection: Connection,
-    max_unread: int,
 ) -> None:
-    handled = 0
+    node, max_unread, allowance = app[NODE], app[SETTINGS].max_unread, participant.allowance
+    left = AT_ONCE
     while True:
         message = await ws.receive()
-        match message.type:
-            case WSMsgType.TEXT:
-                busy = node.receive(participant, message.data)
-                if busy is not None:
-                    await busy
-            case WSMsgType.BINARY:
-                node.receive(participant, None)
-            case WSMsgType.PONG:
-                connection.answered_at = monotonic()
-            case WSMsgType.PING:
-                if node.heard_ping(participant):
-                    await ws.pong(message.data)
-            case _:
-                return
-        handled += 1
-        if handled % AT_ONCE == 0:
-            await asyncio.sleep(0)  # others have their turn, however much is buffered here
+        if message.type not in SAID:
+            return
+        left -= AT_ONCE if weight(message.data) > LARGE else 1
+        if left <= 0:
+            left = AT_ONCE
+            await next_turn(app)
+        if message.type is WSMsgType.PONG:
+            connection.answered_at = monotonic()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            busy = node.receive(participant, message.data)
+            if busy is not None:
+                await busy
+        elif node.heard_ping(participant) and message.type is WSMsgType.PING:
+            await ws.pong(message.data)
+        if allowance.pause >= NAP:
+            await asyncio.sleep(allowance.pause)
+            allowance.pause = 0.0
         if node.inbox.is_full:
             await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
-        if participant.allowance.is_abused(monotonic()):
+        if allowance.is_abused(monotonic()):
             connection.close(Close.TOO_MANY, "too many messages for too long")
 
 
