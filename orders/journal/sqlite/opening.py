@@ -10,6 +10,7 @@ from orders.journal.sqlite.rows import checksum
 
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
 VERSION = len(MIGRATIONS)
+CACHE = 8 * 1024  # KiB of pages that each connection keeps
 QUICK = 64 * 1024 * 1024  # journals up to this size are checked through at start
 
 
@@ -18,7 +19,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5
     )
-    db.execute("PRAGMA mmap_size = 1073741824")
+    db.execute("PRAGMA mmap_size = 0")  # of a mapped file a failed read would end the process
+    db.execute(f"PRAGMA cache_size = -{CACHE}")
     return db
 
 
@@ -112,7 +114,7 @@ class Files:
 
 def unusable(path: Path, error: object) -> CannotStart:
     """Why a journal cannot be used, and what to do."""
-    reason = str(error)
+    reason = " ".join(str(error).split())
     if "unable to open" in reason:
         hint = "the folder must exist, and you must be allowed to write in it"
     elif "readonly" in reason:
