@@ -107,6 +107,8 @@ class SqliteEngine(Unshared):
 
     async def erase(self, state: RoomState) -> None:
         await self._writer.call(lambda: self._log.erase(state.name))
+        if self._files:
+            self._files.shrink()  # what SQLite wrote beside the file was cut off
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
