@@ -12,7 +12,7 @@ from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import RoomState
-from orders.clock import monotonic, now_ms
+from orders.clock import monotonic, now_ms, slept
 from orders.domain.envelope import Event
 from orders.errors import Close, OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
@@ -185,6 +185,9 @@ class Node:
             await asyncio.sleep(TICK)
             now = monotonic()
             self.stats.stall = max(self.stats.stall, now - before - TICK)
+            if asleep := slept(now - before - TICK):
+                self.queues.slept(asleep)
+                self._replay.slept(asleep)
             self.queues.tick()
             self._replay.cut_off_slow()
             if self._pump.failure and now > tried + RETRY_DELAY:

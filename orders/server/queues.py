@@ -297,6 +297,12 @@ class Queues:
             raise answer
         return not self._context.engine.shared or isinstance(answer, int)
 
+    def slept(self, seconds: float) -> None:
+        """This process was stopped: nobody could ack meanwhile, so leases last that much longer."""
+        for room in self._context.rooms.values():
+            for lease in room.leases.held.values():
+                lease.deadline += seconds
+
     def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""
         now = monotonic()

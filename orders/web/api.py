@@ -18,12 +18,13 @@ from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import monotonic
 from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid
+from orders.domain.orders import Order
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
 from orders.web.connect_options import QueryName
-from orders.web.export import FORMATS, export
+from orders.web.export import FORMATS, export, whole_or_broken
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
 from orders.web.proxy import visitor
@@ -202,16 +203,26 @@ async def get_event(request: web.Request) -> web.Response:
     )
 
 
-async def get_orders(request: web.Request) -> web.Response:
-    """Each order, and where it stands; the newest, oldest first."""
+async def get_orders(request: web.Request) -> web.StreamResponse:
+    """Each order, and where it stands; the newest, oldest first.
+
+    They are read as the answer is: of one who stops reading it, one page waits in memory.
+    """
     query = OrdersQuery.read(request.query)
     node, room = await room_named(request)
     if query.customer is not None and query.number is not None:
         order = await node.engine.order(room.name, query.customer, query.number)
-        orders = [order] if order else []
-    else:
-        orders = await node.engine.orders(room.name, query.customer, MOST_ORDERS, query.state)
-    return answer({"orders": orders})
+        return answer({"orders": [order] if order else []})
+    pages = node.engine.pages_of_orders(room.name, query.customer, MOST_ORDERS, query.state)
+    first: list[Order] = await anext(pages, [])  # what cannot be read at all is refused
+    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+    await response.prepare(request)
+    with whole_or_broken(request):
+        await response.write(b'{"orders":[' + to_json(first)[1:-1])
+        async for orders in pages:
+            await response.write(b"," + to_json(orders)[1:-1])
+    await response.write_eof(b"]}")
+    return response
 
 
 async def get_dead_letters(request: web.Request) -> web.Response:

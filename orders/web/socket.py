@@ -8,7 +8,7 @@ from aiohttp import HttpVersion11, WSMsgType, web
 from orders.broker import messages
 from orders.broker.limits import NAP, weight
 from orders.broker.participants import Participant
-from orders.clock import monotonic, new_id, now_ms
+from orders.clock import monotonic, new_id, now_ms, slept
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
@@ -172,9 +172,12 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
+            before = monotonic()
             await asyncio.sleep(app_settings.heartbeat)
             now = monotonic()
+            asleep = slept(now - before - app_settings.heartbeat)
             for connection in list(connections):
+                connection.answered_at += asleep
                 connection.beat(now, app_settings.heartbeat_timeout)
 
     async def break_silence() -> None:

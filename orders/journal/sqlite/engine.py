@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from orders.domain.orders import Order
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import (
     MOST_SCANNED,
+    PAGE_OF_ORDERS,
     Answer,
     Filter,
     Page,
@@ -91,6 +92,8 @@ class SqliteEngine(Unshared):
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
     async def append(self, records: Sequence[Record]) -> list[Answer]:
+        if self._files and not self._lost:
+            self._lost = self._files.lost()  # before the next write hides it
         if self._lost:
             return [self._lost] * len(records)
         return await self._writer.call(lambda: self._log.append(records))
@@ -175,6 +178,28 @@ class SqliteEngine(Unshared):
             return []
         await self._caught_up()
         return await self._ask(lambda db: OrdersOfRoom(db, row.key).newest(customer, state, limit))
+
+    async def pages_of_orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> AsyncIterator[list[Order]]:
+        row = self._log.rooms.get(room)
+        if row is None:
+            return
+        await self._caught_up()
+        key, left = row.key, limit
+        after = await self._ask(
+            lambda db: OrdersOfRoom(db, key).before_newest(customer, state, limit)
+        )
+
+        def page(db: sqlite3.Connection) -> tuple[list[Order], int]:
+            return OrdersOfRoom(db, key).page(customer, state, after, min(left, PAGE_OF_ORDERS))
+
+        while left > 0:
+            orders, after = await self._ask(page)
+            if not orders:
+                return
+            left -= len(orders)
+            yield orders
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         row = self._log.rooms.get(room)

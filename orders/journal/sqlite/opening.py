@@ -106,21 +106,14 @@ class Files:
         endings = ("", "-wal", "-shm", ".lock")
         beside = [path.with_name(path.name + ending) for ending in endings]
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
-        self._folder = path.parent
-        self._sizes: dict[Path, int] = {}
+        self._folder, self._log = path.parent, beside[1]
+        self._sizes = {file: file.stat().st_size for file in self._opened}
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
-        for file, inode in self._opened.items():
-            try:
-                seen = file.stat()
-            except OSError:
-                return _lost(file, "was removed")
-            if seen.st_ino != inode:
-                return _lost(file, "was replaced")
-            if seen.st_size < self._sizes.get(file, 0):
-                return _lost(file, "was cut off")
-            self._sizes[file] = seen.st_size
+        for file in self._opened:
+            if lost := self.lost(file):
+                return lost
         for there in (*self._opened, self._folder):
             if not is_writable(there):
                 return StorageFailed(
@@ -128,6 +121,20 @@ class Files:
                     f"{there}, where the journal lies, may not be written to any more: nothing is"
                     " accepted until it may be again.",
                 )
+        return None
+
+    def lost(self, file: Path | None = None) -> StorageFailed | None:
+        """Why this file is not the one that we write to: the log, if none is named."""
+        file = file or self._log
+        try:
+            seen = os.stat(file)
+        except OSError:
+            return _lost(file, "was removed")
+        if seen.st_ino != self._opened.get(file):
+            return _lost(file, "was replaced")
+        if seen.st_size < self._sizes.get(file, 0):
+            return _lost(file, "was cut off")
+        self._sizes[file] = seen.st_size
         return None
 
     def shrink(self) -> None:

@@ -293,6 +293,13 @@ class OrderTable(View):
         self._changed.clear()
 
 
+def _by(query: str, customer: str | None, state: str | None) -> str:
+    """Which of the queries has the index that this question needs."""
+    if customer is not None:
+        return f"{query}_of_customer"
+    return query if state is None else f"{query}_in_state"
+
+
 class OrdersOfRoom:
     """The orders of one room, for the fold and for readers: an `OrderBook`."""
 
@@ -312,13 +319,24 @@ class OrdersOfRoom:
 
     def newest(self, customer: str | None, state: str | None, limit: int) -> list[Order]:
         """The newest orders, oldest first; of one customer, or in one state."""
-        query = "newest_orders"
-        if customer is not None:
-            query = "orders_of_customer"
-        elif state is not None:
-            query = "orders_in_state"
+        before = self.before_newest(customer, state, limit)
+        return self.page(customer, state, before, limit)[0]
+
+    def before_newest(self, customer: str | None, state: str | None, limit: int) -> int:
+        """The position after which so many newest orders come."""
         values = {"room": self._room, "customer": customer, "state": state, "limit": limit}
-        return [Order.from_json(body) for (body,) in self._db.execute(QUERIES[query], values)]
+        found = self._db.execute(QUERIES[_by("before_newest", customer, state)], values).fetchone()
+        return found[0] if found else -1
+
+    def page(
+        self, customer: str | None, state: str | None, after: int, limit: int
+    ) -> tuple[list[Order], int]:
+        """The orders after a position, oldest first, and the position of the last."""
+        values = {"room": self._room, "customer": customer, "state": state}
+        values |= {"after": after, "limit": limit}
+        query = QUERIES[_by("page_of_orders", customer, state)]
+        found = self._db.execute(query, values).fetchall()
+        return [Order.from_json(body) for body, _ in found], found[-1][1] if found else after
 
     def _one(self, query: str, **values: str | None) -> Order | None:
         found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
