@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import results, svg, works
+from benchmarks import plots, results, works
+from benchmarks.plots import short
 from benchmarks.results import OURS, Result
-from benchmarks.svg import short
 
 DISTURBED = 0.1  # of a core, used by something else
 FULL = 0.9  # of its core: a load that is as busy as this may be what was measured
@@ -48,7 +48,7 @@ def _write(all: Sequence[Result], to: Path) -> Iterator[Path]:
             curves = _curves(own, work.compared)
             if curves:
                 plot = to / f"{name}.svg"
-                plot.write_text(svg.lines(work.title, work.below, curves, OURS), "utf-8")
+                plot.write_text(plots.lines(work.title, work.below, curves, OURS), "utf-8")
                 text += [f"![{work.title}]({plot.name})", ""]
                 yield plot
             text += [*_table(work, _by(own, lambda result: _words(result.case))), ""]
@@ -148,14 +148,14 @@ def _plot(work: works.Work, title: str, those: Sequence[Result]) -> str:
             for peer, good in rows.items()
         }
         best = sorted(points, key=lambda peer: points[peer][work.figures[main].partition(",")[0]])
-        return svg.dots(title, work.below, {peer: points[peer] for peer in best}, OURS)
+        return plots.dots(title, work.below, {peer: points[peer] for peer in best}, OURS)
     bars = []
     for peer, good in rows.items():
         values = [result.figures[main] for result in good]
         middle = statistics.median(values)
-        bars += [svg.Bar(peer, middle, min(values), max(values), short(middle), peer == OURS)]
+        bars += [plots.Bar(peer, middle, min(values), max(values), short(middle), peer == OURS)]
     bars.sort(key=lambda bar: bar.value, reverse=work.more_is_better)
-    return svg.bars(title, work.below, bars)
+    return plots.bars(title, work.below, bars)
 
 
 def _curves(own: Sequence[Result], figure: str) -> dict[str, list[tuple[float, float]]]:

@@ -5,6 +5,7 @@ import { observe } from '../room/observe.js';
 import { bind } from '../ui/keys.js';
 import { byId, fetched, here, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
+import { useBands } from './bands.js';
 import { Flights } from './flights/flights.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
@@ -106,8 +107,10 @@ function drawWords(state, now) {
   tabled = now;
   const mayAct = here.host && show.live;
   document.body.toggleAttribute('data-past', !show.live);
-  drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
-  drawLatest(byId('stage-latest'), state, linkTo);
+  if (document.body.dataset.band === 'table') {
+    drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
+    drawLatest(byId('stage-latest'), state, linkTo);
+  }
   drawTools(state, show.live);
   const people = present(state).length;
   write(byId('stage-count'), count(people, 'participant'));
@@ -154,4 +157,8 @@ switches.forEach(({ value }, index) => {
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
-tell(show);
+const drawStory = tell(show);
+useBands(() => {
+  drawStory();
+  drawSoon();
+});

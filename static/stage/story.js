@@ -8,15 +8,18 @@ import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
 
-/** Called once, before anything is shown. @param {import('./show.js').Show} show */
+/**
+ * Called once, before anything is shown; returns what draws a band that was opened.
+ * @param {import('./show.js').Show} show
+ */
 export function tell(show) {
   const history = new History(here.room, show);
   const time = new Time(show, history);
   const explain = new Explain(show, history);
-  const diagram = new Diagram(byId('diagram'), explain);
+  const diagram = new Diagram(explain);
 
   function draw() {
-    if (!history.past) return;
+    if (!history.past || document.body.dataset.band !== 'diagram') return;
     diagram.show(history.past, time.count);
     const { orders } = history.past.at(time.count ?? history.past.count);
     drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);
@@ -25,4 +28,5 @@ export function tell(show) {
   history.addEventListener('anew', draw);
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
+  return draw;
 }

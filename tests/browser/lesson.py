@@ -9,6 +9,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
+from tests.browser.watching import show
 from tests.conftest import Connect
 from tests.process import Process
 from tests.rooms import Room
@@ -82,6 +83,7 @@ class Class:
 
     async def send_bot(self, name: str, thinks: int) -> None:
         """The teacher sends in a bot, which must get this name."""
+        await show(self.stage, "tools")
         await self.stage.get_by_label("How long the bot thinks").select_option(f"{thinks}")
         tools = self.stage.get_by_role("group", name="The host’s tools")
         await tools.get_by_role("button", name="Send in a bot").click()
@@ -141,7 +143,9 @@ class Class:
         told = await self.room.get(f"/events/{event}")
         api = {one["name"]: one["why"] for one in told["recipients"] if one["received"]}
         assert set(api) == set(received)
-        await self.stage.keyboard.press("Escape")  # whoever reads has a diagram that stands still
+        if await self.stage.locator("#stage-explain:visible").count():
+            await self.stage.keyboard.press("Escape")  # while one reads, the diagram stands still
+        await show(self.stage, "diagram")
 
         async def drawn() -> bool:
             return await self.drawn(event) == set(received)

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.telling import come, has_row, says
-from tests.browser.watching import open_stage, send
+from tests.browser.watching import open_stage, send, show
 from tests.conftest import Connect
 from tests.rooms import Room
 from tests.wire import until
@@ -37,7 +37,7 @@ async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(
     await come(connect, server, name="bob", types="order_placed")
     await come(connect, server, name="eve", types="tea")
     await send(alice, id=1)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await says(page, "alice sent order_placed 1", "broker: alice/1 to all 2 here: bob, eve")
     await Room(http, server).set_modes({"*": "pubsub"})
     await send(alice, id=2)
@@ -58,7 +58,7 @@ async def test_a_confirmer_that_dies_holding_an_order_is_drawn_and_explained_ali
     await Room(http, server).set_modes(QUEUE)
     alice = await come(connect, server, name="alice", types="order_confirmed")
     bob = await come(connect, server, name="bob", types="order_placed", ack="manual")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     order = await send(alice, id=7)
     await says(page, "alice sent order_placed 7", "broker to bob: alice/7 to bob alone")
     second = await come(connect, server, name="bob-2", types="order_placed", ack="manual")
@@ -97,8 +97,14 @@ async def test_whatever_shows_an_event_opens_its_explanation(
     await Room(http, server).set_modes(QUEUE)
     alice = await come(connect, server, name="alice")
     order = await send(alice, id=1)
-    page = await open_stage(open_page, server)
-    for place in (".stage-counter", "#stage-latest", "#diagram-orders", ".diagram-body"):
+    page = await open_stage(open_page, server, "diagram")
+    for place, band in {
+        ".stage-counter": "tools",
+        "#stage-latest": "table",
+        "#diagram-orders": "diagram",
+        ".diagram-body": "diagram",
+    }.items():
+        await show(page, band)
         await page.locator(f'{place} [data-event="{order}"]').first.click()
         assert await explained(page, order) == {"alice": "false"}
         await page.keyboard.press("Escape")
@@ -113,7 +119,7 @@ async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(
     alice = await come(connect, server, name="alice")
     first = await send(alice, id=1)
     await send(alice, id=2)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await says(page, "alice sent order_placed 2", "broker: alice/2 to all: alice")
     await page.locator('.diagram-body [tabindex="0"]').focus()
     for _ in range(3):
@@ -130,7 +136,7 @@ async def test_an_open_explanation_goes_on_with_what_happens(
 ) -> None:
     await Room(http, server).set_modes(QUEUE)
     alice = await come(connect, server, name="alice")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     order = await send(alice, id=1)
     await says(page, "alice sent order_placed 1")
     await page.locator(f'.diagram-body [data-event="{order}"]').click()
@@ -146,7 +152,11 @@ async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(
     alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
     await come(connect, server, name="bob")
     page = await open_stage(
-        open_page, server, permissions=["clipboard-read", "clipboard-write"], accept_downloads=True
+        open_page,
+        server,
+        "diagram",
+        permissions=["clipboard-read", "clipboard-write"],
+        accept_downloads=True,
     )
     await send(alice, id="</style><b>&;")
     await until(lambda: has_row(page, "said"), "the event is drawn")
@@ -170,15 +180,50 @@ async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(
     assert ".lane-head" in (sheet.text or "")
 
 
-async def test_hiding_the_diagram_leaves_the_time_bar(
+async def test_one_band_at_a_time_makes_the_picture_smaller_and_covers_nothing(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    alice = await come(connect, server, name="alice")
+    placed = await send(alice, id=1)
+    page = await open_stage(open_page, server)
+    room = page.locator(".stage-room")
+    bands = page.locator(".stage-band:visible, #stage-explain:visible")
+    await expect(bands).to_have_count(0)
+    whole = await bottom(room)
+    for key, name in (("t", "Tools"), ("g", "Diagram"), ("v", "Table"), ("e", None)):
+        await page.keyboard.press(key)
+        await expect(bands).to_have_count(1)
+        if name:
+            button = page.get_by_role("button", name=f"{name} {key}")
+            await expect(button).to_have_attribute("aria-expanded", "true")
+        box = await bands.bounding_box()
+        assert box is not None
+        assert await bottom(room) < whole
+        assert await bottom(room) <= box["y"] + 1
+    await expect(page.locator(f'[data-explains="{placed}"]')).to_be_visible()
+    await page.keyboard.press("Escape")  # the table is there again
+    await expect(page.get_by_role("table")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(bands).to_have_count(0)
+    assert await bottom(room) == whole
+
+
+async def bottom(place: Locator) -> float:
+    box = await place.bounding_box()
+    assert box is not None
+    return box["y"] + box["height"]
+
+
+async def test_the_time_bar_stays_while_one_is_in_the_past(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
     alice = await come(connect, server, name="alice")
     await send(alice, id=1)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await until(lambda: has_row(page, "said"), "the event is drawn")
-    await page.get_by_role("button", name="Hide").click()
+    await page.keyboard.press("ArrowLeft")
+    await page.locator("#diagram").get_by_role("button", name="Close").click()
     await expect(page.locator(".diagram-body")).to_be_hidden()
     await expect(page.get_by_role("slider", name="Moment")).to_be_visible()
-    await page.get_by_role("button", name="Show the diagram").click()
-    await expect(page.locator(".diagram-body")).to_be_visible()
+    await page.get_by_role("button", name="Live").click()
+    await expect(page.get_by_role("slider", name="Moment")).to_be_hidden()

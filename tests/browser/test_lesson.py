@@ -127,7 +127,7 @@ async def test_step_5_a_bot_dies_holding_an_order(room: Class, crash: bool) -> N
         await room.send_bot("bob-2", thinks=0)
         await room.stage.get_by_role("button", name="Kill one…").click()
         await room.stage.get_by_role("dialog").get_by_role("button", name="Kill bob").first.click()
-        await room.stage.get_by_role("button", name="Close").first.click()
+        await room.stage.get_by_role("dialog").get_by_role("button", name="Close").click()
         await expect(bob).to_have_attribute("data-online", "false")
     (answer,) = await room.answers(order)
     assert answer["source"] == taker

@@ -26,7 +26,7 @@ async def test_an_order_placed_on_one_node_is_confirmed_on_another_and_seen_on_a
     await all_rooms[2].set_modes(MODES[mode])
     alice = await is_open(await open_page(one, "/customer?name=alice"))
     bob = await is_open(await open_page(two, "/confirmer?name=bob"))
-    stage, log = await open_stage(open_page, three), await open_log(open_page, three)
+    stage, log = await open_stage(open_page, three, "diagram"), await open_log(open_page, three)
     for name, role in (("alice", "customer"), ("bob", "confirmer")):
         figure = stage.locator(f'[data-participant="{name}"]')
         await expect(figure).to_have_attribute("data-role", role)

@@ -62,7 +62,7 @@ async def test_the_switch_changes_who_receives_an_event(
     alice = await connect(server, name="alice", types="order_confirmed", echo="false")
     bob = await connect(server, name="bob", types="order_placed")
     eve = await connect(server, name="eve", types="tea.made")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "table")
     switch = page.get_by_role("radiogroup", name="How events are handed on")
     await expect(switch.get_by_role("radio", name="Relay")).to_be_checked()
 
@@ -125,7 +125,7 @@ async def test_the_table_sets_the_mode_of_one_type(
 ) -> None:
     alice = await connect(server, name="alice")
     await send(alice, "tea.made", cups=1)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "table")
     await page.get_by_label("Mode of tea.made").select_option("queue")
     await expect(page.get_by_text("tea.made: exactly one takes it")).to_be_visible()
     await Room(http, server).has_modes({"*": "relay", "tea.made": "queue"})
@@ -135,7 +135,7 @@ async def test_the_table_sets_the_mode_of_one_type(
 async def test_who_is_not_the_host_sees_the_switch_and_why_it_is_not_theirs(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "table")
     for name in ("Relay", "Publish–subscribe", "Queue"):
         await expect(page.get_by_role("radio", name=name)).to_be_disabled()
     await expect(page.get_by_text("Only the host can switch.")).to_be_visible()
@@ -230,7 +230,7 @@ async def test_the_host_sends_in_bots_and_kills_one_which_holds_an_order(
 ) -> None:
     await Room(http, server).set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice", types="order_confirmed")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "tools")
     await page.get_by_label("How long the bot thinks").select_option("30")
     await page.locator("#stage-tools").get_by_role("button", name="Send in a bot").click()
     await expect(page.locator('[data-participant="bob"][data-bot]')).to_be_visible()
@@ -250,7 +250,7 @@ async def test_space_holds_events_at_the_broker_and_lets_them_go_one_by_one(
 ) -> None:
     alice = await connect(server, name="alice", types="nothing")
     bob = await connect(server, name="bob")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "tools")
     await page.keyboard.press("Space")
     await expect(page.get_by_text("Paused: 0 kept")).to_be_visible()
     ids = [await send(alice, id=number) for number in (1, 2, 3)]
@@ -271,7 +271,7 @@ async def test_clearing_the_room_asks_first(
 ) -> None:
     alice = await connect(server, name="alice")
     await send(alice, id=1)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "tools")
     for answer, events in (("Keep it", 1), ("Clear the room", 0)):
         await page.get_by_role("button", name="Clear the room…").click()
         asked = page.get_by_role("dialog", name="Clear room main?")
@@ -341,7 +341,7 @@ async def test_hostile_data_is_drawn_as_text(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
     eve = await connect(server, name="eve")
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "table")
     hostile = "<img src=x onerror=\"document.title='owned'\">"
     id = await send(eve, id=hostile, customer=hostile, item=hostile)
     await expect(page.locator(f'[data-latest="{id}"]')).to_be_visible()

@@ -45,7 +45,7 @@ async def test_one_sees_the_room_as_it_stood_step_by_step_and_nobody_else_notice
         {"type": "order_confirmed", "data": {"id": 1, "customer": "alice", "event": order}}
     )
     await bob.expect("broker.accepted")
-    page, other = [await open_stage(open_page, server) for _ in range(2)]
+    page, other = [await open_stage(open_page, server, "diagram") for _ in range(2)]
     answer = "broker: alice/1 to all 2 here: alice, bob"
     now: dict[str, Any] = {"people": ["alice", "bob"], "orders": {"alice/1": "confirmed"}}
     await stands(page, newest=answer, **now)
@@ -78,7 +78,7 @@ async def test_what_happened_is_played_to_the_end_and_then_it_is_live_again(
     alice = await come(connect, server, name="alice")
     for number in range(3):
         await send(alice, id=number)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await stands(page, orders={"alice/2": "stored"})
     await page.get_by_label("How fast it is played").select_option("20")
     await page.evaluate("""() => {
@@ -108,7 +108,7 @@ async def test_the_past_is_there_after_a_restart_and_gone_once_the_room_is_clear
     alice = await come(connect, server, name="alice", echo="false")
     await come(connect, server, name="bob")
     await send(alice, id=1)
-    page = await open_stage(open_page, server, may_lose_server=True)
+    page = await open_stage(open_page, server, "diagram", may_lose_server=True)
     await says(page, "alice sent order_placed 1", "broker: alice/1 to all: bob")
     server.kill()
     server.start()
@@ -133,7 +133,7 @@ async def test_a_long_past_is_reached_from_the_beginning(
     await alice.expect("broker.accepted")
     while len(alice.of_type("broker.accepted")) < 2400:
         await alice.next()
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     slider = page.get_by_role("slider", name="Moment")
     await expect(slider).to_have_attribute("max", "2000")
     await page.get_by_role("button", name="Play").click()
@@ -154,7 +154,7 @@ async def test_the_past_is_read_once_and_then_carried_on_by_the_feed(
     async def listen(page: Page) -> None:
         page.on("request", lambda request: asked.append(request.url))
 
-    page = await open_stage(open_page, server, prepare=listen)
+    page = await open_stage(open_page, server, "diagram", prepare=listen)
     slider = page.locator("#time-slider")
     await expect(slider).to_have_attribute("max", "4")
     for number in range(3, 9):
@@ -178,7 +178,7 @@ async def test_what_happened_while_the_connection_was_gone_is_in_the_past_once(
         await page.route_web_socket("**/observe/**", through)
         page.cut = lambda: sockets[-1][0].close(code=1001)  # type: ignore[attr-defined]
 
-    page = await open_stage(open_page, server, prepare=cut_at_will)
+    page = await open_stage(open_page, server, "diagram", prepare=cut_at_will)
     slider = page.locator("#time-slider")
     await expect(slider).to_have_attribute("max", "2")
     await page.cut()  # type: ignore[attr-defined]

@@ -54,7 +54,7 @@ async def test_a_type_that_every_object_has_does_no_harm(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
     alice = await is_open(await open_page(server, "/customer?name=alice"))
-    stage = await open_stage(open_page, server)
+    stage = await open_stage(open_page, server, "table")
     log = await open_log(open_page, server)
     await place(alice, {"id": 1})
     await stands(alice, "alice/1", "stored")
@@ -171,7 +171,7 @@ async def test_after_a_click_in_the_diagram_the_space_bar_is_the_stages_again(
 ) -> None:
     alice = await come(connect, server, name="alice", types="nothing")
     placed = await send(alice, id=1)
-    page = await open_stage(open_page, server)
+    page = await open_stage(open_page, server, "diagram")
     await page.locator(f'.diagram-body [data-event="{placed}"]').first.click()
     await expect(page.locator(f'[data-explains="{placed}"]')).to_be_visible()
     await page.keyboard.press("Escape")
@@ -183,7 +183,7 @@ async def test_after_a_click_in_the_diagram_the_space_bar_is_the_stages_again(
 async def test_in_colours_of_ones_own_one_sees_what_is_chosen(
     server: Any, open_page: OpenPage
 ) -> None:
-    page = await open_stage(open_page, server, forced_colors="active")
+    page = await open_stage(open_page, server, "diagram", forced_colors="active")
     colour = "one => getComputedStyle(one).backgroundColor"
     switches = page.locator("#stage-modes input + span")
     chosen, other = [await switches.nth(index).evaluate(colour) for index in (0, 1)]
@@ -215,10 +215,10 @@ async def test_a_type_as_long_as_may_be_leaves_room_for_the_counts(
 ) -> None:
     alice = await connect(server, name="alice", types="nothing")
     await send(alice, "x" * 62, id=1)
-    page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
+    page = await open_stage(open_page, server, "table", viewport={"width": 1366, "height": 768})
     row = page.locator(f'[data-counted="{"x" * 62}"]')
     await expect(row).to_be_visible()
-    overflow = await page.locator(".stage-aside").evaluate(
+    overflow = await page.locator("#stage-table-band").evaluate(
         "one => one.scrollWidth - one.clientWidth"
     )
     assert overflow <= 0

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
@@ -22,5 +22,15 @@ async def open_log(open_page: OpenPage, server: Any, query: str = "", **options:
     return await is_open(await open_page(server, f"/log{query}", **options))
 
 
-async def open_stage(open_page: OpenPage, server: Any, **options: Any) -> Page:
-    return await is_open(await open_page(server, "/stage", **options))
+async def open_stage(open_page: OpenPage, server: Any, band: str = "", **options: Any) -> Page:
+    """The stage, with one of the bands below its picture open."""
+    path = f"/stage?band={band}" if band else "/stage"
+    return await is_open(await open_page(server, path, **options))
+
+
+async def show(page: Page, band: str) -> None:
+    """Open a band of the stage, if it is not open."""
+    body = page.locator("body")
+    if await body.get_attribute("data-band") != band:
+        await page.keyboard.press({"tools": "t", "diagram": "g", "table": "v"}[band])
+    await expect(body).to_have_attribute("data-band", band)

@@ -48,15 +48,19 @@ class Plan:
 
 
 class Bob:
-    """A real `orders bot` process that reaches the server through the gate."""
+    """A real `orders bot` process that reaches the server through the gate.
 
-    def __init__(self, directory: Path, gate: Gate, name: str) -> None:
-        self.name, self._gate = name, gate
+    `work` is how long it thinks about an order, in seconds.
+    """
+
+    def __init__(self, directory: Path, gate: Gate, name: str, work: float = 0.0) -> None:
+        self.name, self._gate, self._work = name, gate, work
         self._log = directory / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "orders", "bot", self._gate.url, "--name", self.name]
+        command += ["--delay", f"{self._work}"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=environment(), stdout=subprocess.DEVNULL, stderr=log

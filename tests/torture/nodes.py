@@ -51,8 +51,8 @@ class Plan:
     """Which faults, in turn, until `faults` are done or `seconds` are over.
 
     `rest` is how long all is well between two, `away` how long NATS is gone: at least and at most,
-    in seconds. `patience` is that of the nodes. Unless `rereads`, NATS is not started anew before
-    the log is read.
+    in seconds. `patience` is that of the nodes; `work` how long a bot thinks about an order, in
+    seconds. Unless `rereads`, NATS is not started again before the log is read.
     """
 
     seed: int
@@ -64,6 +64,7 @@ class Plan:
     rest: tuple[float, float] = (1.0, 6.0)
     away: tuple[float, float] = (0.0, 20.0)
     patience: float = 4.0
+    work: float = 0.0
     rereads: bool = True
 
 
@@ -105,7 +106,7 @@ class Torture:
             for number, node in enumerate(self.nodes, 1):
                 gate = await stack.enter_async_context(Gate(http, node.url, self.ledger).open())
                 self._gates.append(gate)
-                self._bots.append(Bob(self._directory, gate, f"bob-{number}"))
+                self._bots.append(Bob(self._directory, gate, f"bob-{number}", self.plan.work))
             try:
                 for bot in self._bots:
                     bot.start()
@@ -218,6 +219,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(random)")
     parser.add_argument("--pace", type=float, default=200.0, help="news a second (200)")
     parser.add_argument("--servers", type=int, default=0, help="NATS servers (half 1, half 3)")
+    parser.add_argument("--work", type=float, default=0.3, help="seconds an order takes (0.3)")
     options = parser.parse_args()
     from tests.torture.__main__ import Progress, summary
 
@@ -225,7 +227,7 @@ def main() -> int:
     clean = True
     for size in sizes:
         seconds = options.minutes * 60 / len(sizes)
-        plan = Plan(options.seed, size, seconds=seconds, pace=options.pace)
+        plan = Plan(options.seed, size, seconds=seconds, pace=options.pace, work=options.work)
         print(f"Seed {plan.seed}, {size} NATS server(s), {seconds / 60:g} minutes.", flush=True)
         with tempfile.TemporaryDirectory(prefix="orders-torture-") as directory:
             torture = Torture(Path(directory), plan, Progress())

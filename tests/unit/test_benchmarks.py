@@ -1,12 +1,13 @@
 """What the benchmarks make of what they hear: if this is wrong, so is every figure."""
 
 import itertools
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import latency, report, results, shops, svg, wire
+from benchmarks import latency, plots, report, results, shops, wire
 from benchmarks.results import OURS, Result
 
 WORD = b'"broker.accepted"'
@@ -94,20 +95,23 @@ def test_a_load_that_was_full_while_the_server_was_not_is_marked(tmp_path: Path)
 @pytest.mark.parametrize(
     "plot",
     [
-        svg.bars("<a> & b", "", [svg.Bar("<script>", 2.0, 1.0, 3.0, "2", ours=True)]),
-        svg.bars("none", "", []),
-        svg.dots("a", "", {"<b>": {"p50": 1.0, "p99": 20.0}, "none": {}}, "<b>"),
-        svg.lines("a", "", {"<b>": [(0, 1.0), (10, 5.0)], "c": [(10, 1e6)]}, "c"),
+        plots.bars("<a> & b", "", [plots.Bar("<script>", 2.0, 1.0, 3.0, "2", ours=True)]),
+        plots.bars("none", "", []),
+        plots.dots("a", "", {"<b>": {"p50": 1.0, "p99": 20.0}, "none": {}}, "<b>"),
+        plots.lines("a", "", {"<b>": [(0, 1.0), (10, 5.0)], "c": [(10, 1e6)]}, "c"),
     ],
 )
 def test_a_plot_is_well_formed_whatever_the_names_are(plot: str) -> None:
     root = ElementTree.fromstring(plot)
-    width = float(root.attrib["width"])
-    assert all(0 <= float(text.attrib["x"]) <= width for text in root.iter() if "x" in text.attrib)
+    width = float(root.attrib["viewBox"].split()[2])
+    texts = [text for text in root.iter() if text.tag.endswith("text")]
+    assert {"<a> & b", "none", "a"} & {text.text for text in texts}
+    places = [re.search(r"translate\(([\d.-]+)", t.attrib.get("transform", "")) for t in texts]
+    assert all(0 <= float(place[1]) <= width for place in places if place)
 
 
 @pytest.mark.parametrize(
     ("value", "said"), [(3_080_000, "3.08 M"), (174_000, "174 k"), (5_277, "5,277"), (2.44, "2.44")]
 )
 def test_a_number_is_said_short(value: float, said: str) -> None:
-    assert svg.short(value) == said
+    assert plots.short(value) == said

@@ -17,7 +17,6 @@ const BUSY = 4; // new rows a drawing above which it is drawn less often
 const SELDOM = 1000; // ms
 
 export class Diagram {
-  #root;
   #paper = byId('diagram-paper');
   #explain;
   #past = null;
@@ -32,9 +31,8 @@ export class Diagram {
   #seeking = false; // whether an opened event is to be brought into sight
   #sought = false; // whether it was for that that the paper was moved
 
-  /** @param {HTMLElement} root  @param {import('../tools/explain.js').Explain} explain */
-  constructor(root, explain) {
-    this.#root = root;
+  /** @param {import('../tools/explain.js').Explain} explain */
+  constructor(explain) {
     this.#explain = explain;
     explain.addEventListener('change', () => this.#select());
     this.#paper.addEventListener('scroll', () => this.#scrolled(), { passive: true });
@@ -43,7 +41,6 @@ export class Diagram {
     byId('diagram-newest').addEventListener('click', () => this.#toNewest());
     byId('diagram-copy').addEventListener('click', () => this.#copy());
     byId('diagram-save').addEventListener('click', () => this.#save());
-    byId('diagram-close').addEventListener('click', () => this.#close());
   }
 
   /** Show the past up to a moment. @param {import('../past/past.js').Past} past  @param {number|null} count */
@@ -66,7 +63,7 @@ export class Diagram {
   }
 
   get #closed() {
-    return document.body.hasAttribute('data-diagram-closed');
+    return document.body.dataset.band !== 'diagram';
   }
 
   #draw() {
@@ -173,13 +170,5 @@ export class Diagram {
     link.download = `orders-${here.room}.svg`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
-  #close() {
-    const closed = document.body.toggleAttribute('data-diagram-closed');
-    byId('diagram-close').textContent = closed ? 'Show the diagram' : 'Hide';
-    byId('diagram-close').setAttribute('aria-expanded', !closed);
-    this.#stands = null;
-    this.#drawSoon(true);
   }
 }

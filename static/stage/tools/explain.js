@@ -24,7 +24,9 @@ export class Explain extends EventTarget {
     this.#show = show;
     document.addEventListener('click', (click) => this.#clicked(click));
     document.addEventListener('keydown', (key) => {
-      if (key.key === 'Escape' && this.opened && !document.querySelector('dialog:modal')) this.close();
+      if (key.key !== 'Escape' || !this.opened || document.querySelector('dialog:modal')) return;
+      key.preventDefault(); // the next one closes the band
+      this.close();
     });
     bind('e', 'Explain the newest event', () => this.open(show.shown?.last), { when: () => Boolean(show.shown?.last) });
     show.addEventListener('shown', () => this.#note());
@@ -52,6 +54,7 @@ export class Explain extends EventTarget {
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
+    document.body.dataset.opened = '';
     this.#note();
     if (told) drawEvent(this.#place, told, this.#doing(told.event));
     else drawMissing(this.#place, id, this.#doing(null));
@@ -64,6 +67,7 @@ export class Explain extends EventTarget {
     const held = this.#panel.contains(document.activeElement);
     this.opened = null;
     this.#panel.hidden = true;
+    delete document.body.dataset.opened;
     delete this.#place.dataset.explains;
     this.dispatchEvent(new Event('change'));
     if (!held) return;

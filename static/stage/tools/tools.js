@@ -43,7 +43,6 @@ export function useTools({ show, speed }) {
   const mayAct = () => here.host && show.live && show.state !== null;
   bind(' ', 'Pause: events stay at the broker; then let one go', () => act(show.state.paused ? 'step' : 'hold'), { when: mayAct });
   bind('r', 'Resume: let all go', () => act('resume'), { when: () => mayAct() && show.state.paused });
-  bind('b', 'Send in a bot', () => act('bot'), { when: mayAct });
   bind('?', 'This help', () => open('stage-help'));
   byId('stage-keys-on').checked = areOn();
   byId('stage-keys-on').addEventListener('change', ({ target }) => turn(target.checked));

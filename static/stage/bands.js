@@ -1,0 +1,49 @@
+/**
+ * Bands below the picture, which they make smaller and never cover: one at a time, opened and closed by
+ * a key, by whatever has `data-shows`, and closed by Escape. `body[data-band]` tells which is open;
+ * `?band=diagram` opens one with the page. And what hides while the pointer rests.
+ */
+
+import { bind } from '../ui/keys.js';
+
+const BANDS = new Map(Object.entries({ tools: ['t', 'The tools'], diagram: ['g', 'The diagram, and back in time'], table: ['v', 'The table of types'] }));
+const RESTS = 3000; // ms until a pointer that rests hides
+
+/** Wire the bands up. `changed` is called after one was opened or closed. */
+export function useBands(changed) {
+  for (const [band, [key, words]] of BANDS) bind(key, words, () => show(band));
+  document.addEventListener('click', ({ target }) => {
+    const button = target.closest('[data-shows]');
+    if (button) show(button.dataset.shows);
+  });
+  document.addEventListener('keydown', ({ key, defaultPrevented }) => {
+    if (key === 'Escape' && !defaultPrevented && document.body.dataset.band && !document.querySelector('dialog:modal')) show(null);
+  });
+
+  function show(band) {
+    const opened = document.body.dataset.band === band ? null : band;
+    if (opened) document.body.dataset.band = opened;
+    else delete document.body.dataset.band;
+    for (const button of document.querySelectorAll('[data-shows][aria-expanded]')) {
+      button.setAttribute('aria-expanded', button.dataset.shows === opened);
+    }
+    changed();
+  }
+
+  const wanted = new URLSearchParams(location.search).get('band');
+  if (BANDS.has(wanted)) show(wanted);
+  hideAtRest();
+}
+
+/** `body[data-rests]` while the pointer does; a finger has none. */
+function hideAtRest() {
+  if (!matchMedia('(hover: hover)').matches) return;
+  let resting = null;
+  const moved = () => {
+    delete document.body.dataset.rests;
+    clearTimeout(resting);
+    resting = setTimeout(() => { document.body.dataset.rests = ''; }, RESTS);
+  };
+  for (const type of ['pointermove', 'pointerdown', 'keydown']) document.addEventListener(type, moved, { passive: true });
+  moved();
+}
