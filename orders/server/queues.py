@@ -25,6 +25,8 @@ from orders.server.inbox import Inbox, Submission
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
 MOST_AT_ONCE = 32
 LARGE = 4096
+#: Seconds after which handing out leaves the loop to others: a room may have many types.
+SHARE = 0.002
 LEASE_ENDED = (
     "Your lease of this event ended before you acked it, so it is given to another. Ack each event"
     ' as soon as you are done with it: {"type": "broker.ack", "data": {"event": "<its id>"}}.'
@@ -111,14 +113,20 @@ class Queues:
 
     async def hand_out(self) -> None:
         """Give what is ready to those who have room for it, oldest first, in turn."""
-        while self._touched:
+        until = monotonic() + SHARE
+        while self._touched and monotonic() < until:
             room, touched = next(iter(self._touched))
             del self._touched[room, touched]
-            for type in room.leases.types() if touched is None else (touched,):
-                while await self._hand_out(room, type):
-                    pass
+            if touched is None:
+                self._touched |= dict.fromkeys((room, type) for type in room.leases.types())
+                continue
+            while await self._hand_out(room, touched):
+                pass
         for participant in list(self._frames):
             self._write(participant)
+        if self._touched:  # the rest comes once others have had their turn
+            self._inbox.wake()
+            await asyncio.sleep(0)
 
     async def _hand_out(self, room: Room, type: str) -> bool:
         """One round: an event for each who could take one. False when nothing more goes."""

@@ -18,7 +18,6 @@ from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import monotonic
 from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid
-from orders.domain.orders import Order
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
@@ -204,18 +203,14 @@ async def get_event(request: web.Request) -> web.Response:
 
 
 async def get_orders(request: web.Request) -> web.StreamResponse:
-    """Each order, and where it stands; the newest, oldest first.
-
-    They are read as the answer is: of one who stops reading it, one page waits in memory.
-    """
-    query = OrdersQuery.read(request.query)
-    node, room = await room_named(request)
+    """Each order, and where it stands; the newest, oldest first, read as the answer is read."""
+    query, (node, room) = OrdersQuery.read(request.query), await room_named(request)
     if query.customer is not None and query.number is not None:
-        order = await node.engine.order(room.name, query.customer, query.number)
-        return answer({"orders": [order] if order else []})
+        found = await node.engine.order(room.name, query.customer, query.number)
+        return answer({"orders": [found] if found else []})
     pages = node.engine.pages_of_orders(room.name, query.customer, MOST_ORDERS, query.state)
-    first: list[Order] = await anext(pages, [])  # what cannot be read at all is refused
-    response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+    first = await anext(pages, None) or []  # what cannot be read at all is refused
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     with whole_or_broken(request):
         await response.write(b'{"orders":[' + to_json(first)[1:-1])
@@ -251,8 +246,7 @@ async def get_dead_letters(request: web.Request) -> web.Response:
 
 async def post_event(request: web.Request) -> web.Response:
     """Publish one event, as `name` of the query or as its `source` says."""
-    node = request.app[NODE]
-    room_name = request.match_info["room"]
+    node, room_name = request.app[NODE], request.match_info["room"]
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
     request.app[PUBLISHERS].spend(visitor(request), monotonic())

@@ -43,6 +43,10 @@ class Connection:
     def unread(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def abort(self) -> None:
+        """Free the socket and all that waits in it, without a word."""
+        self._transport.abort()
+
     def close(self, code: Close, message: str) -> None:
         """Say goodbye, and free the socket soon, whether that is answered or not."""
         if self._closing is None:
@@ -67,6 +71,6 @@ class Connection:
     def beat(self, now: float, timeout: float) -> None:
         """Ask whether it is alive; one that has not answered for too long is gone."""
         if now - self.answered_at > timeout:
-            self._transport.abort()
+            self.abort()
         elif not self._transport.is_closing():
             self._transport.write(PING)

@@ -1,7 +1,7 @@
 """`/ws`: one connection is one participant. Text in, bytes out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, WSMsgType, web
 
@@ -19,6 +19,7 @@ from orders.web.marks import marks_of
 from orders.web.security import check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
+SHED = 0.25  # seconds between two looks at how much output is unread in all
 CONNECTIONS = web.AppKey("connections", dict[Connection, None])
 TURN = web.AppKey("turn", asyncio.Lock)
 #: Messages of one connection that are handled before others have their turn; one of more than so
@@ -166,6 +167,18 @@ def check_upgrade(request: web.Request) -> None:
         raise Refused("wrong_upgrade", "A WebSocket upgrade has no body: send it without one.")
 
 
+def cut_off_largest(connections: Iterable[Connection], most: int) -> int:
+    """Cut off those of whose output most is unread, until all of it together is at most so many
+    bytes; how many those were."""
+    unread = sorted(((one.unread(), one) for one in connections), key=lambda pair: pair[0])
+    total, cut = sum(size for size, _ in unread), 0
+    while total > most:
+        size, largest = unread.pop()
+        largest.abort()
+        total, cut = total - size, cut + 1
+    return cut
+
+
 async def heart(app: web.Application) -> AsyncIterator[None]:
     """Ask every connection from time to time whether it is alive, as long as the server runs."""
     app_settings, connections = app[SETTINGS], app[CONNECTIONS]
@@ -188,7 +201,12 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
                 if connection.silence and now - connection.wrote_at >= connection.silence:
                     connection.write(frame(messages.say(said, now_ms(), new_id())))
 
-    tasks = [asyncio.create_task(beat()), asyncio.create_task(break_silence())]
+    async def shed() -> None:
+        while True:
+            await asyncio.sleep(SHED)
+            app[NODE].stats.slow += cut_off_largest(connections, app_settings.max_unread_total)
+
+    tasks = [asyncio.create_task(work()) for work in (beat, break_silence, shed)]
     yield
     for task in tasks:
         task.cancel()

@@ -182,6 +182,20 @@ async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(
         assert len(await journal.engine.orders("main", None, 500)) == 399
 
 
+async def test_large_records_do_not_wait_for_a_view_to_have_time(
+    tmp_path: Path, lazy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(View, "waiting_bytes", 10_000)
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(placed(n, f"customer-{n}") for n in range(1, 10)))
+        assert isinstance(journal.engine, SqliteEngine)
+        view = journal.engine._log.orders
+        assert len(view.waiting) == 9, "there is no time"
+        await journal.take(*(placed(n, f"customer-{n}") for n in range(10, 400)))
+        await journal.engine.probe()  # comes behind it
+        assert sum(len(record.body) for _, _, record in view.waiting) <= 10_000
+
+
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -46,6 +46,7 @@ class View:
     slice = 500
     waiting_when_idle = 0  # records that may wait while there is nothing else to do
     waiting_at_most = 5_000
+    waiting_bytes = 4 * 1024 * 1024
     share = 2  # records that are folded for each new one, while the writer is busy
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -53,6 +54,7 @@ class View:
         self.waiting: list[Item] = []
         self._round: _Round | None = None
         self._added = 0  # since the last slice
+        self._bytes = 0  # of the records that wait
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
         """What is needed of records; those that change nothing here are left out."""
@@ -73,14 +75,23 @@ class View:
         picked = self.pick(stored)
         self.waiting += picked
         self._added += len(picked)
+        self._bytes += self.size(picked)
+
+    @staticmethod
+    def size(items: Sequence[Item]) -> int:
+        """The bytes of the records that these keep in memory; an id is none."""
+        return sum(len(item.body) for _, _, item in items if isinstance(item, Record))
 
     def forget(self, row: RoomRow) -> None:
         """The room is gone."""
         self.waiting = [item for item in self.waiting if item[0] is not row]
+        self._bytes = self.size(self.waiting)
         self._round = None
 
     def tidy(self, idle: bool) -> None:
-        """Fold one slice, if there is time for it or it is due."""
+        """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
+        if self._bytes > self.waiting_bytes:
+            self.catch_up()
         limit = self.waiting_when_idle if idle else self.waiting_at_most
         if self._round is None and len(self.waiting) > limit:
             self._begin()
@@ -128,6 +139,7 @@ class View:
         current.done += len(items)
         if is_last:
             del self.waiting[: len(current.items)]
+            self._bytes = self.size(self.waiting)
             self._round = None
             self.written(current.items)
         return True
