@@ -129,7 +129,7 @@ def measure_log(
     """One run on a journal that holds so many events; `missed`: an id, 1,000 before the last.
 
     As many ids as may wait in memory are appended first, and as many again are measured: so each
-    event bears what it costs to move one id to its table, which is what a long log makes dearer.
+    event pays for moving one id to its table, which costs more the longer the log is.
     """
     figures: dict[str, float] = {}
     with servers.orders(server_core, None, journal, **PATIENT) as server:

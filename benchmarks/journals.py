@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orders.journal.sqlite.engine import SqliteEngine
-from orders.journal.sqlite.queries import QUERIES
-from orders.journal.sqlite.rows import SHIFT, checksum
+from orders.journal.sqlite.rows import QUERIES, SHIFT, checksum
 
 ROOM = "bench"
 SIZE = 150  # bytes of an event

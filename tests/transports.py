@@ -132,10 +132,11 @@ class InlineWriter:
     def stop(self) -> None:
         pass
 
-    async def call(self, job: Callable[[], Any]) -> Any:
-        result = job()
+    def call(self, job: Callable[[], Any]) -> "asyncio.Future[Any]":
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(job())
         self._between(False)
-        return result
+        return done
 
 
 class Slow(SqliteEngine):

@@ -182,7 +182,7 @@ RELAYS = (
         partial(servers.without_node, "socket.io"),
         partial(_of_node, "socket.io"),
         "socketio",
-        "parses and writes each event's JSON anew, keeps nothing",
+        "parses and writes each event's JSON again, keeps nothing",
     ),
     Peer(
         "websockets",

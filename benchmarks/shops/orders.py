@@ -11,7 +11,7 @@ from benchmarks import shops, wire
 ROOM = "bench"
 MODES = {"*": "pubsub", "order_placed": "queue"}
 PREFETCH = 100
-TAKEN = shops.PLACED + rb'[^}]*\},"attempt":1\}'  # from the queue: nothing else bears an attempt
+TAKEN = shops.PLACED + rb'[^}]*\},"attempt":1\}'  # from the queue: nothing else has an attempt
 ACCEPTED = rb'"type":"broker\.accepted"[^{]*\{"event":"([^"]{36})"'
 
 

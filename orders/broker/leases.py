@@ -11,6 +11,9 @@ from heapq import heappop, heappush
 
 from orders.broker.participants import Participant
 from orders.broker.queue import Entry, State
+from orders.errors import Refused
+
+REMEMBERED = 100  # events that a participant is known to have had, the newest
 
 #: Ready events by type and source, the oldest of each in front.
 Ready = dict[str, dict[str, list[tuple[int, Entry]]]]
@@ -80,20 +83,27 @@ class Leases:
         self.held[entry.key] = Lease(entry, holder, deadline)
         holder.in_flight += 1
 
-    def end(self, key: bytes) -> Lease | None:
-        """Nobody here holds this event any more; returns the lease, if there was one."""
-        lease = self.held.pop(key, None)
-        if lease is not None:
-            lease.holder.in_flight -= 1
-        return lease
+    def end(self, key: bytes, how: str = "", by: Participant | None = None) -> Lease | None:
+        """Nobody here holds this event any more; returns the lease, if there was one.
 
-    def holding(self, key: bytes, holder: Participant) -> Lease | None:
-        """The lease of this very participant."""
+        `by`: only if this very participant holds it. `how`: see `remember`.
+        """
         lease = self.held.get(key)
-        return lease if lease and lease.holder is holder else None
+        if lease is None or lease.holder is not (by or lease.holder):
+            return None
+        del self.held[key]
+        lease.holder.in_flight -= 1
+        if how:
+            remember(lease.holder, key, how)
+        return lease
 
     def held_by(self, holder: Participant) -> list[Lease]:
         return [lease for lease in self.held.values() if lease.holder is holder]
+
+    def prolong(self, seconds: float) -> None:
+        """All of them end so much later."""
+        for lease in self.held.values():
+            lease.deadline += seconds
 
     def expired(self, now: float) -> Iterator[Lease]:
         """Those that ran out."""
@@ -101,3 +111,31 @@ class Leases:
             if lease.deadline > now:
                 return  # every lease is as long: the first that still runs is the oldest
             yield lease
+
+
+def remember(participant: Participant, key: bytes, how: str) -> None:
+    """A participant does not hold an event any more: it `acked` it, or `lost` or `returned` it."""
+    participant.past.pop(key, None)
+    participant.past[key] = how
+    if len(participant.past) > REMEMBERED:
+        del participant.past[next(iter(participant.past))]
+
+
+def not_held(participant: Participant, key: bytes, event: str, entry: Entry | None) -> Refused:
+    """The refusal of an ack or nack; `entry` is how the event stands in its queue, if it does."""
+    how = participant.past.get(key)
+    if how == "acked":
+        why = "you acked it already, and once is enough."
+    elif how == "returned":
+        why = "you gave it back already."
+    elif how == "lost" and entry is not None and entry.state is State.HELD:
+        why = f"your lease ended before you acked it, and {entry.name} has it now."
+    elif how == "lost":
+        why = "your lease ended before you acked it. Ack each event before its lease ends."
+    elif entry is not None and entry.state is State.HELD:
+        why = f"{entry.name} holds it: it was never yours."
+    elif participant.ack == "auto":
+        why = "with ack=auto handing an event over settles it. To ack, connect with ack=manual."
+    else:
+        why = "it was never handed to you from a queue. What is relayed or published needs no ack."
+    return Refused("not_held", f"You do not hold the event {event}: {why}")

@@ -214,10 +214,9 @@ def _wrong_command(event: Event, error: ValidationError) -> Refused:
 
 
 def check_prefix(event: Event) -> None:
-    """Refuse a command whose `broker.` was forgotten; any other type is the sender's own."""
-    model = COMMANDS.get(f"{PREFIX}{event.type}")
-    if model is not None and not event.data.keys().isdisjoint(model.model_fields):
-        command = f"{PREFIX}{event.type}"
+    """Refuse a command whose `broker.` was forgotten; with other data it is the sender's own."""
+    command = f"{PREFIX}{event.type}"
+    if not event.data.keys().isdisjoint(COMMANDS[command].model_fields):
         raise Refused(
             "unknown_command",
             f"`{event.type}` is an event of your own and tells the broker nothing; the command is"

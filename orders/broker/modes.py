@@ -19,6 +19,8 @@ class Mode(StrEnum):
     QUEUE = "queue"
 
 
+RELAY, PUBSUB, QUEUE = Mode  # as `EVENT` in `records`
+
 DEFAULT_MODES: Mapping[str, str] = {"*": Mode.RELAY}
 
 #: A subscription's pattern: an exact type, a prefix with a star, or the star alone.

@@ -1,15 +1,11 @@
-"""A participant, from the handshake to the end of its connection, and who hears the same.
+"""A participant, from the handshake to the end of its connection."""
 
-Participants with the same subscription share an *audience*, so that a batch of events is
-matched and written once per audience, never once per participant and event.
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
 from orders.broker.limits import Allowance, Limits
-from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
 
@@ -40,6 +36,8 @@ class Life(Enum):
     LIVE = auto()
     GONE = auto()  # nothing more is written to it
 
+
+GONE, LIVE = Life.GONE, Life.LIVE  # as `EVENT` in `records`
 
 #: What may happen to a participant, and where it stands then. It may leave at any time.
 LIFE: dict[tuple[Life, str], Life] = {
@@ -85,19 +83,32 @@ class Participant:
     is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
-    past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.not_held`
-    audience: "Audience | None" = None
+    past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.leases`
+    audience: frozenset[str] | None = None  # the types of those with whom it listens
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
+    #: Writes frames to its connection; returns how many bytes wait there, unread.
+    write: Callable[[bytes], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._choose_write()
 
     def move(self, what: str) -> None:
         """It `listens`, `lags`, …: see `LIFE`."""
         self.life = LIFE[self.life, what]
+        self._choose_write()
+
+    def _choose_write(self) -> None:
+        self.write = self._keep if self.life is Life.MEETING else self.transport.write
+
+    def _keep(self, buffer: bytes) -> int:
+        self.kept.append(buffer)
+        return sum(map(len, self.kept))
 
     @property
     def gone(self) -> bool:
-        return self.life is Life.GONE
+        return self.life is GONE
 
     @property
     def hears_notices(self) -> bool:
@@ -106,16 +117,9 @@ class Participant:
     @property
     def credit(self) -> int:
         """How many events it has room to take from queues."""
-        if self.life is not Life.LIVE or self.congested:
+        if self.life is not LIVE or self.congested:
             return 0
         return (AT_ONCE if self.ack == "auto" else self.prefetch) - self.in_flight
-
-    def write(self, buffer: bytes) -> int:
-        """Write frames to its connection; returns how many bytes wait there, unread."""
-        if self.life is not Life.MEETING:
-            return self.transport.write(buffer)
-        self.kept.append(buffer)
-        return sum(map(len, self.kept))
 
     def types_after(self, position: int) -> tuple[frozenset[str], int | None]:
         """The types that it hears right after a position, and up to where they hold.
@@ -149,31 +153,3 @@ def joined(participant: Participant, now: int, was: str | None = None) -> Record
         marks=participant.marks,
         was=was,
     )
-
-
-class Audience:
-    """The participants of a room that receive the same events."""
-
-    MAX_KNOWN_TYPES = 1000
-
-    def __init__(self, types: frozenset[str]) -> None:
-        self.types = types
-        self.members: dict[Participant, None] = {}
-        self.without_echo: dict[Participant, None] = {}
-        self.newest = 0  # the `since` of the member that hears the least
-        self._known: dict[str, bool] = {}
-
-    def matches(self, type: str) -> bool:
-        """Whether its subscription wants this type; remembered, for types are few."""
-        known = self._known.get(type)
-        if known is None:
-            if len(self._known) >= self.MAX_KNOWN_TYPES:
-                self._known.clear()
-            known = self._known[type] = matches(self.types, type)
-        return known
-
-    def wants(self, record: Record) -> bool:
-        """Whether this event is for all of this audience."""
-        return record.mode == Mode.RELAY or (
-            record.mode == Mode.PUBSUB and self.matches(record.type)
-        )

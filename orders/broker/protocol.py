@@ -20,7 +20,7 @@ from orders.broker import limits, messages
 from orders.broker.messages import Ack, Error, Nack, read_command
 from orders.broker.modes import bounded
 from orders.broker.participants import Participant
-from orders.broker.records import Kind, Record
+from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
 from orders.domain.envelope import Event, check_name, is_uuid
 from orders.domain.mistakes import MAX_VALUES
@@ -70,7 +70,8 @@ class Protocol:
                 participant.allowance.spend_command(clock, cost)
                 return _command(participant, event)
             participant.allowance.spend_event(clock)
-            messages.check_prefix(event)
+            if f"{messages.PREFIX}{event.type}" in messages.COMMANDS:
+                messages.check_prefix(event)
             name = _speaks_as(room, participant, event)
             return Publish(self.record(room, event, name or participant.name, now), name)
         except Refused as refused:
@@ -78,17 +79,17 @@ class Protocol:
 
     def record(self, room: Room, event: Event, name: str, now: int) -> Record:
         """The record of an event, stamped, under the mode that its type has now."""
-        if not event.is_stamped:
-            event = event.stamped(id=self.new_id(), created=str(now), source=name)
+        event, body, key = event.sealed(self.new_id, now, name)
+        modes = room.state.modes
         return Record(
             room=room.name,
-            kind=Kind.EVENT,
+            kind=EVENT,
             at=now,
-            body=event.to_json(),
-            key=event.key,
+            body=body,
+            key=key,
             type=event.type,
             source=event.source,
-            mode=room.mode_of(event.type),
+            mode=modes.get(event.type) or modes["*"],
             event=event,
         )
 

@@ -1,14 +1,45 @@
-"""A room on this node: the fold of its records, and the participants that are connected here."""
+"""A room on this node: the fold of its records, and the participants that are connected here.
 
-from collections.abc import Container, Iterable, Iterator
+Participants with the same subscription share an *audience*, so that a batch of events is
+matched and written once per audience, never once per participant and event.
+"""
+
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
-from orders.broker.participants import Audience, Life, Participant
+from orders.broker.modes import PUBSUB, RELAY, matches
+from orders.broker.participants import GONE, Life, Participant
 from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
 from orders.domain.envelope import folded
+
+
+class Audience:
+    """The participants of a room that receive the same events."""
+
+    MAX_KNOWN_TYPES = 1000
+
+    def __init__(self, types: frozenset[str]) -> None:
+        self.types = types
+        self.members: dict[Participant, None] = {}
+        self.without_echo: dict[Participant, None] = {}
+        self.newest = 0  # the `since` of the member that hears the least
+        self._known: dict[str, bool] = {}
+
+    def matches(self, type: str) -> bool:
+        """Whether its subscription wants this type; remembered, for types are few."""
+        known = self._known.get(type)
+        if known is None:
+            if len(self._known) >= self.MAX_KNOWN_TYPES:
+                self._known.clear()
+            known = self._known[type] = matches(self.types, type)
+        return known
+
+    def wants(self, record: Record) -> bool:
+        """Whether this event is for all of this audience."""
+        return record.mode == RELAY or (record.mode == PUBSUB and self.matches(record.type))
 
 
 @dataclass(slots=True, eq=False)
@@ -44,11 +75,6 @@ class Room:
         is_empty = not self.participants and not self.remote()
         return is_empty and not self.state.events and self.state.rules == Rules()
 
-    def mode_of(self, type: str) -> str:
-        """The mode in which events of this type are accepted now."""
-        modes = self.state.modes
-        return modes.get(type) or modes["*"]
-
     def remote(self) -> list[Member]:
         """The participants that are connected to other nodes."""
         return [one for one in self.state.members.values() if one.node]
@@ -71,7 +97,7 @@ class Room:
         """It is gone, and nothing more is written to it; returns the last position that was."""
         last = self.cursor if participant.life is Life.LIVE else participant.written
         self.unlisten(participant)
-        participant.life = Life.GONE
+        participant.life = GONE
         if self.participants.get(participant.name) is participant:
             del self.participants[participant.name]
             del self.names[folded(participant.name)]
@@ -122,22 +148,22 @@ class Room:
         members = audience.members if participant.echo else audience.without_echo
         members[participant] = None
         audience.newest = max(audience.newest, participant.since)
-        participant.audience = audience
+        participant.audience = types
 
     def unlisten(self, participant: Participant) -> None:
         """It hears nothing more, until it listens again."""
-        audience, participant.audience = participant.audience, None
-        if audience is None:
+        types, participant.audience = participant.audience, None
+        if types is None:
             return
+        audience = self.audiences[types]
         audience.members.pop(participant, None)
         audience.without_echo.pop(participant, None)
         if not audience.members and not audience.without_echo:
-            del self.audiences[audience.types]
+            del self.audiences[types]
 
-    def recipients(
-        self, records: list[Record]
-    ) -> Iterator[tuple[Iterable[Participant], list[Record]]]:
+    def recipients(self, records: list[Record]) -> list[tuple[Iterable[Participant], list[Record]]]:
         """Who receives which of these relay and pubsub events, in the order of the log."""
+        found: list[tuple[Iterable[Participant], list[Record]]] = []
         for audience in list(self.audiences.values()):
             wanted = [record for record in records if audience.wants(record)]
             if len(wanted) == len(records):
@@ -145,19 +171,23 @@ class Room:
             if not wanted:
                 continue
             if records[0].position <= audience.newest:  # held, and some have seen what lies behind
-                for member in (*audience.members, *audience.without_echo):
-                    yield (member,), [r for r in wanted if _may_hear(member, r)]
+                found += [
+                    ((member,), [r for r in wanted if _may_hear(member, r)])
+                    for member in (*audience.members, *audience.without_echo)
+                ]
                 continue
             if audience.members:
-                yield audience.members, wanted
+                found.append((audience.members, wanted))
             if audience.without_echo:
                 sources = {record.source for record in wanted}
                 others = [m for m in audience.without_echo if m.source not in sources]
                 if others:
-                    yield others, wanted
+                    found.append((others, wanted))
                 for member in audience.without_echo:
                     if member.source in sources:
-                        yield (member,), [r for r in wanted if r.source != member.source]
+                        heard = [r for r in wanted if r.source != member.source]
+                        found.append(((member,), heard))
+        return found
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""
@@ -166,7 +196,7 @@ class Room:
             for audience in self.audiences.values()
             if audience.matches(type)
             for member in (*audience.members, *audience.without_echo)
-            if member.life is Life.LIVE and member.credit > 0
+            if member.credit > 0
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able

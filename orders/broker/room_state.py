@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orders.broker.modes import Mode, changed
+from orders.broker.modes import QUEUE, changed
 from orders.broker.queue import Entry, Queue
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.rules import Rules
 from orders.domain.envelope import folded, id_text
 
@@ -75,10 +75,13 @@ class Summary:
         """What a record changes of the room's row; a RESET ends the epoch, see `next_epoch`."""
         released = not self.paused
         self.head = position or self.head  # 0: it could not be stored yet
+        if record.kind is EVENT:
+            self.events += 1
+            self.newest = record.key
+            if released:
+                self.cursor = self.head
+            return
         match record.kind:
-            case Kind.EVENT:
-                self.events += 1
-                self.newest = record.key
             case Kind.MODES:
                 self.modes = changed(self.modes, record.data["changes"])
             case Kind.PAUSED:
@@ -119,11 +122,11 @@ class RoomState(Summary):
         A RESET leaves the state as it was, but for its head: go on with `next_epoch`.
         """
         self.advance(record, record.position)
-        if record.kind is Kind.EVENT:
+        if record.kind is EVENT:
             sender = self.members.get(record.source)
             if sender is not None and sender.role == "other":
                 sender.role = ROLES.get(record.type, "other")
-            return self.queue.add(record) if record.mode == Mode.QUEUE else None
+            return self.queue.add(record) if record.mode == QUEUE else None
         if record.kind in QUEUE_KINDS:
             return self.queue.apply(record)
         self.follow(record)

@@ -9,7 +9,8 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -95,22 +96,17 @@ class Event(BaseModel):
             raise Refused("wrong_source", wrong_source(source))
         return self.model_copy(update={"source": source})
 
-    @property
-    def is_stamped(self) -> bool:
-        """Whether it has an id, a time and a source."""
-        return bool(self.id and self.created and self.source)
-
-    def stamped(self, *, id: str, created: str, source: str) -> "Event":
-        """The same event, with what was missing filled in; itself when nothing was."""
-        if self.is_stamped:
-            return self
-        return self.model_copy(
-            update={
-                "id": self.id or id,
-                "created": self.created or created,
-                "source": self.source or source,
-            }
-        )
+    def sealed(self, new_id: Callable[[], str], now: int, source: str) -> tuple[Self, bytes, bytes]:
+        """With what was missing filled in, itself when nothing was; and its text, and its key."""
+        event = self
+        if not (self.id and self.created and self.source):
+            event = copy(self)  # and not `model_copy`, which looks each field up
+            event.__dict__.update(
+                id=self.id or new_id(),
+                created=self.created or str(now),
+                source=self.source or source,
+            )
+        return event, event.to_json(), event.key
 
     def to_json(self) -> bytes:
         """The one text of this event that everybody gets, UTF-8."""
@@ -119,7 +115,7 @@ class Event(BaseModel):
     @property
     def key(self) -> bytes:
         """The 16 bytes of its id: how a journal knows it, however the UUID was written."""
-        return bytes.fromhex(self.id.replace("-", ""))
+        return key_of(self.id)
 
     def says_the_same(self, other: "Event") -> bool:
         """Whether this is `other` once more: the same sender, type and data."""
@@ -130,6 +126,11 @@ class Event(BaseModel):
         ) and json.dumps(self.data, sort_keys=True) == json.dumps(
             other.data, sort_keys=True
         )  # for Python alone says that true is 1
+
+
+def key_of(id: str) -> bytes:
+    """The 16 bytes of a UUID."""
+    return bytes.fromhex(id.replace("-", ""))
 
 
 def id_text(key: bytes) -> str:

@@ -18,7 +18,7 @@ room; only what arrived is true there. `Unshared` is that part of an engine whos
 to one node: what is stored is true, and there is nobody to agree with.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -143,7 +143,7 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Finish what was begun, and let go."""
 
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
+    def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
         """Store records; one answer each, in order: the position that it has now, or why none.
 
         Control records are always accepted unless storage fails, or (shared) a record about a

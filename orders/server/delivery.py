@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
-from orders.broker.modes import Mode
+from orders.broker.modes import QUEUE
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import now_ms
 from orders.domain.envelope import folded
@@ -48,7 +48,7 @@ class Delivery:
             return
         run: list[Record] = []
         for number, (record, submission) in enumerate(stored, 1):
-            if record.kind is Kind.EVENT:
+            if record.kind is EVENT:
                 entry = room.state.apply(record)
                 if entry is not None:
                     self._queues.offer(room, entry)
@@ -92,7 +92,7 @@ class Delivery:
                     too_slow.append(participant)
         for participant in too_slow:
             self._replay.fall_behind(room, participant)
-        for type in {record.type: None for record in run if record.mode == Mode.QUEUE}:
+        for type in {record.type: None for record in run if record.mode == QUEUE}:
             self._queues.touch(room, type)
 
     async def _let_go(self, room: Room, by: Record, submission: Submission | None) -> None:
@@ -107,7 +107,7 @@ class Delivery:
             if not page:
                 break
             held = [record for record in page if record.position <= state.cursor]
-            events = [record for record in held if record.kind is Kind.EVENT]
+            events = [record for record in held if record.kind is EVENT]
             if events:
                 self._deliver(room, events)
             room.cursor = min(page[-1].position, state.cursor)
@@ -202,7 +202,8 @@ class Delivery:
 
     def _begin_again(self, room: Room, reset: Record) -> None:
         """The epoch is over; those who are here go on in the next."""
-        self._queues.forget(room)
+        for key in list(room.leases.held):  # their holders have room again
+            room.leases.end(key)
         room.state = room.state.next_epoch()
         room.cursor = room.stepped = 0
         for participant in room.participants.values():

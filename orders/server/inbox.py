@@ -24,43 +24,47 @@ LINGER = 0.02
 class Submission:
     """A record on its way into the journal, or a reply that waits for its turn among them.
 
-    `await` it for the engine's answer: of an event as soon as there is one, of a control record
+    `await` it for the engine's `answer`: of an event as soon as there is one, of a control record
     once what it says is true here. `reply` is what its sender hears then.
     """
 
     record: Record | None = None
     sender: Participant | None = None
     reply: bytes | None = None
-    _answer: Answer | None = None
-    _done: asyncio.Future[Answer] | None = None
+    answer: Answer | None = None
+    waiter: asyncio.Future[Answer] | None = None
 
     def __await__(self) -> Generator[Any, None, Answer]:
-        if self._answer is not None:
-            return self._answer
-        if self._done is None:
-            self._done = asyncio.get_running_loop().create_future()
-        return (yield from self._done.__await__())
+        if self.answer is not None:
+            return self.answer
+        if self.waiter is None:
+            self.waiter = asyncio.get_running_loop().create_future()
+        return (yield from self.waiter.__await__())
 
     def resolve(self, answer: Answer) -> None:
-        """Let those who wait go on; it costs nothing where nobody does."""
-        if self._answer is not None:
+        """Let those who wait go on; where nobody does, setting `answer` is all there is to do."""
+        if self.answer is not None:
             return
-        self._answer = answer
-        if self._done is not None and not self._done.done():
-            self._done.set_result(answer)
+        self.answer = answer
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(answer)
 
 
 class Inbox:
-    """Gathers submissions until the pump takes them."""
+    """Gathers submissions until the pump takes them. `work`: there is something for it to do.
+
+    `is_full`: the next batch is large enough, so sockets are read no further.
+    """
 
     def __init__(self) -> None:
-        self._submissions: list[Submission] = []
+        self.waiting: list[Submission] = []
+        self.work = asyncio.Event()
+        self.is_full = False
+        self.is_stopping = False
         self._bytes = 0
-        self._work = asyncio.Event()
         self._taken = asyncio.Event()
         self._lingering: asyncio.TimerHandle | None = None
         self._due = False  # whether somebody waits for the next batch
-        self._stopping = False
 
     def submit(
         self,
@@ -72,9 +76,10 @@ class Inbox:
     ) -> Submission:
         """Put a record into the next batch; what is not urgent waits a moment for company."""
         submission = Submission(record, sender, reply)
-        self._submissions.append(submission)
+        self.waiting.append(submission)
         if record is not None:
             self._bytes += len(record.body)
+        self.is_full = len(self.waiting) >= MOST_GATHERED or self._bytes >= MOST_GATHERED_BYTES
         if urgent:
             self._depart()
         elif self._lingering is None:
@@ -83,16 +88,7 @@ class Inbox:
 
     def _depart(self) -> None:
         self._due = True
-        self._work.set()
-
-    def wake(self) -> None:
-        """There may be something to do, though nothing was submitted."""
-        self._work.set()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the next batch is large enough: sockets are then read no further."""
-        return len(self._submissions) >= MOST_GATHERED or self._bytes >= MOST_GATHERED_BYTES
+        self.work.set()
 
     async def until_taken(self) -> None:
         """Wait until the next batch has room again."""
@@ -100,31 +96,24 @@ class Inbox:
             self._taken.clear()
             await self._taken.wait()
 
-    async def wait(self) -> bool:
-        """Wait for something to do; False once it is stopping and nothing waits any more."""
-        if self._stopping and not self._submissions:
-            return False
-        await self._work.wait()
-        self._work.clear()
-        return True
-
     def take(self) -> Sequence[Submission]:
         """The next batch; none while it holds only what may wait a moment for company."""
-        if not (self._due or self._stopping or self.is_full):
+        self.work.clear()
+        if not (self._due or self.is_stopping or self.is_full):
             return ()
-        self._due = False
+        self._due = self.is_full = False
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
-        taken, self._submissions, self._bytes = self._submissions, [], 0
+        taken, self.waiting, self._bytes = self.waiting, [], 0
         self._taken.set()
         return taken
 
     def rooms(self) -> set[str]:
         """The rooms into which something is on its way."""
-        return {s.record.room for s in self._submissions if s.record is not None}
+        return {s.record.room for s in self.waiting if s.record is not None}
 
     def stop(self) -> None:
         """Let all that is here go, and then no more."""
-        self._stopping = True
-        self._work.set()
+        self.is_stopping = True
+        self.work.set()

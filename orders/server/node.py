@@ -7,7 +7,7 @@ from typing import Any
 
 from orders.broker import messages
 from orders.broker.limits import PING
-from orders.broker.participants import Participant
+from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
@@ -101,7 +101,7 @@ class Node:
         Where something is returned, wait for it before the next message of this participant.
         """
         room = self.rooms.get(participant.room)
-        if participant.gone or room is None:
+        if participant.life is GONE or room is None:
             return None  # its session was taken over: another speaks under its name
         received = self.context.protocol.receive(room, participant, text, now_ms(), monotonic())
         if isinstance(received, Publish):
@@ -160,7 +160,7 @@ class Node:
 
     def wake(self) -> None:
         """Something arrived from the journal."""
-        self.inbox.wake()
+        self.inbox.work.set()
 
     def submit(self, record: Record) -> object:
         """The engine has something for the journal."""

@@ -7,7 +7,7 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import folded, id_text, is_room
+from orders.domain.envelope import folded, id_text, is_room, key_of
 from orders.errors import Close, Forbidden, Full, NotFound, Refused
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
@@ -152,9 +152,7 @@ class Presence:
         if after == "start":
             participant.after = 0
         elif after is not None:
-            found = await self._context.engine.find(
-                room.name, bytes.fromhex(after.replace("-", ""))
-            )
+            found = await self._context.engine.find(room.name, key_of(after))
             if found is None or room.state.epoch != epoch:
                 return Refused(
                     "unknown_position",

@@ -6,9 +6,9 @@ At low load a batch is one event, and its latency one sync and one write.
 from collections.abc import Sequence
 
 from orders.broker import messages
-from orders.broker.participants import Participant
+from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import refusal
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import new_id, now_ms
 from orders.errors import Refused, StorageFailed
@@ -49,24 +49,28 @@ class Pump:
         """Store what could not be stored before, if there is any."""
         if self._carried:
             self._retry = True
-            self._inbox.wake()
+            self._inbox.work.set()
 
     async def run(self) -> None:
         """What waits, and then what gathered meanwhile; until the inbox stops."""
-        while await self._inbox.wait():
+        while self._inbox.waiting or not self._inbox.is_stopping:
+            await self._inbox.work.wait()
             await self.once()
 
     async def once(self) -> None:
         """One batch, if it is time for one, and all that follows from it."""
-        await self._queues.hand_out()
+        if self._queues.touched:
+            await self._queues.hand_out()
         submissions = self._inbox.take()
         if submissions or self._retry:
             await self._append(submissions)
-        for room, stored in self._arrived().items():
-            self._delivery.dispatch(room, stored)
+        if self._context.engine.shared:
+            for room, stored in self._arrived().items():
+                self._delivery.dispatch(room, stored)
         if self._delivery.left:
             await self._presence.forget_empty(self._delivery.left)
-        await self._queues.hand_out()
+        if self._queues.touched:
+            await self._queues.hand_out()
 
     # ── storing ─────────────────────────────────────────────────────────────────────────────
 
@@ -105,13 +109,16 @@ class Pump:
                 rooms.setdefault(room, []).append((record, submission))
         elif isinstance(answer, StorageFailed):
             self._carry(submission, record)
-        if not isinstance(answer, int) or record.kind is Kind.EVENT:
-            submission.resolve(answer)
+        if not isinstance(answer, int) or record.kind is EVENT:
+            if submission.waiter is None:
+                submission.answer = answer
+            else:
+                submission.resolve(answer)
 
     def _carry(self, submission: Submission, record: Record) -> None:
         """The journal takes no writes: control records are true, and stored once it does again."""
         is_claim = self._context.engine.shared and record.kind is Kind.HANDED
-        if record.kind is Kind.EVENT or record.kind in BY_HOST or is_claim:
+        if record.kind is EVENT or record.kind in BY_HOST or is_claim:
             return
         self._carried.append(record)
         room = self._context.rooms.get(record.room)
@@ -139,7 +146,7 @@ class Pump:
             if text is not None and submission.sender is not None:
                 replies.setdefault(submission.sender, []).append(text)
         for participant, frames in replies.items():
-            if participant.gone:
+            if participant.life is GONE:
                 continue
             waiting = participant.transport.write(b"".join(frames))
             room = self._context.rooms.get(participant.room)
@@ -148,16 +155,18 @@ class Pump:
 
     def _answer(self, submission: Submission, answer: Answer, now: int) -> bytes | None:
         record, sender = submission.record, submission.sender
-        if record is None or record.kind is not Kind.EVENT:
+        if record is None or record.kind is not EVENT:
             if record is None:
                 self._context.stats.refused += 1
             elif record.kind is Kind.JOINED and sender is not None and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
-        id, quiet, frame = record.parsed().id, sender is None or sender.quiet, self._context.frame
+        id, quiet = (record.event or record.parsed()).id, sender is None or sender.quiet
         if isinstance(answer, int):
             self._context.stats.accepted += 1
-            return None if quiet else frame(messages.say_accepted(id, now, new_id()))
+            if quiet:
+                return None
+            return self._context.frame(messages.say_accepted(id, now, new_id()))
         if answer is Outcome.DUPLICATE:
             self._context.stats.duplicates += 1
             again = messages.Accepted(event=id, duplicate=True)

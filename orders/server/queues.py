@@ -8,25 +8,22 @@ true once it has arrived: a claim is a record that the journal takes only from t
 import asyncio
 
 from orders.broker import limits, messages
-from orders.broker.leases import Lease
-from orders.broker.not_held import not_held, remember
+from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
 from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
-from orders.domain.envelope import id_text
+from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
 from orders.journal.base import Answer
 from orders.server.context import AWAY, Context
 from orders.server.inbox import Inbox, Submission
 
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
-MOST_AT_ONCE = 32
-LARGE = 4096
-#: Seconds after which handing out leaves the loop to others: a room may have many types.
-SHARE = 0.002
+MOST_AT_ONCE, LARGE = 32, 4096
+SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
 LEASE_ENDED = (
     "Your lease of this event ended before you acked it, so it is given to another. Ack each event"
     ' as soon as you are done with it: {"type": "broker.ack", "data": {"event": "<its id>"}}.'
@@ -38,14 +35,14 @@ class Queues:
 
     def __init__(self, context: Context, inbox: Inbox) -> None:
         self._context, self._inbox = context, inbox
-        self._touched: dict[tuple[Room, str | None], None] = {}
+        self.touched: dict[tuple[Room, str | None], None] = {}
         self._congested: dict[Participant, None] = {}
         self._frames: dict[Participant, list[bytes]] = {}  # handed over, to be written at once
 
     def touch(self, room: Room, type: str | None = None) -> None:
         """An event of this type, or of any, may be handed over in a room."""
-        self._touched[room, type] = None
-        self._inbox.wake()
+        self.touched[room, type] = None
+        self._inbox.work.set()
 
     def touch_for(self, room: Room, participant: Participant) -> None:
         """A participant has room for another event of those that it takes."""
@@ -64,10 +61,9 @@ class Queues:
 
     def offer(self, room: Room, entry: Entry) -> None:
         """An event is ready: it may be taken here, on a shared journal perhaps a little later."""
-        delay = self._context.engine.claim_delay(room.state, entry)
-        if delay:
-            loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._offer, room, entry, True)
+        engine = self._context.engine
+        if engine.shared and (delay := engine.claim_delay(room.state, entry)):
+            asyncio.get_running_loop().call_later(delay, self._offer, room, entry, True)
         else:
             self._offer(room, entry)
 
@@ -82,7 +78,7 @@ class Queues:
             return
         lease = room.leases.held.get(entry.key)
         if lease is not None and (record.node or record.kind is not Kind.HANDED):
-            self._end(room, lease)  # another node knows better
+            self._lose(room, lease)  # another node knows better
         if room.state.queue.entries.get(entry.key) is not entry:
             return
         if entry.state is State.READY:
@@ -114,38 +110,45 @@ class Queues:
     async def hand_out(self) -> None:
         """Give what is ready to those who have room for it, oldest first, in turn."""
         until = monotonic() + SHARE
-        while self._touched and monotonic() < until:
-            room, touched = next(iter(self._touched))
-            del self._touched[room, touched]
-            if touched is None:
-                self._touched |= dict.fromkeys((room, type) for type in room.leases.types())
+        while self.touched and monotonic() < until:
+            room, type = next(iter(self.touched))
+            del self.touched[room, type]
+            if type is None:
+                self.touched |= dict.fromkeys((room, each) for each in room.leases.types())
                 continue
-            while await self._hand_out(room, touched):
-                pass
+            takers = room.takers(type)
+            while takers:  # an event for each of them that has room for one, round by round
+                takers = [one for one in takers if await self._hand(room, type, one)]
         for participant in list(self._frames):
             self._write(participant)
-        if self._touched:  # the rest comes once others have had their turn
-            self._inbox.wake()
-            await asyncio.sleep(0)
+        if self.touched:
+            self._inbox.work.set()
+            await asyncio.sleep(0)  # the rest comes once others have had their turn
 
-    async def _hand_out(self, room: Room, type: str) -> bool:
-        """One round: an event for each who could take one. False when nothing more goes."""
-        handed = False
-        for participant in room.takers(type):
-            entry = room.leases.next(type, participant.name, room.cursor)
-            if entry is None:
-                continue
-            record = entry.record or await self._read(room, entry)
-            if record is None or participant.credit <= 0 or entry.state is not State.READY:
-                continue  # it could not be read, or one of the two has gone meanwhile
-            room.turn = participant.number
-            handed = True
-            if self._context.engine.shared:
-                self._claim(room, participant, entry, record)
-            else:
-                self._handed(room, participant, entry)
-                self._hold(room, participant, entry, record)
-        return handed
+    async def _hand(self, room: Room, type: str, participant: Participant) -> bool:
+        """Give the next event to a participant; whether it may take another after that."""
+        entry = room.leases.next(type, participant.name, room.cursor)
+        if entry is None:
+            return False
+        record = entry.record
+        if record is None:
+            record = await self._read(room, entry)
+            if record is None or participant.credit <= 0:
+                return False
+            if entry.state is not State.READY:
+                return True  # it has gone meanwhile
+        room.turn = participant.number
+        attempt = entry.attempt + 1
+        lease = self._context.options.lease if participant.ack == "manual" else None
+        name = participant.name
+        handed = self._say(room, entry, Kind.HANDED, name=name, attempt=attempt, lease=lease)
+        if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
+            room.leases.claiming[entry.key] = entry
+            participant.in_flight += 1
+            self._context.spawn(self._claimed(room, participant, entry, record, handed))
+        else:
+            self._hold(room, participant, entry, record)
+        return participant.credit > 0
 
     async def _read(self, room: Room, entry: Entry) -> Record | None:
         try:
@@ -154,29 +157,11 @@ class Queues:
             asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
             return None
 
-    def _handed(self, room: Room, participant: Participant, entry: Entry) -> Submission:
-        lease = self._context.options.lease if participant.ack == "manual" else None
-        attempt = entry.attempt + 1
-        return self._say(
-            room, entry, Kind.HANDED, name=participant.name, attempt=attempt, lease=lease
-        )
-
-    def _claim(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
-        """Ask the shared journal for an event; meanwhile its place is kept."""
-        room.leases.claiming[entry.key] = entry
-        participant.in_flight += 1
-        submission = self._handed(room, participant, entry)
-        self._context.spawn(self._claimed(room, participant, entry, record, submission))
-
     async def _claimed(
-        self,
-        room: Room,
-        participant: Participant,
-        entry: Entry,
-        record: Record,
-        submission: Submission,
+        self, room: Room, participant: Participant, entry: Entry, record: Record, claim: Submission
     ) -> None:
-        answer: Answer = await submission
+        """The shared journal answered a claim."""
+        answer: Answer = await claim
         participant.in_flight -= 1
         room.leases.claiming.pop(entry.key, None)
         if isinstance(answer, int):
@@ -188,7 +173,7 @@ class Queues:
                 self._write(participant)
         else:
             # The journal is away; or another was faster, and what it said has arrived, or will.
-            expected = submission.record.expected if submission.record else None
+            expected = claim.record.expected if claim.record else None
             delay = AWAY if entry.last == expected else 0
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
@@ -243,21 +228,19 @@ class Queues:
 
     def _lease(self, room: Room, participant: Participant, event: str, how: str) -> Lease | None:
         """End the lease of a participant; one that holds none hears why."""
-        key = bytes.fromhex(event.replace("-", ""))
-        lease = room.leases.holding(key, participant)
+        key = key_of(event)
+        lease = room.leases.end(key, how, participant)
         if lease is None:
             participant.allowance.commands.tokens -= limits.MISTAKEN - 1
             refused = not_held(participant, key, event, room.state.queue.entries.get(key))
-            reply = self._context.say(refusal(refused, event))
-            self._inbox.submit(None, participant, reply)
+            self._inbox.submit(None, participant, self._context.say(refusal(refused, event)))
             return None
-        self._end(room, lease, how)
+        self.touch_for(room, participant)
         return lease
 
-    def _end(self, room: Room, lease: Lease, how: str = "lost") -> None:
+    def _lose(self, room: Room, lease: Lease) -> None:
         """Its holder does not hold it any more, and has room for another event."""
-        room.leases.end(lease.entry.key)
-        remember(lease.holder, lease.entry.key, how)
+        room.leases.end(lease.entry.key, "lost")
         self.touch_for(room, lease.holder)
 
     def _notify_if_dead(self, lease: Lease, event: str) -> None:
@@ -281,22 +264,10 @@ class Queues:
             if gone is None or entry.node in gone:
                 self._give_back(room, entry, reason)
 
-    def forget(self, room: Room) -> None:
-        """The room begins again: nothing of it is queued or held any more."""
-        for key in list(room.leases.held):
-            room.leases.end(key)
-
     # ── the host's, and time's ──────────────────────────────────────────────────────────────
 
-    async def retry(self, room: Room, key: bytes) -> bool:
-        """The host gives a dead letter another chance; False when it is none."""
-        return await self._host_says(room, key, Kind.RETRIED)
-
-    async def discard(self, room: Room, key: bytes) -> bool:
-        """The host gives a dead letter up; False when it is none."""
-        return await self._host_says(room, key, Kind.DISCARDED)
-
-    async def _host_says(self, room: Room, key: bytes, kind: Kind) -> bool:
+    async def decide(self, room: Room, key: bytes, kind: Kind) -> bool:
+        """The host has a dead letter RETRIED or DISCARDED; False when it is none."""
         entry = room.state.queue.dead(key)
         if entry is None:
             return False
@@ -308,15 +279,14 @@ class Queues:
     def slept(self, seconds: float) -> None:
         """This process was stopped: nobody could ack meanwhile, so leases last that much longer."""
         for room in self._context.rooms.values():
-            for lease in room.leases.held.values():
-                lease.deadline += seconds
+            room.leases.prolong(seconds)
 
     def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""
         now = monotonic()
         for room in list(self._context.rooms.values()):
             for lease in list(room.leases.expired(now)):
-                self._end(room, lease)
+                self._lose(room, lease)
                 self._give_back(room, lease.entry, f"the lease of {lease.entry.name} ran out")
                 event = id_text(lease.entry.key)
                 notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)

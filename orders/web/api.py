@@ -17,7 +17,7 @@ from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import monotonic
-from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid
+from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid, key_of
 from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
@@ -97,7 +97,7 @@ async def record_named(node: Node, room: Room, id: str) -> Record:
         raise Refused(
             "wrong_id", f"{id[:64]!r} is no event's id: it must be a UUID, as in the log."
         )
-    record = await node.engine.find(room.name, bytes.fromhex(id.replace("-", "")))
+    record = await node.engine.find(room.name, key_of(id))
     if record is None:
         raise NotFound("unknown_event", f"There is no event {id} in room {room.name}.")
     return record
@@ -115,7 +115,7 @@ def snapshot(app: web.Application, room: Room) -> dict[str, Any]:
         "modes": state.modes,
         "paused": state.paused,
         "participants": participants(room),
-        "bots": [bot.told() for bot in app[BOTS].of(room.name)],
+        "bots": [bot.shape for bot in app[BOTS].of(room.name)],
         "durable": node.engine.durable,
         "queues": state.queue.depths(),
         "events": state.events,

@@ -29,7 +29,9 @@ class Sent:
     def is_alive(self) -> bool:
         return self.process.returncode is None
 
-    def told(self) -> dict[str, Any]:
+    @property
+    def shape(self) -> dict[str, Any]:
+        """As the API and the observers' feed show it."""
         return {"name": self.name, "delay": self.delay, "naive": self.naive}
 
 

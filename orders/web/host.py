@@ -6,8 +6,9 @@ from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
+from orders.broker.records import Kind
 from orders.broker.room import Room
-from orders.domain.envelope import is_room, is_uuid
+from orders.domain.envelope import is_room, is_uuid, key_of
 from orders.errors import NotFound, Refused
 from orders.server import Node
 from orders.web.api import answer, snapshot
@@ -128,8 +129,8 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     """Retry or discard a dead letter."""
     node, room = await _hosted(request)
     id, action = request.match_info["event"], request.match_info["action"]
-    act = node.queues.retry if action == "retry" else node.queues.discard
-    if not is_uuid(id) or not await act(room, bytes.fromhex(id.replace("-", ""))):
+    kind = Kind.RETRIED if action == "retry" else Kind.DISCARDED
+    if not is_uuid(id) or not await node.queues.decide(room, key_of(id), kind):
         raise NotFound("unknown_event", f"{id[:64]} is no dead letter of room {room.name}.")
     return answer({"event": id, "done": action})
 
@@ -152,7 +153,7 @@ async def send_bot(request: web.Request) -> web.Response:
             "wrong_request", f"`delay` is 0 to 60 seconds, `naive` true or false: send {example}."
         ) from None
     bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
-    return answer(bot.told(), 201)
+    return answer(bot.shape, 201)
 
 
 async def kill_bot(request: web.Request) -> web.Response:

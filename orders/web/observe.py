@@ -16,15 +16,22 @@ from pydantic_core import from_json, to_json
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
+from orders.domain.envelope import key_of
 from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
-from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
 from orders.web.security import check_stranger
-from orders.web.socket import CONNECTIONS, check_upgrade, open_socket, refuse_and_close
+from orders.web.socket import (
+    CONNECTIONS,
+    Connection,
+    check_upgrade,
+    frame,
+    open_socket,
+    refuse_and_close,
+)
 
 log = structlog.get_logger()
 
@@ -84,7 +91,7 @@ async def _position(node: Node, room: Room, after: str | None) -> int | None:
         return None
     if after == "start":
         return 0
-    found = await node.engine.find(room.name, bytes.fromhex(after.replace("-", "")))
+    found = await node.engine.find(room.name, key_of(after))
     return found.position if found else None
 
 
@@ -113,7 +120,9 @@ async def _feed(
                 records = []  # the journal is away, and comes back
             if records and (room, room.state.epoch) == begun:
                 position = records[-1].position
-                _send(connection, [told(r) for r in records if r.kind is not Kind.RESET], skipped)
+                _send(
+                    connection, [observed(r) for r in records if r.kind is not Kind.RESET], skipped
+                )
         if changes := aside.changes(room):
             _send(connection, changes)
         await asyncio.sleep(PAUSE)
@@ -128,27 +137,27 @@ class _Aside:
 
     def __init__(self, app: web.Application) -> None:
         self._bots, self._slow_from = app[BOTS], app[NODE].options.max_unread // SLOW_PART
-        self._told: dict[str, Any] = {"bots": None, "slow": []}
+        self._shown: dict[str, Any] = {"bots": None, "slow": []}
         self._next = 0.0
 
     def changes(self, room: Room) -> list[dict[str, Any]]:
-        """What is otherwise than when it was last told; looked at a few times a second."""
+        """What is otherwise than when it was last shown; looked at a few times a second."""
         if monotonic() < self._next:
             return []
         self._next = monotonic() + LOOK
-        bots = [bot.told() for bot in self._bots.of(room.name)]
+        bots = [bot.shape for bot in self._bots.of(room.name)]
         people = room.participants.values()
         slow = [one.name for one in people if one.transport.unread() > self._slow_from]
         changes: list[dict[str, Any]] = []
-        if bots != self._told["bots"]:
+        if bots != self._shown["bots"]:
             changes.append({"kind": "bots", "at": now_ms(), "bots": bots})
-        if slow != self._told["slow"]:
+        if slow != self._shown["slow"]:
             changes.append({"kind": "slow", "at": now_ms(), "names": slow})
-        self._told = {"bots": bots, "slow": slow}
+        self._shown = {"bots": bots, "slow": slow}
         return changes
 
 
-def told(record: Record) -> dict[str, Any]:
+def observed(record: Record) -> dict[str, Any]:
     """A record as an observer hears it: positions stay inside."""
     data = from_json(record.body)
     if record.kind is Kind.EVENT:

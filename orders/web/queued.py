@@ -31,14 +31,14 @@ async def get_queue(request: web.Request) -> web.Response:
     Query.read(request.query)
     node, room = await room_named(request)
     now = monotonic()
-    told: list[dict[str, Any]] = []
+    queued: list[dict[str, Any]] = []
     for entry in room.state.queue.oldest(MOST_QUEUED):
         lease = room.leases.held.get(entry.key)
         record = entry.record or await node.engine.find(room.name, entry.key)
         if record is None:
             continue
         is_held = entry.state is State.HELD
-        told.append(
+        queued.append(
             {
                 "event": from_json(record.body),
                 "state": entry.state,
@@ -57,4 +57,4 @@ async def get_queue(request: web.Request) -> web.Response:
         for record in held_back
         if record.kind is Kind.EVENT
     ]
-    return answer({"queued": told, "parked": parked, "at": now_ms()})
+    return answer({"queued": queued, "parked": parked, "at": now_ms()})

@@ -1,4 +1,4 @@
-"""A room's journal in pages, told as the observers' feed tells it: for going back in time.
+"""A room's journal in pages, as the observers' feed has it: for going back in time.
 
 A place in the journal is outside the id of an event and how many records lie between, such as
 `69688550-…~3`; so it means the same after a restart, and nothing after the room was cleared.
@@ -16,7 +16,7 @@ from orders.domain.envelope import id_text
 from orders.errors import NotFound
 from orders.server import Node
 from orders.web.api import answer, record_named, room_named
-from orders.web.observe import told
+from orders.web.observe import observed
 from orders.web.query import Query
 
 MOST = 1000
@@ -63,7 +63,7 @@ async def get_records(request: web.Request) -> web.Response:
             base, begins = id_text(record.key), position
     return answer(
         {
-            "records": [told(record) for record in records if record.kind is not Kind.RESET],
+            "records": [observed(record) for record in records if record.kind is not Kind.RESET],
             "next": _written(base, begins, position),
             "more": bool(records) and position < room.state.head,
             **more,

@@ -1,6 +1,7 @@
 """`/ws`: one connection is one participant. Text in, bytes out."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, WSMsgType, web
@@ -13,21 +14,88 @@ from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
 from orders.web.connect_options import ConnectOptions
-from orders.web.connection import CLOSE_GRACE, Connection, frame
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
 from orders.web.security import check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
-CONNECTIONS = web.AppKey("connections", dict[Connection, None])
-TURN = web.AppKey("turn", asyncio.Lock)
+CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
+PING = b"\x89\x00"
 #: Messages of one connection that are handled before others have their turn; one of more than so
 #: much weight counts as all of them.
 AT_ONCE = 16
 LARGE = 4096
 #: What a participant says; anything else is the end of its connection.
 SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+
+
+def frame(text: bytes) -> bytes:
+    """A text message as one WebSocket frame (RFC 6455, 5.2: from a server, unmasked)."""
+    length = len(text)
+    if length < 126:
+        return bytes((0x81, length)) + text
+    if length < 65536:
+        return struct.pack("!BBH", 0x81, 126, length) + text
+    return struct.pack("!BBQ", 0x81, 127, length) + text
+
+
+class Connection:
+    """A WebSocket as the broker's transport: aiohttp reads it; what we say bypasses aiohttp."""
+
+    __slots__ = ("_closing", "_transport", "_ws", "answered_at", "silence", "wrote_at")
+
+    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        self._ws = ws
+        self._transport = transport
+        self._closing: asyncio.Task[None] | None = None
+        self.answered_at = self.wrote_at = monotonic()
+        self.silence: float | None = None  # seconds after which it wants to hear a heartbeat
+
+    def write(self, buffer: bytes) -> int:
+        if self._closing is None and not self._transport.is_closing():
+            self._transport.write(buffer)
+            self.wrote_at = monotonic()
+        return self._transport.get_write_buffer_size()
+
+    def unread(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Free the socket and all that waits in it, without a word."""
+        self._transport.abort()
+
+    def close(self, code: Close, message: str) -> None:
+        """Say goodbye, and free the socket soon, whether that is answered or not."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(code, message))
+
+    async def _close(self, code: Close, message: str) -> None:
+        deadline = monotonic() + CLOSE_GRACE
+        try:
+            await self._ws.close(code=code, message=message.encode()[:120], drain=False)
+            while self.unread() and monotonic() < deadline:
+                await asyncio.sleep(0.02)  # one that reads on hears the code
+        finally:
+            # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
+            if self.unread() or not self._transport.is_closing():
+                self._transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until a close that was begun is done."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
+
+    def beat(self, now: float, timeout: float) -> None:
+        """Ask whether it is alive; one that has not answered for too long is gone."""
+        if now - self.answered_at > timeout:
+            self.abort()
+        elif not self._transport.is_closing():
+            self._transport.write(PING)
+
+
+CONNECTIONS = web.AppKey("connections", dict[Connection, None])
+TURN = web.AppKey("turn", asyncio.Lock)
 
 
 async def socket(request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,7 @@
-"""What the pages load: small files, each compressed once and told apart by what is in it.
+"""What the pages load: small files, each compressed once and named by what is in it.
 
 A class opens the same page within the same minute, through one access point. So a file travels
-compressed, and a browser that has it already is told so (HTTP 304) instead of being sent it again.
+compressed, and a browser that has it already hears so (HTTP 304) instead of being sent it again.
 """
 
 import gzip

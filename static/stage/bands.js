@@ -9,7 +9,7 @@ import { bind } from '../ui/keys.js';
 const BANDS = new Map(Object.entries({ tools: ['t', 'The tools'], diagram: ['g', 'The diagram, and back in time'], table: ['v', 'The table of types'] }));
 const RESTS = 3000; // ms until a pointer that rests hides
 
-/** Wire the bands up. `changed` is called after one was opened or closed. */
+/** Wire the bands up. `changed` is called with the one that is open then, or null. */
 export function useBands(changed) {
   for (const [band, [key, words]] of BANDS) bind(key, words, () => show(band));
   document.addEventListener('click', ({ target }) => {
@@ -27,7 +27,7 @@ export function useBands(changed) {
     for (const button of document.querySelectorAll('[data-shows][aria-expanded]')) {
       button.setAttribute('aria-expanded', button.dataset.shows === opened);
     }
-    changed();
+    changed(opened);
   }
 
   const wanted = new URLSearchParams(location.search).get('band');

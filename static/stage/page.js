@@ -157,8 +157,8 @@ switches.forEach(({ value }, index) => {
 useTools({ show, speed: (factor) => { flights.speed = factor; } });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
-const drawStory = tell(show);
-useBands(() => {
-  drawStory();
+const opened = tell(show);
+useBands((band) => {
+  opened(band);
   drawSoon();
 });

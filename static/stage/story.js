@@ -9,7 +9,7 @@ import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
 
 /**
- * Called once, before anything is shown; returns what draws a band that was opened.
+ * Called once, before anything is shown; returns what to call with the band that was opened, or null.
  * @param {import('./show.js').Show} show
  */
 export function tell(show) {
@@ -28,5 +28,8 @@ export function tell(show) {
   history.addEventListener('anew', draw);
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
-  return draw;
+  return (band) => {
+    if (band !== 'diagram') explain.close(); // one band at a time; beside the diagram there is room for why
+    draw();
+  };
 }

@@ -192,6 +192,8 @@ async def test_one_band_at_a_time_makes_the_picture_smaller_and_covers_nothing(
     whole = await bottom(room)
     for key, name in (("t", "Tools"), ("g", "Diagram"), ("v", "Table"), ("e", None)):
         await page.keyboard.press(key)
+        if name is None:
+            await expect(page.locator("#stage-explain")).to_be_visible()
         await expect(bands).to_have_count(1)
         if name:
             button = page.get_by_role("button", name=f"{name} {key}")
@@ -200,6 +202,12 @@ async def test_one_band_at_a_time_makes_the_picture_smaller_and_covers_nothing(
         assert box is not None
         assert await bottom(room) < whole
         assert await bottom(room) <= box["y"] + 1
+    await expect(page.locator(f'[data-explains="{placed}"]')).to_be_visible()
+    await page.keyboard.press("t")  # which takes the place of why
+    await expect(page.get_by_role("group", name="The host’s tools")).to_be_visible()
+    await expect(bands).to_have_count(1)
+    await page.keyboard.press("v")
+    await page.keyboard.press("e")
     await expect(page.locator(f'[data-explains="{placed}"]')).to_be_visible()
     await page.keyboard.press("Escape")  # the table is there again
     await expect(page.get_by_role("table")).to_be_visible()

@@ -23,7 +23,7 @@ from orders.broker.room_state import RoomState, Summary
 from orders.domain.envelope import Event, id_text
 from orders.errors import StorageFailed
 from orders.journal.base import Engine, Filter, Outcome
-from orders.journal.sqlite import writer
+from orders.journal.sqlite import engine as sqlite_engine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.journal.sqlite.views import IdIndex
 from tests.nats_servers import Nats, required
@@ -442,7 +442,7 @@ async def test_ids_move_in_step_with_what_comes_in_however_large_the_batches_are
 ) -> None:
     monkeypatch.setattr(IdIndex, "waiting_at_most", 200)
     monkeypatch.setattr(IdIndex, "slice", 8)
-    monkeypatch.setattr(writer, "IDLE", 60)  # so that it is always busy
+    monkeypatch.setattr(sqlite_engine, "IDLE", 60)  # so that it is always busy
     moved, moves = 0, []
     for start in range(0, 900, batch):
         assert set(await sqlite.take(*map(said, range(start, start + batch)))) == {ACCEPTED}

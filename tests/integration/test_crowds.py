@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from itsdangerous import URLSafeSerializer
 
-from orders.web import connection, host
+from orders.web import host, socket
 from tests.conftest import Connect, Serve, Start
 from tests.process import Process
 from tests.raw import CLOSE, PING, TEXT, Raw, frame
@@ -150,7 +150,7 @@ async def test_a_reader_that_stopped_and_goes_on_hears_4001(
     http: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "CLOSE_GRACE", DEADLINE)  # so that it has time to
+    monkeypatch.setattr(socket, "CLOSE_GRACE", DEADLINE)  # so that it has time to
     async with serve(rate=0, max_unread=65536, slow_grace=0.2) as server:
         bob = await connect(server, name="bob", echo="false")
         async with Raw.open(server.port) as raw:

@@ -17,7 +17,7 @@ from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS, document
 from orders.web.asyncapi_feed import KINDS, MESSAGES
 from orders.web.connect_options import ConnectOptions
-from orders.web.observe import told
+from orders.web.observe import observed
 
 SCHEMA = Path(__file__).parents[1] / "data" / "asyncapi" / "schema-3.1.0.json"
 FEED = {message["title"] for message in MESSAGES.values()}
@@ -182,7 +182,7 @@ def test_what_an_observer_hears_is_what_it_documents_kind_by_kind(api: dict[str,
     records = [event, *(control("main", kind, 1000, **data) for kind, data in DONE.items())]
     assert {record.kind for record in records} == set(Kind) - {Kind.RESET}
     for record in records:
-        heard = {"records": [told(record)], "skipped": 0}
+        heard = {"records": [observed(record)], "skipped": 0}
         assert batch.is_valid(heard), list(batch.iter_errors(heard))
         del heard["records"][0]["kind"]  # type: ignore[index]
         assert not batch.is_valid(heard)

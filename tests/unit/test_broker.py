@@ -14,6 +14,7 @@ from orders.broker.protocol import Protocol, Publish, Received, Subscription
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import RoomState
+from orders.domain.envelope import Event
 from tests.transports import Transport
 
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
@@ -293,7 +294,9 @@ def test_modes_are_set_by_type_null_removes_one_and_the_star_is_always_there() -
     journal.set_modes({"order_placed": "queue"})
     assert room.state.modes == {"*": "relay", "order_placed": "queue"}
     journal.set_modes({"*": "pubsub"})
-    assert (room.mode_of("order_placed"), room.mode_of("other")) == ("queue", "pubsub")
+    accepted = [Event(type=type, data={}) for type in ("order_placed", "other")]
+    records = [journal.protocol.record(room, event, "alice", 0) for event in accepted]
+    assert [record.mode for record in records] == ["queue", "pubsub"]
     journal.set_modes({"order_placed": None, "never_set": None})
     assert room.state.modes == {"*": "pubsub"}
     journal.set_modes({"*": None})

@@ -4,20 +4,16 @@ The real pump, broker and leases, an engine in memory, participants without sock
 our own. Hypothesis decides who does what, and when a batch is taken.
 """
 
-import asyncio
 import itertools
 import re
 import uuid
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from unittest.mock import patch
+from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     initialize,
     invariant,
@@ -26,27 +22,18 @@ from hypothesis.stateful import (
     rule,
 )
 
-from orders.broker.limits import Limits
 from orders.broker.modes import matches
 from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record
-from orders.broker.room import Room
-from orders.broker.room_state import RoomState, Summary
+from orders.broker.room_state import RoomState
 from orders.domain.envelope import id_text
-from orders.journal.sqlite.engine import SqliteEngine
-from orders.server import Node, Options
-from tests.transports import InlineWriter, Party, Slow, Transport, join, line
+from tests import histories
+from tests.histories import MAX_ATTEMPTS, SETTINGS, TURNS, Histories
+from tests.transports import join
 
-T = TypeVar("T")
-
-MAX_ATTEMPTS = 3
-LEASE = 30.0
 MOST = 7  # participants at once
 TYPES = ["news", "work", "work_more", "order_placed"]
 PATTERNS = st.lists(st.sampled_from([*TYPES, "work*", "*"]), max_size=3)
-#: How far a batch goes on before the next thing happens: not at all, a little, to its end.
-TURNS = st.sampled_from([0, 1, 3, 10, 50, 50])
-SMALL = 1_500  # bytes of unread output after which a participant is slow
 
 #: What the control records about one queued event may say, in order: Handed, Released, Settled,
 #: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it.
@@ -62,66 +49,25 @@ LETTERS: dict[str, str] = {
 
 
 @dataclass(eq=False)
-class Known:
-    """What the test knows of a participant. `start`: the position after which it hears events."""
+class Known(histories.Known):
+    """`start`: the position after which it hears events."""
 
-    party: Party
-    steady: bool  # never slow, so that its subscription may change
-    start: int | None
+    steady: bool = False  # never slow, so that its subscription may change
+    start: int | None = None
     sent: list[str] = field(default_factory=list)  # the answers that it expects, in order
-    left: bool = False
-
-    @property
-    def transport(self) -> Transport:
-        return self.party.transport
-
-    @property
-    def name(self) -> str:
-        return self.party.participant.name
 
 
-def as_compared(state: RoomState) -> dict[str, Any]:
-    """All that a room is, to be compared. On a journal of one node nobody asks for `last`."""
-    entries = state.queue.entries.values()
-    return {
-        "row": [getattr(state, name) for name in Summary.__slots__],
-        "members": [[getattr(m, name) for name in m.__slots__] for m in state.members.values()],
-        "queue": [(e.position, e.state, e.attempt, e.name, e.reason) for e in entries],
-        "depths": {type: n for type, n in state.queue.depths().items() if any(n.values())},
-        "held": list(state.queue.held),
-    }
-
-
-class Machine(RuleBasedStateMachine):
-    """Anything may happen; what must hold is checked whenever all is quiet."""
+class Machine(Histories):
+    """Everyone keeps its name; each answer, attempt and delivery is counted."""
 
     people = Bundle("people")
 
     @initialize(target=people)
     def begin(self) -> Any:
-        self.loop = asyncio.new_event_loop()
-        self.clock = 1000.0
-        self.patches: list[Any] = [
-            patch("orders.server.queues.monotonic", lambda: self.clock),
-            patch("orders.server.replay.POLL", 0),
-            patch("orders.server.replay.PAGE", 4),
-            patch("orders.broker.queue.AT_HAND", 300),
-        ]
-        for patched in self.patches:
-            patched.start()
-        self.engine = Slow(make_writer=InlineWriter)
-        options = Options(Limits(rate=0), LEASE, MAX_ATTEMPTS, max_unread=SMALL)
-        self.node = Node(self.engine, options, line)
-        self.failures: list[BaseException] = []
-        self.node.context.on_failure = self.failures.append  # type: ignore[method-assign, assignment]
-        self.run(self._open())
-        self.room = self.node.room("main")
-        self.everyone: list[Known] = []
+        self.start()
         self.ids: list[str] = []
-        self.sequence = itertools.count(1)
-        self.batch: asyncio.Task[None] | None = None
         for type, mode in (("*", "pubsub"), ("work", "queue"), ("work_more", "queue")):
-            self._set_mode(type, mode)
+            self.set_mode(type, mode)
         usual: dict[str, Any] = {"types": None, "prefetch": 2, "echo": True, "after": None}
         return multiple(
             self._join(**usual, manual=True, steady=True),
@@ -129,26 +75,12 @@ class Machine(RuleBasedStateMachine):
             self._join(**usual, manual=False, steady=False),
         )
 
-    async def _open(self) -> None:
-        await self.engine.open()
-        self.node.rooms["main"] = Room.at(RoomState("main"))
-
-    def records(self) -> list[Record]:
-        """All that the journal has of the room."""
-        records: list[Record] = []
-        while page := self.run(SqliteEngine.read(self.engine, "main", len(records), 1000)):
-            records += page
-        return records
-
     def held_by(self, known: Known) -> list[Entry]:
         return [lease.entry for lease in self.room.leases.held_by(known.party.participant)]
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
     # ── what may happen ─────────────────────────────────────────────────────────────────────
 
-    @precondition(lambda self: sum(not known.left for known in self.everyone) < MOST)
+    @precondition(lambda self: self.here() < MOST)
     @rule(
         target=people,
         types=st.none() | st.none() | PATTERNS,
@@ -164,27 +96,21 @@ class Machine(RuleBasedStateMachine):
     def _join(
         self, types: list[str] | None, manual: bool, after: str | None, steady: bool, **wishes: Any
     ) -> Known:
-        records = self.records()
-        events = [record for record in records if record.kind is Kind.EVENT]
-        start: int | None = None
-        if after == "start":
-            start = 0
-        elif after is not None:
-            seen = events[-1 if after == "last" else len(events) // 2] if events else None
-            after, start = (seen.parsed().id, seen.position) if seen else (None, None)
+        after, start = self.seen(after)
         if after is not None:
             steady = False  # a replay goes by the subscription as it is then
         wishes |= {} if types is None else {"types": types}
         wishes["ack"] = "manual" if manual else "auto"
         name = f"p{len(self.everyone)}"  # names that come again are tested elsewhere
-        known = Known(self.run(join(self.node, name, after=after, **wishes)), steady, start)
+        party = self.run(join(self.node, name, after=after, **wishes))
+        known = Known(party, steady=steady, start=start)
         self.everyone.append(known)
         return known
 
     @rule(known=consumes(people))
     def leave(self, known: Known) -> None:
         known.left = True
-        self.run(self._do(known.party.leave))
+        self.run(self.do(known.party.leave))
 
     @rule(
         known=people,
@@ -195,12 +121,12 @@ class Machine(RuleBasedStateMachine):
     )
     def send(self, known: Known, type: str, again: str | None, count: int, turns: int) -> None:
         for _ in range(count):
-            id, number = str(uuid.UUID(int=next(self.sequence))), next(self.sequence)
+            id, number = str(uuid.UUID(int=next(self.numbers))), next(self.numbers)
             if again and self.ids:
                 id, number = self.ids[-1], 0 if again == "other" else number
             self.ids.append(id)
             self._say(known, {"type": type, "id": id, "data": {"n": number}}, id)
-        self._go_on(turns)
+        self.go_on(turns)
 
     @rule(known=people, text=st.sampled_from(["nonsense", "[]", '{"type":"broker.x","data":{}}']))
     def speak_nonsense(self, known: Known, text: str) -> None:
@@ -215,13 +141,13 @@ class Machine(RuleBasedStateMachine):
     @rule(known=people, nack=st.booleans(), old=st.booleans(), turns=TURNS)
     def answer(self, known: Known, nack: bool, old: bool, turns: int) -> None:
         """It acks or nacks all that it holds, or what it was given first of all, long ago."""
-        self._go_on(50)
+        self.go_on(50)
         given = [event["id"] for event in known.transport.heard if "attempt" in event]
         held = [id_text(entry.key) for entry in self.held_by(known)]
         for id in given[:1] if old else held:
             message = {"type": "broker.nack" if nack else "broker.ack", "data": {"event": id}}
             self._say(known, message, None)
-        self._go_on(turns)
+        self.go_on(turns)
 
     @rule(
         act=st.sampled_from(["modes", "pause", "resume", "step", "retry", "discard"]),
@@ -230,32 +156,9 @@ class Machine(RuleBasedStateMachine):
     )
     def the_host_acts(self, act: str, type: str, mode: str | None) -> None:
         if act == "modes":
-            self._set_mode(type, mode)
-        elif act in ("retry", "discard"):
-            for entry in self.room.state.queue.oldest(1, (State.DEAD,)):
-                self.run(self._host(getattr(self.node.queues, act)(self.room, entry.key)))
+            self.set_mode(type, mode)
         else:
-            self.run(self._hold_or_let_go(act))
-
-    def _set_mode(self, type: str, mode: str | None) -> None:
-        self.run(self._host(self.node.host.set_modes(self.room, {type: mode})))
-
-    async def _hold_or_let_go(self, act: str) -> None:
-        await self._host(getattr(self.node.host, act)(self.room))
-
-    async def _host(self, act: Coroutine[Any, Any, Any]) -> None:
-        """Let the host act, who waits for the journal."""
-        doing = asyncio.ensure_future(act)
-        while not doing.done():
-            self._begin_batch()
-            await asyncio.sleep(0)
-        doing.result()
-
-    @rule(seconds=st.sampled_from([1.0, LEASE / 2, LEASE + 1, LEASE + 1]), turns=TURNS)
-    def time_passes(self, seconds: float, turns: int) -> None:
-        self.clock += seconds
-        self.run(self._do(self.node.queues.tick))
-        self._go_on(turns)
+            self.host(act)
 
     @rule(known=people, reads=st.booleans())
     def stop_reading_or_read_on(self, known: Known, reads: bool) -> None:
@@ -263,32 +166,12 @@ class Machine(RuleBasedStateMachine):
         if reads:
             known.transport.read()
 
-    def _go_on(self, turns: int) -> None:
-        """A batch is begun, if none is under way; and it goes on a little."""
-        if turns:
-            self.run(self._do(self._begin_batch, turns))
-
-    def _begin_batch(self) -> None:
-        if self.batch is None or self.batch.done():
-            if self.batch is not None:
-                self.batch.result()
-            self.batch = asyncio.get_running_loop().create_task(self.node._pump.once())
-
     def _say(self, known: Known, message: Any, expected: str | None) -> None:
         if expected:
             known.sent.append(expected)
-        self.run(self._do(lambda: known.party.send(message)))
-
-    async def _do(self, work: Callable[[], object], turns: int = 1) -> None:
-        work()
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        self.say(known, message)
 
     # ── what must hold ──────────────────────────────────────────────────────────────────────
-
-    @invariant()
-    def nothing_failed(self) -> None:
-        assert self.failures == []
 
     @invariant()
     def nobody_holds_more_than_it_may_or_once_it_left(self) -> None:
@@ -301,33 +184,15 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def all_is_quiet(self) -> None:
-        """Everyone reads, all batches are taken; what is held by a pause stays held."""
-        for known in self.everyone:
-            if not known.left:
-                known.transport.reads = True
-                known.transport.read()
-        self.run(self._quiet())
+        """Whatever happened, all is as it must be."""
+        records = self.be_quiet()
         self._check_answers()
         self._check_credit()
-        self._check_fates()
-        self._check_fold()
+        self._check_fates(records)
+        self.fold_of(records)
         if not self.room.state.paused:
-            self._check_what_was_heard()
+            self._check_what_was_heard(records)
             self._check_that_nothing_waits_for_nothing()
-
-    async def _quiet(self) -> None:
-        node = self.node
-        while True:
-            is_busy = self.batch is not None and not self.batch.done()
-            if not (
-                is_busy or node.inbox._submissions or node.context._tasks or node.queues._touched
-            ):
-                break
-            node.queues.tick()
-            self._begin_batch()
-            await asyncio.sleep(0)
-        if self.batch is not None:
-            self.batch.result()
 
     def _check_answers(self) -> None:
         """Each message got one answer, in the order sent; quiet acks got none."""
@@ -350,16 +215,8 @@ class Machine(RuleBasedStateMachine):
                 participant = known.party.participant
                 assert participant.in_flight == len(self.held_by(known))
 
-    def _check_fold(self) -> None:
-        """The room on the node is the fold of the journal's records."""
-        state = RoomState("main")
-        for record in self.records():
-            state.apply(record)
-        assert as_compared(self.room.state) == as_compared(state)
-
-    def _check_fates(self) -> None:
+    def _check_fates(self, records: list[Record]) -> None:
         """Every queued event is settled, or waits, or is held by one, or is dead: none is lost."""
-        records = self.records()
         entries = self.room.state.queue.entries
         fates: dict[int, str] = {}
         handed: dict[int, list[int]] = {}
@@ -397,9 +254,8 @@ class Machine(RuleBasedStateMachine):
             got = [e for e in known.transport.heard if e["id"] == data["event"]]
             assert got, (known.name, data)
 
-    def _check_what_was_heard(self) -> None:
+    def _check_what_was_heard(self, records: list[Record]) -> None:
         """In relay and pubsub everyone heard what is for it, in the order of the log, once."""
-        records = self.records()
         position = {r.parsed().id: r.position for r in records if r.kind is Kind.EVENT}
         modes = {r.position: r.mode for r in records}
         for known in self.everyone:
@@ -456,25 +312,15 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "everyone"):
-            self.run(self._hold_or_let_go("resume"))
+            self.host("resume")
             self.all_is_quiet()
             for known in self.everyone:
                 if not known.left:
                     self.leave(known)
             self.run(self._quiet())
             assert (self.room.participants, self.room.audiences) == ({}, {})
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
-            self.loop.close()
-            for patched in self.patches:
-                patched.stop()
+            self.stop()
 
 
-Machine.TestCase.settings = settings(
-    max_examples=100,
-    stateful_step_count=60,
-    deadline=None,
-    derandomize=True,
-    phases=(Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
+Machine.TestCase.settings = settings(SETTINGS, max_examples=100, stateful_step_count=60)
 TestWhateverHappens = Machine.TestCase

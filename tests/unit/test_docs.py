@@ -1,6 +1,7 @@
 """What a user can meet stands in the README or in docs/: settings, event types, and every code."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from orders import errors
 from orders.broker.messages import COMMANDS, NOTICE_CODES, SERVER_EVENTS
 from orders.broker.modes import Mode
+from orders.clients.participant import Participant
 from orders.domain.confirming import REASONS, Confirmed, Rejected, answer_id
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
@@ -181,3 +183,22 @@ def anchors(text: str) -> set[str]:
     """The anchors of a page's headings, as Markdown readers make them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_the_reference_of_the_participant_has_what_it_has_with_its_defaults() -> None:
+    page = (ROOT / "docs" / "participant.md").read_text(encoding="utf-8")
+    named = {name for name in (*vars(Participant), *vars(Participant())) if name[0] != "_"}
+
+    def heading(name: str) -> str:
+        member = vars(Participant).get(name)
+        if not inspect.isfunction(member):
+            return name
+        _, *given = inspect.signature(member).parameters.values()
+        bare = inspect.Signature([one.replace(annotation=one.empty) for one in given])
+        return f"{'async ' * inspect.iscoroutinefunction(member)}{name}{bare}"
+
+    assert set(re.findall("^### `(.+)`$", page, re.M)) == {heading(name) for name in named}
+    url, *options = inspect.signature(Participant).parameters.values()
+    assert f'Participant({url.name}="{url.default}", *, …)' in page
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page, re.M)
+    assert rows == [(one.name, repr(one.default)) for one in options]

@@ -163,16 +163,18 @@ TAKEN = {
 def test_a_good_text_is_taken_and_written_again_with_the_same_values(name: str) -> None:
     sent = TAKEN[name]
     event = Event.parse(sent.encode() if name == "bytes" else sent)
-    whole = event.stamped(id=ID, created="1", source="bob")
+    whole, *sealed = event.sealed(lambda: ID, 1, "bob")
     stamps = {"id": ID, "created": "1", "source": "bob"}
     assert json.loads(whole.to_json()) == {**stamps, **json.loads(sent)}
+    assert sealed == [whole.to_json(), whole.key]
 
 
 def test_what_is_missing_is_stamped_and_nothing_else_changes() -> None:
     event = Event.parse('{"type": "order_placed", "data": {"id": 5}}')
     assert (event.id, event.created, event.source) == ("", "", "")
-    stamped = event.stamped(id=ID, created="17", source="alice")
-    assert json.loads(stamped.to_json()) == {
+    _, text, key = event.sealed(lambda: ID, 17, "alice")
+    assert key.hex() == ID.replace("-", "")
+    assert json.loads(text) == {
         "id": ID,
         "type": "order_placed",
         "created": "17",
@@ -183,7 +185,7 @@ def test_what_is_missing_is_stamped_and_nothing_else_changes() -> None:
 
 def test_what_was_sent_is_not_stamped_over() -> None:
     event = Event.parse(text())
-    assert event.stamped(id="x", created="y", source="z") is event
+    assert event.sealed(lambda: "x", 0, "z")[0] is event
 
 
 def test_an_event_is_frozen() -> None:
@@ -195,7 +197,7 @@ def test_an_event_is_frozen() -> None:
     "name", ["traceparent", "key", "model_config", "__dict__", "__pydantic_extra__", "", "\u202e"]
 )
 def test_further_attributes_are_kept_whatever_they_are_called(name: str) -> None:
-    event = Event.parse(text(**{name: {"deep": [1, None]}})).stamped(id="", created="", source="")
+    event = Event.parse(text(**{name: {"deep": [1, None]}}))
     assert json.loads(event.to_json()) == json.loads(text(**{name: {"deep": [1, None]}}))
     assert event.key.hex() == ID.replace("-", "")
 

@@ -99,15 +99,14 @@ def in_state(state: State, max_attempts: int = 2) -> tuple[Work, bytes]:
 
 
 def acked(work: Work, key: bytes) -> bool:
-    lease = work.leases.holding(key, work.bob)
+    lease = work.leases.end(key, by=work.bob)
     if lease:
-        work.leases.end(key)
         work.say(lease.entry, Kind.SETTLED, name="bob")
     return lease is not None
 
 
 def nacked(work: Work, key: bytes) -> bool:
-    lease = work.leases.holding(key, work.bob)
+    lease = work.leases.end(key, by=work.bob)
     if lease:
         work.release(lease.entry, "busy")
     return lease is not None
@@ -254,7 +253,7 @@ def test_an_event_that_was_offered_twice_is_taken_once() -> None:
 
 def test_only_its_holder_can_settle_an_event() -> None:
     work, key = in_state(State.HELD)
-    assert work.leases.holding(key, work.carol) is None
+    assert work.leases.end(key, by=work.carol) is None
     assert acked(work, key)
     assert not acked(work, key)
 
@@ -264,7 +263,7 @@ def test_an_ack_that_comes_after_it_was_given_to_another_settles_nothing() -> No
     expired(work, key)
     assert work.take(work.carol)
     assert not acked(work, key)
-    assert work.leases.holding(key, work.carol)
+    assert work.leases.end(key, by=work.carol)
 
 
 def test_leases_run_out_oldest_first_and_only_those_whose_time_is_over() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.broker.not_held import REMEMBERED, not_held, remember
+from orders.broker.leases import REMEMBERED, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.queue import Entry, State
 from tests.transports import Transport

@@ -3,10 +3,12 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
@@ -24,16 +26,80 @@ from orders.journal.base import (
 )
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
-from orders.journal.sqlite.queries import QUERIES
-from orders.journal.sqlite.rows import MOST, read_records
-from orders.journal.sqlite.views import OrdersOfRoom
-from orders.journal.sqlite.writer import Writer, WriterThread
+from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_records
 
 T = TypeVar("T")
+READERS = 2
+IDLE = 0.05  # seconds without work after which the thread counts as idle
+
+
+class Writer(Protocol):
+    """What the engine needs of whatever writes; a simulation has one of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Finish what was asked, then end; returns when it has."""
+
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
+        """Run `job`, after all that was asked before; what it returns or raises."""
+
+
+class WriterThread(threading.Thread):
+    """Runs jobs one after the other; `between(idle)` runs after each, and while there is none."""
+
+    def __init__(self, between: Callable[[bool], None]) -> None:
+        super().__init__(name="journal-writer", daemon=True)
+        self._between = between
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = (
+            SimpleQueue()
+        )
+
+    def call(self, job: Callable[[], T]) -> Awaitable[T]:
+        """Run `job` in this thread; what it returns or raises."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, future))
+        return future
+
+    def stop(self) -> None:
+        """Finish what was asked, then end; returns when it has."""
+        self._jobs.put(None)
+        self.join()
+
+    def run(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=IDLE)
+            except Empty:
+                self._between(True)
+                continue
+            if job is None:
+                return
+            self._do(*job)
+            self._between(False)
+
+    def _do(self, job: Callable[[], Any], future: "asyncio.Future[Any]") -> None:
+        result, error = None, None
+        try:
+            result = job()
+        except BaseException as raised:  # the caller's to handle; the thread goes on
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            future.get_loop().call_soon_threadsafe(_settle, future, result, error)
+
+
+def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
 #: Given what to do between two jobs, and whether there is time for it.
 MakeWriter = Callable[[Callable[[bool], None]], Writer]
-
-READERS = 2
 
 
 class SqliteEngine(Unshared):
@@ -46,7 +112,7 @@ class SqliteEngine(Unshared):
     def __init__(
         self,
         path: Path | None = None,
-        make_writer: Callable[[Callable[[bool], None]], Writer] = WriterThread,
+        make_writer: MakeWriter = WriterThread,
     ) -> None:
         self.durable = path is not None
         self._path = path
@@ -91,12 +157,11 @@ class SqliteEngine(Unshared):
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
-    async def append(self, records: Sequence[Record]) -> list[Answer]:
-        if self._files and not self._lost:
-            self._lost = self._files.lost()  # before the next write hides it
-        if self._lost:
-            return [self._lost] * len(records)
-        return await self._writer.call(lambda: self._log.append(records))
+    def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
+        self._lost = self._lost or (self._files.lost() if self._files else None)
+        return self._writer.call(
+            lambda: [self._lost] * len(records) if self._lost else self._log.append(records)
+        )
 
     async def probe(self) -> StorageFailed | None:
         return self.lost() or await self._writer.call(self._log.probe)
@@ -173,11 +238,8 @@ class SqliteEngine(Unshared):
     async def orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
     ) -> list[Order]:
-        row = self._log.rooms.get(room)
-        if row is None:
-            return []
-        await self._caught_up()
-        return await self._ask(lambda db: OrdersOfRoom(db, row.key).newest(customer, state, limit))
+        pages = self.pages_of_orders(room, customer, limit, state)
+        return [order async for page in pages for order in page]
 
     async def pages_of_orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
@@ -187,9 +249,7 @@ class SqliteEngine(Unshared):
             return
         await self._caught_up()
         key, left = row.key, limit
-        after = await self._ask(
-            lambda db: OrdersOfRoom(db, key).before_newest(customer, state, limit)
-        )
+        after = await self._ask(lambda db: OrdersOfRoom(db, key).before(customer, state, limit))
 
         def page(db: sqlite3.Connection) -> tuple[list[Order], int]:
             return OrdersOfRoom(db, key).page(customer, state, after, min(left, PAGE_OF_ORDERS))

@@ -7,14 +7,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders.broker.records import Kind, Record
+from orders.broker.records import EVENT, Kind, Record
 from orders.broker.room_state import RoomState, Summary
 from orders.domain.envelope import Event
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
-from orders.journal.sqlite.queries import QUERIES
 from orders.journal.sqlite.rows import (
     MOST,
+    QUERIES,
     SHIFT,
     RoomRow,
     failure,
@@ -73,7 +73,7 @@ class Log:
             for view in self.views:
                 if record.position > row.folded[view.marker]:
                     view.add([(row, record, record.position)])
-            if record.kind is Kind.EVENT and record.position > row.folded[self.ids.marker]:
+            if record.kind is EVENT and record.position > row.folded[self.ids.marker]:
                 row.recent[record.key] = record.position
 
     def _state(self, row: RoomRow) -> RoomState:
@@ -126,7 +126,7 @@ class Log:
         if self._db.in_transaction:  # else SQLite rolled it back itself, as on a full disk
             self._db.execute("ROLLBACK")
         for row, record, _ in batch.stored:
-            if record.kind is Kind.EVENT:
+            if record.kind is EVENT:
                 row.recent.pop(record.key, None)
         for row, before in batch.before.items():
             row.summary = before
@@ -140,12 +140,12 @@ class Log:
         row = self.rooms.get(record.room) or self._begin(Summary(record.room), batch)
         if row not in batch.before:
             batch.before[row] = copy(row.summary)
-        if record.kind is Kind.EVENT:
+        if record.kind is EVENT:
             known = self.ids.position(row, record.key)
             if known is not None:
                 return self._compare(row, known, record, batch)
         position = row.summary.head + 1
-        if record.kind is Kind.EVENT:
+        if record.kind is EVENT:
             row.recent[record.key] = position
             batch.fresh[row.key, record.key] = record
         batch.rows.append(record_values(row, record, position))

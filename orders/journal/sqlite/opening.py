@@ -5,8 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.sqlite.queries import MIGRATIONS
-from orders.journal.sqlite.rows import checksum
+from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
 VERSION = len(MIGRATIONS)

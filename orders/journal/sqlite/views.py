@@ -8,29 +8,18 @@ writer's thread alone.
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from orders.broker.modes import Mode
+from orders.broker.modes import QUEUE
 from orders.broker.queue import Entry, Queue, State
-from orders.broker.records import QUEUE_KINDS, Kind, Record
+from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
-from orders.journal.sqlite.queries import QUERIES
-from orders.journal.sqlite.rows import RoomRow
+from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entry
 
 #: A room, a record of it, and its position.
 Stored = tuple[RoomRow, Record, int]
 #: A room, a position in it, and what the view needs of the record there.
 Item = tuple[RoomRow, int, Any]
-
-
-@dataclass(eq=False)
-class _Round:
-    """What is on its way into the table; `done` of it is there."""
-
-    items: Sequence[Item]
-    done: int = 0
 
 
 class View:
@@ -52,7 +41,8 @@ class View:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.waiting: list[Item] = []
-        self._round: _Round | None = None
+        self._round: list[Item] = []  # what is on its way into the table
+        self._done = 0  # of the round
         self._added = 0  # since the last slice
         self._bytes = 0  # of the records that wait
 
@@ -86,31 +76,31 @@ class View:
         """The room is gone."""
         self.waiting = [item for item in self.waiting if item[0] is not row]
         self._bytes = self.size(self.waiting)
-        self._round = None
+        self._round = []
 
     def tidy(self, idle: bool) -> None:
         """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
         if self._bytes > self.waiting_bytes:
             self.catch_up()
         limit = self.waiting_when_idle if idle else self.waiting_at_most
-        if self._round is None and len(self.waiting) > limit:
+        if not self._round and len(self.waiting) > limit:
             self._begin()
             self._added = 0
         due = self.share * self._added
-        if self._round is not None and (idle or due >= self.slice):
+        if self._round and (idle or due >= self.slice):
             self._added = 0
             self._step(max(self.slice, due))
 
     def catch_up(self) -> None:
         """Fold all that waits; what could not be written waits on."""
         while self.waiting:
-            if self._round is None:
+            if not self._round:
                 self._begin()
             if not self._step(self.slice):
                 return
 
     def _begin(self) -> None:
-        self._round = _Round(self.order(list(islice(self.waiting, self.round))))
+        self._round, self._done = self.order(self.waiting[: self.round]), 0
 
     def order(self, items: list[Item]) -> list[Item]:
         """In which order a round is folded."""
@@ -118,37 +108,32 @@ class View:
 
     def _step(self, count: int) -> bool:
         """Fold the next of a round, at most so many; False if the disk does not take it."""
-        current = self._round
-        if current is None:
-            return True
         if self.round is not None:
             count = self.round  # the marker must move with it
-        items = current.items[current.done : current.done + count]
-        is_last = current.done + len(items) == len(current.items)
+        items = self._round[self._done : self._done + count]
+        is_last = self._done + len(items) == len(self._round)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self.write(items)
             if is_last:
-                self._save_markers(current.items)
+                self._save_markers()
             self._db.execute("COMMIT")
         except sqlite3.Error:  # no room, say: it is tried again
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self.undo()
             return False
-        current.done += len(items)
+        self._done += len(items)
         if is_last:
-            del self.waiting[: len(current.items)]
+            del self.waiting[: len(self._round)]
             self._bytes = self.size(self.waiting)
-            self._round = None
-            self.written(current.items)
+            self.written(self._round)
+            self._round = []
         return True
 
-    def _save_markers(self, items: Sequence[Item]) -> None:
-        positions: dict[RoomRow, int] = {}
-        for row, position, _ in items:
-            positions[row] = max(position, positions.get(row, 0))
-        for row, position in positions.items():
+    def _save_markers(self) -> None:
+        newest = {row: at for row, at, _ in sorted(self._round, key=lambda item: item[1])}
+        for row, position in newest.items():
             self._db.execute(QUERIES[f"save_{self.marker}"], (position, row.key))
             row.folded[self.marker] = position
 
@@ -166,7 +151,7 @@ class IdIndex(View):
     waiting_at_most = 200_000
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        return [(row, at, record.key) for row, record, at in stored if record.kind is Kind.EVENT]
+        return [(row, at, record.key) for row, record, at in stored if record.kind is EVENT]
 
     def position(self, row: RoomRow, key: bytes) -> int | None:
         """Where the event with this id stands in the room; None if there is none."""
@@ -197,7 +182,7 @@ class QueueTable(View):
         return [
             (row, at, record)
             for row, record, at in stored
-            if record.mode == Mode.QUEUE or record.kind in QUEUE_KINDS
+            if record.mode == QUEUE or record.kind in QUEUE_KINDS
         ]
 
     def write(self, items: Sequence[Item]) -> None:
@@ -205,7 +190,7 @@ class QueueTable(View):
         changed: dict[tuple[RoomRow, int], Entry] = {}
         for row, _, record in items:
             queue = queues.setdefault(row, Queue())
-            if record.kind is Kind.EVENT:
+            if record.kind is EVENT:
                 entry: Entry | None = queue.add(record)
             else:
                 if record.key not in queue.entries:
@@ -238,14 +223,6 @@ class QueueTable(View):
         return [read_entry(found) for found in self._db.execute(QUERIES["entries"], (row.key,))]
 
 
-def read_entry(found: tuple[Any, ...]) -> Entry:
-    """A row of `entries`."""
-    position, state, attempt, reason, name, key, type, source = found
-    return Entry(
-        position, key, type, source, State(state), attempt=attempt, name=name, reason=reason
-    )
-
-
 #: An order: its room, its customer, its number.
 OrderKey = tuple[int, str, str]
 
@@ -254,11 +231,11 @@ class OrderTable(View):
     """Where the orders of all rooms stand; what a slice changes is written at its end."""
 
     marker = "ordered"
-    AT_HAND = 4096  # orders that stay in memory: most are answered soon after they were placed
+    MOST_AT_HAND = 4096  # orders: most are answered soon after they were placed
 
     def __init__(self, db: sqlite3.Connection) -> None:
         super().__init__(db)
-        self._orders: dict[OrderKey, Order] = {}
+        self.at_hand: dict[OrderKey, Order] = {}
         self._changed: dict[OrderKey, int] = {}  # and the place of a new placing, or 0
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
@@ -267,89 +244,47 @@ class OrderTable(View):
     def write(self, items: Sequence[Item]) -> None:
         for row, _, record in items:
             event = record.parsed()
-            order = fold(event, record.at, OrdersOfRoom(self._db, row.key, self))
+            order = fold(event, record.at, _OrdersAtHand(self._db, row.key, self))
             if order is not None:
                 key = row.key, order.customer, order.number
-                self._orders[key] = order
+                self.at_hand[key] = order
                 placed = record.position if order.event == event.id else 0
                 self._changed[key] = placed or self._changed.get(key, 0)
         self.save()
-        while len(self._orders) > self.AT_HAND:
-            del self._orders[next(iter(self._orders))]
-
-    def get(self, key: OrderKey) -> Order | None:
-        """An order that is at hand."""
-        return self._orders.get(key)
+        while len(self.at_hand) > self.MOST_AT_HAND:
+            del self.at_hand[next(iter(self.at_hand))]
 
     def save(self) -> None:
         """Write what changed, each order once."""
         self._db.executemany(
             QUERIES["save_order"],
             [
-                {
-                    "room": key[0],
-                    "customer": key[1],
-                    "number": key[2],
-                    "position": position,
-                    "pending": self._orders[key].state == "placed",
-                    "state": self._orders[key].state,
-                    "body": self._orders[key].to_json(),
-                }
-                for key, position in self._changed.items()
+                {"room": room, "customer": customer, "number": number, "position": position}
+                | {"pending": order.state == "placed", "state": order.state}
+                | {"body": order.to_json()}
+                for (room, customer, number), position in self._changed.items()
+                for order in [self.at_hand[room, customer, number]]
             ],
         )
         self._changed.clear()
 
     def undo(self) -> None:
-        self._orders.clear()
+        self.at_hand.clear()
         self._changed.clear()
 
 
-def _by(query: str, customer: str | None, state: str | None) -> str:
-    """Which of the queries has the index that this question needs."""
-    if customer is not None:
-        return f"{query}_of_customer"
-    return query if state is None else f"{query}_in_state"
+class _OrdersAtHand(OrdersOfRoom):
+    """The same for the fold: with what the table does not have yet. An `OrderBook`."""
 
-
-class OrdersOfRoom:
-    """The orders of one room, for the fold and for readers: an `OrderBook`."""
-
-    def __init__(self, db: sqlite3.Connection, room: int, table: OrderTable | None = None) -> None:
-        self._db, self._room, self._table = db, room, table
+    def __init__(self, db: sqlite3.Connection, room: int, table: OrderTable) -> None:
+        super().__init__(db, room)
+        self._table = table
 
     def get(self, customer: str, number: str) -> Order | None:
-        """The order, or None."""
-        at_hand = self._table.get((self._room, customer, number)) if self._table else None
-        return at_hand or self._one("get_order", customer=customer, number=number)
+        return self._table.at_hand.get((self._room, customer, number)) or super().get(
+            customer, number
+        )
 
     def oldest_pending(self, number: str, customer: str | None) -> Order | None:
-        """The `placed` order with this number that was placed first; None: of any customer."""
-        if self._table:
-            self._table.save()  # so that the table knows all
-        return self._one("oldest_pending", number=number, customer=customer)
-
-    def newest(self, customer: str | None, state: str | None, limit: int) -> list[Order]:
-        """The newest orders, oldest first; of one customer, or in one state."""
-        before = self.before_newest(customer, state, limit)
-        return self.page(customer, state, before, limit)[0]
-
-    def before_newest(self, customer: str | None, state: str | None, limit: int) -> int:
-        """The position after which so many newest orders come."""
-        values = {"room": self._room, "customer": customer, "state": state, "limit": limit}
-        found = self._db.execute(QUERIES[_by("before_newest", customer, state)], values).fetchone()
-        return found[0] if found else -1
-
-    def page(
-        self, customer: str | None, state: str | None, after: int, limit: int
-    ) -> tuple[list[Order], int]:
-        """The orders after a position, oldest first, and the position of the last."""
-        values = {"room": self._room, "customer": customer, "state": state}
-        values |= {"after": after, "limit": limit}
-        query = QUERIES[_by("page_of_orders", customer, state)]
-        found = self._db.execute(query, values).fetchall()
-        return [Order.from_json(body) for body, _ in found], found[-1][1] if found else after
-
-    def _one(self, query: str, **values: str | None) -> Order | None:
-        found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
-        return Order.from_json(found[0]) if found else None
+        self._table.save()  # so that the table knows all
+        return super().oldest_pending(number, customer)
