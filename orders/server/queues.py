@@ -124,7 +124,7 @@ class Queues:
     async def _hand(self, room: Room, type: str, participant: Participant) -> bool:
         """Give the next event to a participant; whether it may take another after that."""
         entry = room.leases.next(type, participant.name, room.cursor)
-        if entry is None:
+        if entry is None or participant.credit <= 0:  # it may have left while another's was read
             return False
         record = entry.record
         if record is None:
