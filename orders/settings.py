@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         40.0, gt=0, description="silence after which a connection is gone"
     )
 
+    lesson: Path | None = Field(
+        None, description="a file with a lesson of your own, such as my.toml"
+    )
+
     log_json: bool = Field(False, description="log as JSON lines")
 
     @field_validator("port", mode="before")

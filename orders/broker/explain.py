@@ -209,6 +209,8 @@ def _queue(event: Record, stay: _Stay, course: _Course) -> Recipient:
         return said("Sent it: a queue never hands an event to its sender.")
     if not matches(stay.types, event.type):
         return said(f"Not subscribed to {event.type}.")
+    if event.type not in stay.types and member.ack != "manual":
+        return said(f"Only listens: who works names {event.type} itself, or has ack=manual.")
     if not course.released and not course.taker:
         return said("Not yet: the room is paused, and the broker holds it.")
     if course.end:

@@ -124,6 +124,13 @@ class Participant:
     def hears_notices(self) -> bool:
         return self.life not in (Life.ARRIVING, Life.GONE)
 
+    def works_on(self, type: str) -> bool:
+        """Whether it takes events that its subscription matches from their queue.
+
+        Patterns listen, exact names work: a console that only listens swallows no order.
+        """
+        return type in self.types or self.ack == "manual"
+
     @property
     def credit(self) -> int:
         """How many events it has room to take from queues."""

@@ -74,6 +74,7 @@ class Room:
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
+    lease: float | None = None  # seconds that an event may be held, where the host set it
     numbers: int = 0
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     turn: int = 0
@@ -87,7 +88,8 @@ class Room:
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
-        return is_empty and not self.state.events and self.state.rules == Rules()
+        is_new = not self.state.events and self.state.rules == Rules() and self.lease is None
+        return is_empty and is_new
 
     def remote(self) -> list[Member]:
         """The participants that are connected to other nodes."""
@@ -210,7 +212,7 @@ class Room:
             for audience in self.audiences.values()
             if audience.matches(type)
             for member in (*audience.members, *audience.without_echo)
-            if member.credit > 0
+            if member.credit > 0 and member.works_on(type)
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able

@@ -8,9 +8,11 @@ def install(app: web.Application) -> None:
     from orders.classroom import (  # the examiner needs nothing of the server
         exercise_api,
         faults,
+        playing,
         starters,
     )
 
     faults.install(app)
     exercise_api.install(app)
     starters.install(app)
+    playing.install(app)

@@ -1,6 +1,9 @@
 """What only the host may do to a room."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import to_json
 
 from orders.broker.modes import changed
 from orders.broker.participants import joined
@@ -76,6 +79,11 @@ class Host:
         answer = await submission
         if isinstance(answer, StorageFailed):
             raise answer
+
+    async def note(self, room: Room, kind: str, **data: Any) -> None:
+        """Keep something about a room that the fold passes over: a record of a kind of its own."""
+        body = to_json(data)
+        await self._store(Record(room=room.name, kind=kind, at=now_ms(), body=body, payload=data))
 
     async def _store(self, record: Record) -> None:
         """Put it into the journal, and wait until it is true."""

@@ -133,7 +133,7 @@ class Queues:
                 return True  # it has gone meanwhile
         room.turn = participant.number
         attempt = entry.attempt + 1
-        lease = self._context.options.lease if participant.ack == "manual" else None
+        lease = self._seconds(room) if participant.ack == "manual" else None
         name = participant.name
         handed = self._say(room, entry, Kind.HANDED, name=name, attempt=attempt, lease=lease)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
@@ -172,13 +172,17 @@ class Queues:
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
+    def _seconds(self, room: Room) -> float:
+        """How long an event may be held in a room."""
+        return room.lease or self._context.options.lease
+
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
         """Write an event to the one who has it now."""
         text = record.body
         if participant.ack == "manual" or entry.attempt > 1:
             text = text[:-1] + b',"attempt":%d}' % entry.attempt
         if participant.ack == "manual":
-            room.leases.hold(entry, participant, monotonic() + self._context.options.lease)
+            room.leases.hold(entry, participant, monotonic() + self._seconds(room))
         participant.delivered += 1
         self._context.stats.delivered += 1
         frames = self._frames.setdefault(participant, [])

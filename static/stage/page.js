@@ -7,6 +7,7 @@ import { byId, fetched, here, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { useBands } from './bands.js';
 import { Flights } from './flights/flights.js';
+import { useLesson } from './lesson/lesson.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
@@ -161,6 +162,7 @@ useTools({ show, speed: (factor) => { flights.speed = factor; } });
 usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
+useLesson(show);
 const opened = tell(show);
 useBands((band) => {
   opened(band);

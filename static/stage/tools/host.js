@@ -19,6 +19,9 @@ export const clear = () => ask('POST', `${room}/reset`);
 export const sendBot = (delay, naive) => ask('POST', `${room}/bots`, { delay, naive });
 export const killBot = (name) => ask('DELETE', `${room}/bots/${name}`);
 
+/** Go to a scene of the lesson, or show its answer. */
+export const play = (scene, answer) => ask('PUT', `${room}/lesson`, { scene, answer });
+
 /** A dead letter gets another chance, or is given up. */
 export const retry = (event) => ask('POST', `${room}/dead-letters/${event}/retry`);
 export const discard = (event) => ask('POST', `${room}/dead-letters/${event}/discard`);
