@@ -189,7 +189,8 @@ class Node:
             now = monotonic()
             self.stats.stall = max(self.stats.stall, now - before - TICK)
             if asleep := slept(now - before - TICK):
-                self.queues.slept(asleep)
+                for room in self.rooms.values():
+                    room.leases.prolong(asleep)  # nobody could ack meanwhile
                 self._replay.slept(asleep)
             self.queues.tick()
             self._replay.cut_off_slow()

@@ -24,10 +24,6 @@ from orders.server.inbox import Inbox, Submission
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
 MOST_AT_ONCE, LARGE = 32, 4096
 SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
-LEASE_ENDED = (
-    "Your lease of this event ended before you acked it, so it is given to another. Ack each event"
-    ' as soon as you are done with it: {"type": "broker.ack", "data": {"event": "<its id>"}}.'
-)
 
 
 class Queues:
@@ -250,9 +246,7 @@ class Queues:
     def _notify_if_dead(self, lease: Lease, event: str) -> None:
         """Tell the last one to hold an event that it is a dead letter now."""
         if lease.entry.attempt >= self._context.options.max_attempts:
-            message = "It was given back for the last time: it is set aside as a dead letter."
-            notice = messages.Notice(code="dead_letter", message=message, event=event)
-            self._context.tell(lease.holder, notice)
+            self._context.tell(lease.holder, messages.Notice.of("dead_letter", event))
 
     def let_go(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
@@ -289,14 +283,8 @@ class Queues:
         self._lose(room, lease)
         self._give_back(room, lease.entry, reason)
         event = id_text(lease.entry.key)
-        notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)
-        self._context.tell(lease.holder, notice)
+        self._context.tell(lease.holder, messages.Notice.of("lease_ended", event))
         self._notify_if_dead(lease, event)
-
-    def slept(self, seconds: float) -> None:
-        """This process was stopped: nobody could ack meanwhile, so leases last that much longer."""
-        for room in self._context.rooms.values():
-            room.leases.prolong(seconds)
 
     def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""

@@ -62,7 +62,7 @@ class Connection:
         return self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
-        """Free the socket and all that waits in it, without a word."""
+        """Free the socket and all that waits in it, without a word: the other side sees 1006."""
         self._transport.abort()
 
     def close(self, code: Close, message: str) -> None:
@@ -80,10 +80,6 @@ class Connection:
             # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
             if self.unread() or not self._transport.is_closing():
                 self._transport.abort()
-
-    def abort(self) -> None:
-        """Lose it, without a word: its other side sees 1006."""
-        self._transport.abort()
 
     async def closed(self) -> None:
         """Wait until a close that was begun is done."""
