@@ -37,7 +37,11 @@ class Data(BaseModel):
 
 
 class Welcome(Data):
-    """You, first: who you are, and how the room stands. `last` is the id of its newest event."""
+    """You, first: who you are, and how the room stands.
+
+    `last` is the id of its newest event. From the queues of the types that `works` names you would
+    take; `["*"]`: from all that your patterns match.
+    """
 
     room: str
     name: str
@@ -47,6 +51,7 @@ class Welcome(Data):
     participants: int
     last: str | None
     durable: bool
+    works: list[str]
 
 
 class Accepted(Data):

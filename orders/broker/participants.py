@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from orders.broker.limits import Allowance, Limits
+from orders.broker.modes import works_on
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
 
@@ -125,11 +126,8 @@ class Participant:
         return self.life not in (Life.ARRIVING, Life.GONE)
 
     def works_on(self, type: str) -> bool:
-        """Whether it takes events that its subscription matches from their queue.
-
-        Patterns listen, exact names work: a console that only listens swallows no order.
-        """
-        return type in self.types or self.ack == "manual"
+        """Whether it takes events of this type from their queue."""
+        return works_on(self.types, self.ack, type)
 
     @property
     def credit(self) -> int:

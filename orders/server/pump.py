@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
+from orders.broker.modes import works
 from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import refusal
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
@@ -215,6 +216,7 @@ class Pump:
                 participants=room.size,
                 last=room.state.last,
                 durable=self._context.engine.durable,
+                works=works(participant.types, participant.ack),
             )
         )
 
