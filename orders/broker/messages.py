@@ -19,7 +19,8 @@ PREFIX = "broker."
 #: Every code of a `broker.notice`; those of a `broker.error` are in `orders.errors`.
 NOTICE_CODES = (
     *("paused", "resumed", "reset", "muted", "unmuted", "going_down"),
-    *("lease_ended", "dead_letter"),
+    *("lease_ended", "dead_letter", "unknown_type", "unmatched_answer"),
+    *("journal_away", "journal_back"),
 )
 
 Patterns = Annotated[

@@ -87,6 +87,7 @@ class Participant:
     is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
+    looks: int = 0  # for types that it waits for and nobody sends
     past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.leases`
     audience: frozenset[str] | None = None  # the types of those with whom it listens
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING

@@ -110,8 +110,8 @@ WITHIN = {
         "leases", "backoff", "messages", "room", "protocol", "explain",
     ],
     "server": [
-        "context", "inbox", "handover", "queues", "replay_cache", "replay", "delivery", "presence",
-        "host", "pump", "node", "__init__",
+        "context", "inbox", "handover", "queues", "replay_cache", "replay", "hints", "delivery",
+        "presence", "host", "pump", "node", "__init__",
     ],
 }  # fmt: skip
 
