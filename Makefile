@@ -13,10 +13,11 @@ MINUTES ?= 60
 SEEDS ?= 100
 MESSAGES ?= 1000000
 LENGTH ?= 10000000
+ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: exercises starters help demo lesson test lint types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
+.PHONY: exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -34,6 +35,12 @@ test: lint types coverage
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-pages; \
+		else echo "Without Node and npm: the modules of the pages are not linted."; fi
+
+# The pages' own JavaScript; ESLint lies in .venv, and is no part of what is shipped.
+lint-pages: $(ESLINT)
+	$(ESLINT) --config tests/js/eslint.config.mjs static
 
 types: $(VENV)/made-for-test
 	$(BIN)/mypy
@@ -112,6 +119,11 @@ $(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
 	@$(PIP) --no-build-isolation --editable '.[bench]'
 	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
 		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi
+	@touch $@
+
+$(ESLINT): $(VENV)/made-for-test
+	@echo "Installing ESLint ..."
+	@npm install --prefix $(VENV)/eslint --silent --no-package-lock --no-audit --no-fund --ignore-scripts eslint@9.39.5
 	@touch $@
 
 $(VENV)/pyvenv.cfg: pyproject.toml constraints.txt

@@ -32,7 +32,7 @@ class Lease:
 class Leases:
     """The queued events of one room on this node."""
 
-    held: dict[bytes, Lease] = field(default_factory=dict)  # the first ends first
+    held: dict[bytes, Lease] = field(default_factory=dict)
     claiming: dict[bytes, Entry] = field(default_factory=dict)  # asked for on a shared journal
     _ready: Ready = field(default_factory=dict)
     _others: Ready = field(default_factory=dict)  # in the share of another node
@@ -102,10 +102,7 @@ class Leases:
 
     def expired(self, now: float) -> Iterator[Lease]:
         """Those that ran out."""
-        for lease in list(self.held.values()):
-            if lease.deadline > now:
-                return  # every lease is as long: the first that still runs is the oldest
-            yield lease
+        yield from [lease for lease in self.held.values() if lease.deadline <= now]
 
 
 def remember(participant: Participant, key: bytes, how: str) -> None:

@@ -14,5 +14,5 @@ def install(app: web.Application) -> None:
 
     faults.install(app)
     exercise_api.install(app)
-    playing.install(app)
     starters.install(app)
+    playing.install(app)

@@ -71,6 +71,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     },
     "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
+    "refused": {"name": _NAME, "code": _WORDS, "message": _WORDS},
 }
 
 

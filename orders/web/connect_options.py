@@ -22,6 +22,11 @@ def _types(text: str) -> frozenset[str]:
         raise WrongParameter(refused.code, refused.message) from None
 
 
+HEARTBEAT = Field(
+    None, ge=5, le=60, description="5–60 seconds: broker.heartbeat after so much silence"
+)
+
+
 class ConnectOptions(Query):
     """Who comes, and what it wants to hear; everything may be left out."""
 
@@ -39,9 +44,7 @@ class ConnectOptions(Query):
     prefetch: int = Field(1, ge=1, le=100, description="a number from 1 to 100")
     echo: bool = Field(True, description="true, or false: your own events do not come back")
     quiet: bool = Field(False, description="false, or true: no broker.welcome and broker.accepted")
-    heartbeat: float | None = Field(
-        None, ge=5, le=60, description="5–60 seconds: broker.heartbeat after so much silence"
-    )
+    heartbeat: float | None = HEARTBEAT
     session: str | None = Field(
         None,
         min_length=16,

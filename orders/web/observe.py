@@ -22,6 +22,7 @@ from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
+from orders.web.connect_options import HEARTBEAT
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
 from orders.web.security import check_stranger
@@ -47,6 +48,7 @@ class ObserveQuery(Query):
     """From where on an observer wants to know."""
 
     after: str | None = Field(None, pattern=PLACE, description="the id of an event, or start")
+    heartbeat: float | None = HEARTBEAT
 
 
 async def observe(request: web.Request) -> web.StreamResponse:
@@ -58,7 +60,9 @@ async def observe(request: web.Request) -> web.StreamResponse:
     feed = None
     try:
         room = await node.enter(request.match_info["room"])
-        after = await _position(node, room, ObserveQuery.read(request.query).after)
+        query = ObserveQuery.read(request.query)
+        connection.silence = query.heartbeat
+        after = await _position(node, room, query.after)
         feed = asyncio.create_task(_feed(request.app, room, after, connection))
         feed.add_done_callback(partial(_feed_ended, connection))
         while True:

@@ -14,7 +14,7 @@ import segno
 from aiohttp import web
 from yarl import URL
 
-from orders.clock import rng
+from orders.clock import now_ms, rng
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import is_name, is_room, nfc
 from orders.domain.menu import MENU
@@ -138,7 +138,7 @@ def _links(room: str, name: str) -> dict[str, Any]:
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
     modules = request.app[FILES].modules(f"{page}/page.js")
-    context = {**context, "modules": modules}
+    context = {**context, "modules": modules, "now": now_ms()}
     response = aiohttp_jinja2.render_template(f"pages/{page}.html", request, context)
     response.enable_compression()
     return response

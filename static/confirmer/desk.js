@@ -9,7 +9,7 @@
 import { Book } from '../orders/book.js';
 import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
 import { Waiting } from '../orders/waiting.js';
-import { now } from '../room/clock.js';
+import { now } from '../room/connection.js';
 import { modeOf } from '../room/modes.js';
 import { observe } from '../room/observe.js';
 import { Participant } from '../room/participant.js';
@@ -58,7 +58,7 @@ export class Desk {
       modes: (modes) => this.#change(() => (this.modes = modes)),
       lost: () => this.#restore({ lost: true }),
       notice: (code, message) => told.says(message),
-      down: (final) => this.#down(final),
+      down: () => this.#down(),
     });
   }
 
@@ -95,13 +95,14 @@ export class Desk {
     this.#feed ??= observe(
       { room: this.room },
       {
+        snapshot: (room) => this.me.learn(room),
         records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
         lost: () => this.#restore({ lost: true }),
         down: (final) => {
           if (final) this.#feed = null; // the room was gone: it begins anew when we are in it again
         },
       },
-      { show: false },
+      { show: false, paused: true },
     );
   }
 
@@ -156,12 +157,11 @@ export class Desk {
   }
 
   /** What we held goes to others now; what we have answered already is on its way all the same. */
-  #down(final) {
+  #down() {
     for (const { placed, holding, state } of this.waiting.open()) {
       if (holding && state === 'waiting') this.waiting.released(placed.id);
     }
     this.told.changed();
-    if (final) this.told.says(final);
   }
 
   /** An order has this answer: the log has shown it, or the broker says that it is there. */

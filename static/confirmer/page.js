@@ -1,13 +1,16 @@
 /** The confirmer's page: Bob by hand. What waits, what his rules would say, and two buttons. */
 
 import { render } from '/static/vendor/lit-html/lit-html.js';
-import { now } from '../room/clock.js';
-import { renamed, session } from '../room/session.js';
+import { now } from '../room/connection.js';
+import { renamed, session } from '../room/participant.js';
 import { byId, copying, given, here, say, toast } from '../ui/page.js';
+import { count } from '../ui/words.js';
 import { Desk } from './desk.js';
 import { drawDone, drawWaiting } from './rows.js';
 
+const SHOWN = 100; // of those that wait, the oldest: a slow phone would need seconds to draw thousands
 const SHOWN_DONE = 30;
+const SILENCE = 3000; // ms between two sentences to those who listen
 
 const { rules, reasons, lease } = given('rules');
 const list = byId('waiting');
@@ -21,7 +24,7 @@ const desk = new Desk(
   {
     changed: draw,
     named: renamed,
-    came: (row) => say('orders', `${row.placed.source} placed order ${row.key.split('/')[1]}.`),
+    came,
     overtaken,
     says: toast,
   },
@@ -54,6 +57,25 @@ document.addEventListener('keydown', pressed);
 setInterval(draw, 1000); // for how long each has waited, and what is left of each lease
 list.replaceChildren();
 drawNow();
+
+const unsaid = [];
+let speaking = false;
+
+/** Says that an order came; of many within a few seconds one sentence. */
+function came(row) {
+  unsaid.push(row);
+  if (!speaking) speak();
+}
+
+function speak() {
+  const last = unsaid.at(-1);
+  speaking = last !== undefined;
+  if (!speaking) return;
+  const words = `${last.placed.source} placed order ${last.key.split('/')[1]}.`;
+  say('orders', unsaid.length === 1 ? words : `${unsaid.length} orders came. The last: ${words}`);
+  unsaid.length = 0;
+  setTimeout(speak, SILENCE);
+}
 
 /** Somebody else answered. It is worth a word where our reader was about to do so. */
 function overtaken(row) {
@@ -102,6 +124,8 @@ function drawNow() {
   byId('empty').hidden = open.length > 0;
   byId('count').textContent = open.length ? String(open.length) : '';
   byId('answered-title').hidden = ready.length === 0;
-  render(drawWaiting(open, { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
+  byId('more').hidden = open.length <= SHOWN;
+  byId('more').textContent = `${count(open.length - SHOWN, 'more order')} behind these.`;
+  render(drawWaiting(open.slice(0, SHOWN), { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
   render(drawDone(ready), answered);
 }

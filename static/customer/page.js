@@ -4,9 +4,8 @@ import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { render } from '/static/vendor/lit-html/lit-html.js';
 import { orderNumber } from '../orders/book.js';
 import { MyOrders } from '../orders/mine.js';
-import { now } from '../room/clock.js';
-import { Participant } from '../room/participant.js';
-import { renamed, session } from '../room/session.js';
+import { now } from '../room/connection.js';
+import { Participant, renamed, session } from '../room/participant.js';
 import { byId, copying, fetched, here, say, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { drawOrder } from './rows.js';
@@ -32,7 +31,6 @@ const me = new Participant(
     caughtUp: (missed) => missed > 0 && toast(`Back again: ${count(missed, 'missed event')} caught up.`),
     lost: () => restore({ lost: true }),
     notice: (code, message) => toast(message),
-    down: (final) => final && toast(final),
   },
 );
 
@@ -40,7 +38,7 @@ copying();
 form.addEventListener('submit', place);
 form.elements.id.addEventListener('input', () => (numberIsOurs = false));
 list.addEventListener('toggle', opened, true);
-setInterval(look, LOOK_EVERY);
+setInterval(() => !document.hidden && (orders.isWaiting || !byId('nobody').hidden || orders.isEmpty) && look(), LOOK_EVERY);
 draw();
 
 function change(how) {
@@ -84,12 +82,21 @@ function place(submit) {
   const event = me.envelope('order_placed', data);
   latest = event;
   change(() => orders.place(event, now()));
+  list.firstElementChild.scrollIntoView({ block: 'nearest' }); // on a phone it would be out of sight
   if (!me.send(event)) say('orders', `Order ${number(event)}: not sent yet.`);
   form.elements.note.value = '';
   form.elements.quantity.value = 1;
   numberIsOurs = true;
   propose();
   look();
+}
+
+/** Sends a refused order once more, under its id. */
+function again(id) {
+  const event = orders.again(id, me.name);
+  latest = event;
+  me.send(event);
+  draw();
 }
 
 /** Under the button, too: on a phone the list is out of sight. */
@@ -113,13 +120,13 @@ function refused(id, error) {
   return say('orders', `Refused: ${error.data.message}`);
 }
 
-/** Whether anybody confirms; asked only while it matters, for a whole class may be asking. */
+/** Whether anybody confirms, and how the room stands; for a whole class asks, only while it matters. */
 async function look() {
-  const matters = orders.isWaiting || !byId('nobody').hidden || orders.isEmpty;
-  if (document.hidden || !me.joined || !matters) return;
+  if (!me.joined) return;
   try {
-    const { participants } = await fetched(`/api/rooms/${here.room}`);
-    byId('nobody').hidden = participants.some(({ role }) => role === 'confirmer');
+    const room = await fetched(`/api/rooms/${here.room}`);
+    me.learn(room);
+    byId('nobody').hidden = room.participants.some(({ role }) => role === 'confirmer');
   } catch {
     // Not knowing is no news: the header tells when the server is gone.
   }
@@ -138,5 +145,5 @@ async function opened({ target }) {
 
 function draw() {
   byId('empty').hidden = !orders.isEmpty;
-  render(repeat(orders.list(), ({ event }) => event, drawOrder), list);
+  render(repeat(orders.list(), ({ event }) => event, (order) => drawOrder(order, again)), list);
 }

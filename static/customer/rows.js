@@ -5,17 +5,21 @@ import { wire } from '../event/wire.js';
 import { envelope } from '../ui/shapes.js';
 import { clock, duration } from '../ui/words.js';
 
-/** One order. @param {import('../orders/mine.js').MyOrder} order */
-export function drawOrder(order) {
+/** Refusals that say nothing about the order itself: what was refused today may be taken tomorrow. */
+const PASSING = new Set(['muted', 'rate_limited', 'room_ended', 'kicked', 'storage_full', 'storage_failed', 'engine_unavailable', 'wrong_source']);
+
+/** One order. @param {import('../orders/mine.js').MyOrder} order  @param {(id: string) => void} again  sends it once more */
+export function drawOrder(order, again) {
   const { customer, number, state, id, item, quantity, note, crossed } = order;
   const kind = state === 'confirmed' || state === 'rejected' ? state : 'placed';
-  return html`<li class="order" data-order="${customer}/${number}" data-state=${state}>
+  return html`<li class="order" data-event=${order.event} data-order="${customer}/${number}" data-state=${state}>
     ${envelope(kind, id, { unsent: state === 'unsent' })}
     <div class="order-body">
       <div class="row spread"><h3>${item ? `${quantity} × ${item}` : `Order ${number}`}</h3><time class="small muted">${clock(order.at)}</time></div>
       ${note ? html`<p class="note">“${note}”</p>` : nothing}
       ${steps(order)}
       ${order.message ? html`<p class="small why">${order.message}</p>` : nothing}
+      ${state === 'refused' && PASSING.has(order.reason) ? html`<button type="button" @click=${() => again(order.event)}>Send again<span class="unseen"> order ${number}</span></button>` : nothing}
       ${order.also.length ? html`<p class="small muted">Also answered by ${order.also.join(', ')}.</p>` : nothing}
       <details data-events=${order.event}>
         <summary>What crossed the wire</summary>

@@ -5,9 +5,8 @@ import { ANSWERS, orderOf } from '../orders/words.js';
 import { MODE_NAMES } from '../room/modes.js';
 import { fetched } from '../ui/page.js';
 import { envelope } from '../ui/shapes.js';
-import { count, kindOf, visible } from '../ui/words.js';
+import { count, dateOf, kindOf, visible } from '../ui/words.js';
 import { grouped, split } from './recipients.js';
-import { dateOf } from './text.js';
 
 const NAMING = 20; // events naming this one that are looked at
 

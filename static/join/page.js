@@ -36,7 +36,7 @@ const watching = observe({ room: here.room, resume: false }, {
     draw();
     if (skipped) watching.restart();
   },
-});
+}, { paused: true });
 
 const full = byId('full');
 full.hidden = !document.fullscreenEnabled;

@@ -8,13 +8,14 @@ const SUGGESTED = 200; // names and types offered while filtering
 const TYPING = 200; // ms of silence after which what was typed is asked for
 
 const form = byId('log-filter');
-const known = { types: new Set(), sources: new Set() };
+const known = new Map([['types', new Set()], ['sources', new Set()]]);
 
 /** Offer a word in the lists under the fields: `types` or `sources`. */
 export function suggest(what, word) {
-  if (known[what].has(word) || known[what].size >= SUGGESTED) return;
-  known[what].add(word);
-  render([...known[what]].sort().map((one) => html`<option value=${one}></option>`), byId(`log-${what}`));
+  const words = known.get(what);
+  if (words.has(word) || words.size >= SUGGESTED) return;
+  words.add(word);
+  render([...words].sort().map((one) => html`<option value=${one}></option>`), byId(`log-${what}`));
 }
 
 /** Show a filter in the fields, and in the addresses of the exports. @param {string} events the log's address */

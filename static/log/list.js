@@ -39,7 +39,13 @@ export class LogList {
     grid.addEventListener('pointerdown', ({ target }) => (this.pressed = target.closest('[data-event]')?.dataset.event));
     grid.addEventListener('click', () => this.#clicked());
     grid.addEventListener('keydown', (key) => this.#pressed(key));
-    new ResizeObserver(() => this.draw()).observe(grid);
+    new ResizeObserver(() => this.#resized()).observe(grid);
+  }
+
+  /** A phone was turned: its rows may have two lines now. */
+  #resized() {
+    this.length.style.height = `${this.events.length * this.#rowHeight()}px`;
+    this.draw();
   }
 
   get atTop() {

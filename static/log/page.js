@@ -21,7 +21,8 @@ let total = 0;
 let paused = false;
 let opened = null; // what is known of the opened event
 let place = 0; // counts jumps, so that an answer to an earlier one is not taken for this one's
-const asking = { jump: null, older: false, newer: false };
+let jumping = null; // the jump whose answer is awaited
+const asking = new Set(); // the ends, older and newer, that are asked for more
 let arrivedMeanwhile = [];
 
 const grid = byId('log-grid');
@@ -37,17 +38,17 @@ const ask = (more) => fetched(`${EVENTS}?${query(filter, { limit: PAGE, ...more 
 /** Go somewhere in the log: what `reading` promises becomes the window, and live events join behind it. */
 async function goTo(reading, then = () => {}) {
   const mine = ++place;
-  asking.jump = mine;
+  jumping = mine;
   arrivedMeanwhile = [];
   try {
     const window = await reading();
     if (mine !== place) return;
     log = arrive(window, arrivedMeanwhile, true);
-    asking.jump = null;
+    jumping = null;
     drawNow(true);
     then();
   } catch (error) {
-    if (mine === place) asking.jump = null;
+    if (mine === place) jumping = null;
     toast(error.message);
   }
 }
@@ -70,8 +71,8 @@ async function jump(end) {
 
 /** The reader nears an end of the window that is no end of the log. */
 async function near(end) {
-  if (asking[end] || asking.jump) return;
-  asking[end] = true;
+  if (asking.has(end) || jumping) return;
+  asking.add(end);
   const mine = place;
   try {
     const page = await ask(end === 'older' ? { before: log.older } : { after: log.newer });
@@ -81,7 +82,7 @@ async function near(end) {
   } catch (error) {
     toast(error.message);
   } finally {
-    asking[end] = false;
+    asking.delete(end);
   }
 }
 
@@ -109,7 +110,7 @@ observe({ room: here.room }, {
   },
   lost: toEnd,
   missing: drawAround,
-});
+}, { paused: true });
 
 /** Some were left out: the server knows how many events there are. */
 async function countAgain() {
@@ -121,7 +122,7 @@ async function countAgain() {
 function take(events) {
   for (const { type, source } of events) suggest('types', type), suggest('sources', source);
   const wanted = events.filter((event) => matches(filter, event));
-  if (asking.jump) arrivedMeanwhile.push(...wanted);
+  if (jumping) arrivedMeanwhile.push(...wanted);
   else if (wanted.length) {
     const follow = following();
     log = arrive(log, wanted, follow);
@@ -172,7 +173,7 @@ function drawAround() {
   fresh.textContent = `${paused ? 'Paused. ' : ''}${count(log.fresh, 'new event')}`;
   byId('log-pause').textContent = paused ? 'Resume' : 'Pause';
   grid.hidden = !size;
-  render(size || asking.jump ? nothing : nothingHere(log, filter), byId('log-empty'));
+  render(size || jumping ? nothing : nothingHere(log, filter), byId('log-empty'));
 }
 
 // --- an opened event ------------------------------------------------------------------------

@@ -31,6 +31,13 @@ export class MyOrders {
     this.#know(event.id, { event, at, state: 'unsent', crossed: [{ way: 'sent', event }] });
   }
 
+  /** A refused one goes out once more. @returns {object} its event, under the same id */
+  again(id, source) {
+    const event = { ...this.#known.get(id).event, source };
+    this.#know(id, { event, state: 'unsent', reason: null, message: null });
+    return event;
+  }
+
   sent(id) {
     if (this.#known.get(id)?.state === 'unsent') this.#know(id, { state: 'sent' });
   }
@@ -84,11 +91,11 @@ export class MyOrders {
     return this.#known.has(id) || this.book.placing(id) !== undefined;
   }
 
-  /** Every order, the newest first. @returns {MyOrder[]} */
+  /** Every order, the newest first, as the log has them. @returns {MyOrder[]} */
   list() {
     const unknown = [...this.#known.keys()].filter((id) => !this.book.placing(id));
-    const ids = [...this.book.placings().map(({ event }) => event), ...unknown];
-    return ids.map((id) => this.#view(id)).sort((a, b) => a.at - b.at).reverse();
+    const logged = this.book.placings().sort((a, b) => a.at - b.at).map(({ event }) => event);
+    return [...logged, ...unknown].map((id) => this.#view(id)).reverse();
   }
 
   get isEmpty() {
@@ -112,7 +119,7 @@ export class MyOrders {
     const number = (one) => orderNumber(one.id, one.event);
     if (!placing) return { ...begun(event, at), number: number({ id: event.data.id, event: id }), state, reason, message, stored: null, crossed };
     const stands = placing.state === 'placed' ? 'stored' : placing.state;
-    return { ...placing, number: number(placing), at: at ?? placing.at, state: stands, stored: known.stored ?? placing.at, crossed };
+    return { ...placing, number: number(placing), at: Math.min(at ?? placing.at, placing.at), state: stands, stored: known.stored ?? placing.at, crossed };
   }
 
   #know(id, more) {

@@ -7,38 +7,50 @@
  */
 
 import ReconnectingWebSocket from '/static/vendor/partysocket/ws.js';
-import { say } from '../ui/page.js';
+import { over, say, stand } from '../ui/page.js';
 
-/** After these the server wants no reconnecting: what happened, for a person. */
+/** After these the server wants no reconnecting: what happened, for a person, and how to undo it. */
 const FINAL = new Map([
-  [1000, 'Closed'],
-  [4000, 'Open in another tab'],
-  [4003, 'The host removed you'],
-  [4005, 'The address is wrong'],
+  [1000, ['Closed', 'Join again']],
+  [4000, ['Open in another tab', 'Use it here']],
+  [4003, ['The host removed you', 'Join again']],
+  [4005, ['The address is wrong', 'Try again']],
 ]);
+const ENDED = ['The host ended the room', 'Join again'];
 
 /** Seconds to wait at least after a close code, and how many more by chance. */
 const PAUSES = new Map([[1001, [0, 5]], [4002, [10, 2]], [4004, [30, 10]]]);
 
 const LONGEST = 5; // seconds between two tries, once several have failed
+const TRIES = 2; // that fail before the page says more than "trying again"
+
+/** Seconds. A browser hides pings, so the server is asked to say something when it has been silent for so long. */
+export const HEARTBEAT = 5;
+const DOUBT = 8; // of silence, before the page no longer says that it is connected
+const GONE = 14; // of silence, or without an answer, before it connects anew
+const LATE = 4; // without an answer to what was sent
 
 /**
  * @typedef {object} LinkOptions
  * @property {() => string} address   the URL to connect to, asked anew for every try
  * @property {(text: string) => void} text   called with each message
  * @property {() => void} [up]        the socket has opened
- * @property {(final: string|null) => void} [down]  it was lost; with a sentence if for good
+ * @property {(final: string|null) => boolean|void} [down]  it was lost; with a sentence if for good; true: nothing is wrong
+ * @property {() => number|null} [owed]  since when an answer is awaited, in epoch milliseconds by our own clock
  * @property {boolean} [show]  false: the header tells of another connection, not of this one
  */
 
 export class Link {
   /** @param {LinkOptions} options */
-  constructor({ address, text, up = () => {}, down = () => {}, show = true }) {
+  constructor({ address, text, up = () => {}, down = () => {}, owed = () => null, show = true }) {
     this.failures = 0;
     this.pause = 0;
     this.final = null;
+    this.why = null; // what the server said was wrong, before it closed
+    this.words = null; // what the header says while the server has let us in
+    this.owed = owed;
+    this.show = show;
     this.wake = () => {};
-    if (show) showConnection('connecting');
     this.socket = new ReconnectingWebSocket(() => this.#wait().then(address), null, {
       maxEnqueuedMessages: 0,
       minReconnectionDelay: 0,
@@ -47,15 +59,33 @@ export class Link {
       shouldReconnectOnClose: (closing) => this.#closed(closing),
     });
     this.socket.addEventListener('open', () => {
-      this.failures = 0;
+      this.#heard = this.#opened = Date.now();
       up();
     });
-    this.socket.addEventListener('message', ({ data }) => text(data));
-    this.socket.addEventListener('close', () => {
-      if (show) showConnection('offline', this.final ?? 'Offline, trying again');
-      down(this.final);
+    this.socket.addEventListener('message', ({ data }) => {
+      this.#heard = Date.now();
+      this.#listen();
+      text(data);
     });
-    addEventListener('online', () => this.wake());
+    this.socket.addEventListener('close', () => this.#lost(down(this.final?.[0] ?? null)));
+    const listening = setInterval(() => this.#listen(), 1000);
+    this.#listeners.signal.addEventListener('abort', () => clearInterval(listening));
+    const { signal } = this.#listeners;
+    document.addEventListener('visibilitychange', () => this.#listen(), { signal });
+    for (const change of ['online', 'offline']) addEventListener(change, () => this.#suspect(), { signal });
+  }
+
+  #heard = 0; // when the server said something last, by our own clock
+  #opened = 0;
+  #listeners = new AbortController();
+
+  /** The server has let us in. @param {string} words  what the header says then */
+  isIn(words = 'Connected') {
+    this.failures = 0;
+    this.why = null;
+    this.words = words;
+    this.#tell('open', words);
+    if (this.show) for (const key of ['connection', 'going_down']) over(key);
   }
 
   /** Sends a message if the socket is open; false: it was not sent, and will not be. */
@@ -71,9 +101,52 @@ export class Link {
     this.wake();
   }
 
+  /** Come back though the server closed it for good: the reader asked for it. */
+  again() {
+    this.final = null;
+    this.#tell('connecting');
+    this.retry();
+  }
+
   close() {
     this.final = FINAL.get(1000);
+    this.#listeners.abort();
     this.socket.close(1000);
+  }
+
+  /** Are we still connected? A socket may be dead for minutes before a browser says so. */
+  #listen() {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    const now = Date.now();
+    const silent = (now - this.#heard) / 1000;
+    const owed = (now - Math.max(this.owed() ?? now, this.#opened)) / 1000;
+    if (silent > GONE || owed > GONE) this.retry();
+    else if (silent > DOUBT) this.#tell('connecting', 'No word from the server');
+    else if (owed > LATE) this.#tell('connecting', 'No answer yet');
+    else if (this.words !== null) this.#tell('open', this.words);
+  }
+
+  /** The network changed: the server has a few seconds to say something. */
+  #suspect() {
+    this.#heard = Math.min(this.#heard, Date.now() - DOUBT * 1000 - 1);
+    this.#listen();
+    this.wake();
+  }
+
+  #lost(isNothing) {
+    this.words = null;
+    if (isNothing || !this.show) return;
+    const [words, action] = this.final ?? ['Offline, trying again', 'Try now'];
+    showConnection('offline', words);
+    if (this.final) stand('connection', this.why ?? `${words}.`, { [action]: () => this.again() });
+    else if (this.why) stand('connection', `${this.why} This page tries again by itself.`, { [action]: () => this.wake() });
+    else if (this.failures > TRIES) {
+      stand('connection', 'The server does not answer. This page tries again by itself, and forgets nothing.', { [action]: () => this.wake() });
+    }
+  }
+
+  #tell(state, words) {
+    if (this.show) showConnection(state, words);
   }
 
   #wait() {
@@ -87,7 +160,7 @@ export class Link {
   #closed(closing) {
     const code = closing instanceof globalThis.CloseEvent ? closing.code : 1006;
     if (FINAL.has(code)) {
-      this.final = FINAL.get(code);
+      this.final = closing.reason === 'room_ended' ? ENDED : FINAL.get(code);
       return false;
     }
     const [least, more] = PAUSES.get(code) ?? [0, Math.min(LONGEST, 0.5 * 2 ** this.failures)];
@@ -97,14 +170,30 @@ export class Link {
   }
 }
 
+// --- the server's clock: our own may be hours off ---------------------------------------------
+
+let ahead = Infinity; // ms that ours is ahead of the server's: the least that was seen, for messages take time
+
+hear(Number(globalThis.document?.body.dataset.now)); // when the page was made
+
+/** The server said something at that time. @param {number} at  epoch milliseconds */
+export function hear(at) {
+  if (Number.isFinite(at)) ahead = Math.min(ahead, Date.now() - at);
+}
+
+/** What time it is at the server, in epoch milliseconds. */
+export const now = () => Date.now() - (Number.isFinite(ahead) ? ahead : 0);
+
 /**
  * Shows how the page is connected: `body[data-connection]` and the words in the header.
  * @param {'connecting'|'open'|'offline'} state
  */
-export function showConnection(state, words = null) {
+export function showConnection(state, words = WORDS.get(state)) {
   document.body.dataset.connection = state;
-  say('connection', words ?? { connecting: 'Connecting…', open: 'Connected', offline: 'Offline' }[state]);
+  say('connection', words);
 }
+
+const WORDS = new Map([['connecting', 'Connecting…'], ['open', 'Connected']]);
 
 /** A WebSocket address on this server: `socketAddress('/ws', {room: 'main'})`; null values are left out. */
 export function socketAddress(path, parameters) {

@@ -20,21 +20,21 @@ export const SENTENCES = {
 };
 
 /** What a mode means for one type; said as it is chosen in the table. */
-const OF_TYPE = {
-  relay: (type) => `${type}: everyone in the room receives it.`,
-  pubsub: (type) => `${type}: those who subscribed to it receive it.`,
-  queue: (type) => `${type}: exactly one takes it; it waits until someone can.`,
-};
+const OF_TYPE = new Map([
+  ['relay', 'everyone in the room receives it.'],
+  ['pubsub', 'those who subscribed to it receive it.'],
+  ['queue', 'exactly one takes it; it waits until someone can.'],
+]);
 
 /** @param {string} type  an event's type, or `*` */
 export function sentenceOf(type, mode) {
-  return OF_TYPE[mode](type === '*' ? 'All other types' : type);
+  return `${type === '*' ? 'All other types' : type}: ${OF_TYPE.get(mode)}`;
 }
 
 /** Which position the modes of a room are; `mixed` if they are none of the three. */
 export function position(modes) {
   const same = (one) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(modes).sort());
-  return Object.keys(MODES).find((key) => same(MODES[key])) ?? 'mixed';
+  return Object.entries(MODES).find(([, one]) => same(one))?.at(0) ?? 'mixed';
 }
 
 /** The mode of a type in a room: its own, else that of `*`. */
@@ -45,7 +45,7 @@ export function modeOf(modes, type) {
 /** The change that brings a room to a position: types with a mode of their own follow `*` again. */
 export function change(modes, wanted) {
   const cleared = Object.fromEntries(Object.keys(modes).map((type) => [type, null]));
-  return { ...cleared, ...MODES[wanted] };
+  return { ...cleared, ...new Map(Object.entries(MODES)).get(wanted) };
 }
 
 /** The sentence that changes to the modes of single types leave standing; null: that of the position. */

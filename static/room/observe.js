@@ -7,8 +7,8 @@
  * facts, not added up. Without, it begins anew from the fresh snapshot: the stage does.
  */
 
-import { hear } from './clock.js';
-import { Link, showConnection, socketAddress } from './connection.js';
+import { standPaused } from '../ui/page.js';
+import { hear, HEARTBEAT, Link, showConnection, socketAddress } from './connection.js';
 
 const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
 const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot come again
@@ -27,10 +27,11 @@ const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot
 /**
  * @param {{room: string, after?: string|null, resume?: boolean}} what
  * @param {Watching} watching
- * @param {{show?: boolean}} options  show: whether the header tells how we are connected
+ * @param {{show?: boolean, paused?: boolean}} options  whether the header tells how we are connected, and the page
+ *   that the room is paused
  * @returns {{restart: () => void, close: () => void}}
  */
-export function observe({ room, after = null, resume = true }, watching, { show = true } = {}) {
+export function observe({ room, after = null, resume = true }, watching, { show = true, paused = false } = {}) {
   const passed = new Set();
   let last = after;
   let began = false;
@@ -40,10 +41,10 @@ export function observe({ room, after = null, resume = true }, watching, { show 
 
   function connect() {
     return new Link({
-      address: () => socketAddress(`/observe/${room}`, { after: resume ? last : null }),
+      address: () => socketAddress(`/observe/${room}`, { after: resume ? last : null, heartbeat: HEARTBEAT }),
       text: (text) => heard(JSON.parse(text)),
       down,
-      show: false, // what is shown is told here, for only we know of rooms that do not exist yet
+      show,
     });
   }
 
@@ -52,11 +53,12 @@ export function observe({ room, after = null, resume = true }, watching, { show 
     if (missing) {
       missing = false;
       if (show) showConnection('open', 'Waiting for the room');
+      link.close();
       setTimeout(() => (link = connect()), LOOK_AGAIN);
-      return;
+      return true;
     }
-    if (show) showConnection('offline', final ?? 'Offline, trying again');
     watching.down?.(final);
+    return false;
   }
 
   function heard(message) {
@@ -66,7 +68,8 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   }
 
   function begin(snapshot, resumed) {
-    if (show) showConnection('open');
+    link.isIn();
+    if (paused) standPaused(snapshot.paused);
     behind = resumed && snapshot.last !== last ? snapshot.last : null;
     // What the snapshot counts is behind us: from there we go on, unless an earlier place was asked for.
     last ??= snapshot.last ?? 'start';
@@ -76,6 +79,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   }
 
   function wrong({ code, message }) {
+    link.why = message;
     if (code === 'unknown_position') {
       last = null;
       watching.lost?.(message);
@@ -89,12 +93,14 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   function pass(records, skipped) {
     const fresh = records.filter((record) => record.kind !== 'event' || !passed.has(record.event.id));
     let counted = 0;
-    for (const { kind, event } of fresh) {
+    for (const record of fresh) {
+      const { kind, event } = record;
       if (kind === 'event') {
         counted += Number(behind !== null);
         if (event.id === behind) behind = null;
         remember(event.id);
       }
+      if (kind === 'paused' && paused) standPaused(record.paused);
       if (kind === 'reset') {
         last = 'start';
         behind = null;

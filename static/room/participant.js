@@ -5,10 +5,12 @@
  * connection the outbox goes out again: an event keeps its id, so the broker knows a repeat.
  */
 
-import { hear, now } from './clock.js';
-import { Link, showConnection, socketAddress } from './connection.js';
+import { byId, here, over, stand, standPaused } from '../ui/page.js';
+import { hear, HEARTBEAT, Link, now, socketAddress } from './connection.js';
 import { uuid } from './ids.js';
 
+/** Notices that stand until they are over: under which key. */
+const STANDING = new Map([['going_down', 'going_down'], ['journal_away', 'journal']]);
 const REMEMBERED = 5000; // ids of events that were shown; older ones cannot come again
 
 /**
@@ -22,7 +24,7 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
  * @property {(id: string|null, error: Envelope) => void} [refused]  it is not, or a command was wrong
  * @property {(count: number) => void} [caughtUp]         so many missed events came before this
  * @property {() => void} [lost]                          what was missed is not known: fetch anew
- * @property {(code: string, message: string) => void} [notice]  a word from the broker
+ * @property {(code: string, message: string) => void} [notice]  a word from the broker that does not stand at the top of the page
  * @property {(modes: object) => void} [modes]            the dispatch modes changed
  * @property {(final: string|null) => void} [down]        the connection went
  */
@@ -39,12 +41,13 @@ export class Participant {
     /** the last event of the log this page knows; where it goes on after a lost connection */
     this.last = null;
     this.joined = false;
-    /** @type {Map<string, string>} */
+    /** What the broker has not answered: its text, and when it went out, by our own clock. @type {Map<string, {text: string, at: number|null}>} */
     this.outbox = new Map();
     this.shown = new Set();
     this.link = new Link({
       address: () => this.#address(),
       text: (text) => this.#heard(JSON.parse(text)),
+      owed: () => this.outbox.values().next().value?.at ?? null,
       down: (final) => {
         this.joined = false;
         this.#tell('down', final);
@@ -62,7 +65,7 @@ export class Participant {
    * @returns {boolean} true: it is on its way; false: not sent yet
    */
   send(event) {
-    this.outbox.set(event.id, JSON.stringify(event));
+    this.outbox.set(event.id, { text: JSON.stringify(event), at: null });
     return this.#sendNow(event.id);
   }
 
@@ -85,7 +88,7 @@ export class Participant {
   }
 
   #address() {
-    return socketAddress('/ws', { ...this.who, name: this.name, after: this.last });
+    return socketAddress('/ws', { ...this.who, name: this.name, after: this.last, heartbeat: HEARTBEAT });
   }
 
   #tell(what, ...facts) {
@@ -109,13 +112,26 @@ export class Participant {
     this.joined = true;
     this.name = welcome.name;
     this.last ??= welcome.last ?? 'start';
-    showConnection('open');
+    this.link.isIn();
     this.#tell('welcome', welcome, again);
     for (const id of this.outbox.keys()) this.#sendNow(id);
   }
 
+  /** How the room stands, as GET /api/rooms/{room} has it: the page says whether it is paused, and we are muted. */
+  learn({ paused, participants }) {
+    standPaused(paused);
+    this.#mute(participants.find(({ name }) => name === this.name)?.muted);
+  }
+
+  #mute(isMuted) {
+    if (isMuted) stand('muted', 'The host has muted you: what you send is refused. You can send it again later.');
+    else over('muted');
+  }
+
   #sendNow(id) {
-    if (!this.joined || !this.outbox.has(id) || !this.link.send(this.outbox.get(id))) return false;
+    const waits = this.outbox.get(id);
+    if (!this.joined || !waits || !this.link.send(waits.text)) return false;
+    waits.at = Date.now();
     this.#tell('sent', id);
     return true;
   }
@@ -126,7 +142,8 @@ export class Participant {
   }
 
   #wrong(error) {
-    const { code, event = null } = error.data;
+    const { code, event = null, message } = error.data;
+    if (!this.joined) this.link.why = message; // and it closes
     if (code === 'unknown_position') {
       this.last = null;
       this.#tell('lost');
@@ -142,7 +159,11 @@ export class Participant {
       this.outbox.clear();
       this.#tell('lost');
     }
-    this.#tell('notice', code, message);
+    if (code === 'paused' || code === 'resumed') standPaused(code === 'paused');
+    else if (code === 'muted' || code === 'unmuted') this.#mute(code === 'muted');
+    else if (STANDING.has(code)) stand(STANDING.get(code), message);
+    else if (code === 'journal_back') over('journal');
+    if (code !== 'paused' && code !== 'muted' && !STANDING.has(code)) this.#tell('notice', code, message);
   }
 
   #event(event) {
@@ -152,5 +173,45 @@ export class Participant {
     this.shown.add(event.id);
     if (this.shown.size > REMEMBERED) this.shown.delete(this.shown.values().next().value);
     this.#tell('event', event);
+  }
+}
+
+// --- who this tab is in its room: the name that the broker gave it, and a secret by which it is known again
+
+/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
+export function renamed(name) {
+  const key = sessionKey();
+  here.name = name;
+  byId('me').textContent = name;
+  const url = new URL(location.href);
+  url.searchParams.set('name', name);
+  history.replaceState(null, '', url);
+  remember(sessionKey(), recall(key));
+}
+
+/** A secret of this tab, by which the broker knows us again after a reload; null: none can be kept. */
+export function session() {
+  const key = sessionKey();
+  return recall(key) ?? remember(key, uuid());
+}
+
+function sessionKey() {
+  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
+}
+
+function recall(key) {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null; // storage may be forbidden, for instance in a private window
+  }
+}
+
+function remember(key, value) {
+  try {
+    if (value !== null) sessionStorage.setItem(key, value);
+    return value;
+  } catch {
+    return null;
   }
 }

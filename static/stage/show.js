@@ -36,7 +36,9 @@ export class Show extends EventTarget {
   }
 
   begin(snapshot) {
+    const { total = Infinity, coffees } = this.state ?? {};
     this.state = begin(snapshot);
+    if (this.state.total >= total) this.state.coffees = coffees; // a lost connection, not a new beginning
     this.#tell('begin', { state: this.state });
     if (this.live) this.#show([]);
   }

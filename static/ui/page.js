@@ -25,6 +25,39 @@ export function say(where, words) {
   if (place !== null && place.textContent !== words) place.textContent = words;
 }
 
+const standing = new Map();
+
+/**
+ * A notice that stands at the top of the page until it is over: what is so, and what the reader can do about it.
+ * @param {string} key  one notice a key
+ * @param {Record<string, () => void>} actions  what buttons do, by their words
+ */
+export function stand(key, words, actions = {}) {
+  if (standing.get(key)?.words === words) return;
+  over(key);
+  const notice = Object.assign(document.createElement('p'), { className: 'notice', textContent: words });
+  for (const [label, act] of Object.entries(actions)) {
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
+    button.addEventListener('click', act);
+    notice.append(' ', button);
+  }
+  notice.dataset.stands = key;
+  standing.set(key, { words, notice });
+  byId('standing').append(notice);
+}
+
+/** The notice of that key stands no longer. */
+export function over(key) {
+  standing.get(key)?.notice.remove();
+  standing.delete(key);
+}
+
+/** Whether the host holds the room's events. */
+export function standPaused(paused) {
+  if (paused) stand('paused', 'The host has paused the room: what is sent now is stored, and goes on its way later.');
+  else over('paused');
+}
+
 let clearing;
 
 /** A word at the foot of the page, gone after a while. */

@@ -49,3 +49,16 @@ const UNSEEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202
 export function visible(text) {
   return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** When an event was created, by the word of whoever stamped it, so it may be absurd: its `created` as the reader's time of day with milliseconds. */
+export function timeOf({ created }) {
+  const date = new Date(Number(created));
+  if (Number.isNaN(date.getTime())) return visible(created);
+  return `${clock(date.getTime())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** The same with its date. */
+export function dateOf({ created }) {
+  const date = new Date(Number(created));
+  return Number.isNaN(date.getTime()) ? visible(created) : `${date.toLocaleDateString()}, ${timeOf({ created })}`;
+}

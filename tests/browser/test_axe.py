@@ -166,3 +166,26 @@ async def test_axe_finds_nothing_while_orders_wait_are_answered_and_refused(
     await order(alice, "alice/1").get_by_text("What crossed the wire").click()
     for page in (alice, bob):
         assert await complaints(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_axe_finds_nothing_while_pages_are_paused_muted_and_refused(
+    server: Any, open_page: OpenPage, http: aiohttp.ClientSession, look: str
+) -> None:
+    media, size = LOOKS[look]
+    alice = await opened(open_page, server, "/customer?name=alice")
+    log = await opened(open_page, server, "/log")
+    for page in (alice, log):
+        await page.emulate_media(**media, forced_colors="active" if look == "light" else "none")
+        await page.set_viewport_size(size)
+    for act in ("/pause", "/participants/alice/mute"):
+        await Room(http, server).act(act)
+    await place(alice, {"id": 1})
+    await stands(alice, "alice/1", "refused")
+    await expect(alice.locator("#standing .notice")).to_have_count(2)
+    for page in (alice, log):
+        await expect(page.locator('#standing [data-stands="paused"]')).to_be_visible()
+        assert await complaints(page) == []
+    await Room(http, server).act("/participants/alice/kick")
+    await expect(alice.locator('#standing [data-stands="connection"] button')).to_be_visible()
+    assert await complaints(alice) == []

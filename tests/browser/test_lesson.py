@@ -15,6 +15,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.lesson import STUDENTS, Class, open_class
+from tests.browser.watching import show
 from tests.conftest import Connect, Start
 from tests.process import environment
 from tests.wire import DEADLINE
@@ -125,6 +126,7 @@ async def test_step_5_a_bot_dies_holding_an_order(room: Class, crash: bool) -> N
         await room.send_bot("bob", thinks=0)
     else:
         await room.send_bot("bob-2", thinks=0)
+        await show(room.stage, "tools")
         await room.stage.get_by_role("button", name="Kill one…").click()
         await room.stage.get_by_role("dialog").get_by_role("button", name="Kill bob").first.click()
         await room.stage.get_by_role("dialog").get_by_role("button", name="Close").click()

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.people import is_open
 from tests.browser.watching import open_log, send
 from tests.conftest import Connect, Start
 from tests.rooms import Room
@@ -212,3 +213,17 @@ async def test_after_the_server_was_killed_the_log_goes_on_and_repeats_nothing(
     await page.wait_for_selector('body[data-connection="open"]')
     assert await shown(page) == [after, *reversed(before)]
     assert [event["id"] for event in await Room(http, server).log()] == [*before, after]
+
+
+async def test_on_a_phone_that_was_turned_no_event_is_cut_off(
+    server: Any, open_page: OpenPage, connect: Connect
+) -> None:
+    alice = await connect(server, name="alice")
+    for number in range(1, 6):
+        await send(alice, id=number)
+    wide = {"width": 1280, "height": 800}
+    page = await is_open(await open_page(server, "/log", viewport=wide))
+    rows = page.locator(".log-rows [data-event]")
+    await expect(rows).to_have_count(5)
+    await page.set_viewport_size({"width": 360, "height": 800})
+    await expect(rows.last).to_be_in_viewport(ratio=0.99)

@@ -109,3 +109,24 @@ async def test_the_feed_tells_who_reads_slowly(
         await until(is_slow, "the one who does not read is told of as slow")
         listening.cancel()
     assert "alice" not in told
+
+
+async def test_the_feed_tells_what_was_refused_from_now_on_and_each_once(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    alice = await connect(server, name="alice")
+    await alice.ws.send_str("before anybody watched")
+    await alice.expect("broker.error")
+    async with http.ws_connect(f"{server.url}/observe/main") as feed:
+        await feed.receive()  # the snapshot
+        await alice.ws.send_str('{"type": "order_placed", id: 5}')
+        said = (await alice.expect("broker.error"))["data"]
+        await alice.send({"id": 5})
+        again = (await alice.expect("broker.error"))["data"]
+        told: list[dict[str, Any]] = []
+        while len(told) < 2:
+            records = json.loads((await feed.receive()).data)["records"]
+            told += [one for one in records if one["kind"] == "refused"]
+    assert [(one["name"], one["code"], one["message"]) for one in told] == [
+        ("alice", error["code"], error["message"]) for error in (said, again)
+    ]

@@ -247,3 +247,16 @@ async def test_one_who_asks_for_a_heartbeat_hears_one_when_nothing_else_is_said(
         assert (await alice.next())["type"] == "broker.heartbeat"
         quick = await connect(server, name="bob", heartbeat=2)
         assert await refused(quick) == ("wrong_parameter", 4005)
+
+
+async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
+    serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    async with (
+        serve() as server,
+        http.ws_connect(f"{server.url}/observe/main?heartbeat=5") as observer,
+    ):
+        assert "snapshot" in await observer.receive_json()
+        while "records" in (said := await observer.receive_json()):
+            pass
+        assert said["type"] == "broker.heartbeat"

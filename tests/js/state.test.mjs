@@ -195,13 +195,14 @@ test('each confirmation is a coffee made, the second of one order a coffee waste
   const placed = (id, number, mode) => ({
     kind: 'event', at: 8, mode, event: { id, type: 'order_placed', created: '1', source: 'alice', data: { id: number } },
   });
-  const { coffees } = after(
+  const history = [
     joined('alice'), joined('bob'), joined('bob-2'),
     placed('p5', 5, 'pubsub'), answer('c1', 'p5', 5), answer('c2', 'p5', 5, 'bob-2'),
     placed('p6', 6, 'queue'), answer('c3', 'p6', 6),
-  );
+  ];
+  const { coffees } = recall(after(...history), history.flatMap(({ event }) => event ?? [])); // told again: counted once
   assert.deepEqual(Object.fromEntries(coffees.modes), { pubsub: { made: 2, wasted: 1 }, queue: { made: 1, wasted: 0 } });
-  assert.deepEqual(coffees.wasted, { number: 5, made: 2 });
+  assert.deepEqual([coffees.wasted.number, coffees.wasted.made], [5, 2]);
   assert.equal(after(joined('bob'), answer('c1', 'p5', 5), { kind: 'reset', at: 9 }).coffees.modes.size, 0);
 });
 

@@ -20,7 +20,7 @@ import { Sprites } from './sprites.js';
 
 const TRAIL = 3000; // ms that a trail fades
 const TRAILS = 200; // at once; the oldest go first
-const NUMBERS = 3; // of what arrived last, beside a figure
+const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, beside a figure
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
 const DOTS = 24; // px between two dots of a flow
@@ -200,7 +200,7 @@ export class Flights {
   }
 
   #leave(move, now) {
-    if (move.leg === 'rest' || move.leg === 'ring') return;
+    if (move.leg === 'rest' || move.leg === 'ring' || this.rates.flowing) return;
     this.#trails.push({ ...move, left: now });
     if (this.#trails.length > TRAILS) this.#trails.shift();
   }
@@ -210,7 +210,7 @@ export class Flights {
     const numbers = new Map(); // figure → how many numbers stand beside it
     for (const trail of this.#trails.toReversed()) {
       const [from, to] = this.#ends(trail);
-      this.on.globalAlpha = 1 - (now - trail.left) / TRAIL;
+      this.on.globalAlpha = 0.6 * (1 - (now - trail.left) / TRAIL);
       this.on.strokeStyle = this.sprites.tone(trail.type);
       this.on.lineWidth = 3;
       this.on.beginPath();
@@ -219,7 +219,7 @@ export class Flights {
       this.on.stroke();
       const figure = typeof trail.to === 'symbol' ? null : this.picture.figureOf(trail.to);
       const rank = numbers.get(figure) ?? 0;
-      if (figure === null || rank >= NUMBERS || trail.type === 'refused') continue;
+      if (figure === null || !this.picture.where(figure) || rank >= NUMBERS[this.picture.tier(trail.to)] || trail.type === 'refused') continue;
       numbers.set(figure, rank + 1);
       this.on.globalAlpha = 1;
       const small = this.picture.letter * 0.8;

@@ -18,7 +18,7 @@ const NEAR = 2000; // records that are read at first
 const FAR = 20_000; // and when somebody goes back in time
 const MOST = 40_000; // kept at most; then it is read anew
 /** What the feed tells beside the journal. */
-const ASIDE = new Set(['bots', 'slow']);
+const ASIDE = new Set(['bots', 'refused', 'slow']);
 
 export class History extends EventTarget {
   /** @type {Past | null} */

@@ -21,7 +21,7 @@ export function figure(one, { tier, held, flow, bot, mayKill }) {
       ${mayKill ? html`<button type="button" class="stage-kill" data-does="kill" data-name=${one.name} aria-label="Kill ${one.name}">Kill</button>` : nothing}
     </span>
     <b>${one.group ? `${one.more ? '+' : ''}${one.count} ${one.group}` : one.name}</b>
-    <span class="stage-caption">${caption(one, held, flow, bot)}</span>
+    <span class="stage-caption">${caption(one, { tier, held, flow, bot })}</span>
   </li>`;
 }
 
@@ -51,12 +51,12 @@ function arc(radius, name, end, of) {
 }
 
 /** One thing about everyone: how they fare, else what they do, else what they asked for. */
-function caption(one, held, flow, bot) {
+function caption(one, { tier, held, flow, bot }) {
   if (one.group) return grouped(one, flow);
   if (!one.online) return 'offline';
   if (held[0]?.lease) return html`<span class="stage-left" data-until=${until(held[0])} data-thinks=${bot ? held[0].handedAt + bot.delay * 1000 : 0}></span>`;
   if (one.slow) return 'slow';
-  if (flow?.sends || flow?.gets) return rates(flow);
+  if (flow?.sends || flow?.gets) return rates(tier === 'middle' && flow.gets ? { gets: flow.gets } : flow); // as much as its place has room for
   if (bot?.naive) return 'naive';
   return one.types.includes('*') ? nothing : html`gets ${one.types.map(wanted)}`;
 }

@@ -20,7 +20,7 @@ const ALONE = {
 };
 const KEPT = 250; // ms between two looks at the leases
 const REFUSED = 8000; // ms that the sentence to a refused message stays
-const LETTER = { width: 60, least: 36 };
+const LETTER = { width: 60, least: 24 };
 
 export class Picture {
   /**
@@ -119,9 +119,14 @@ export class Picture {
     return this.layout?.places.get(this.figureOf(name))?.shape ?? null;
   }
 
+  /** How large the place of somebody is, see places.js; undefined: they have none. */
+  tier(name) {
+    return this.layout?.places.get(this.figureOf(name))?.tier;
+  }
+
   /** How far what flies, and what is drawn about a figure, keeps from the middle of its shape. */
   around(name) {
-    return (this.layout?.places.get(this.figureOf(name))?.tier === 'large' ? 62 : 46) * this.scale;
+    return (this.tier(name) === 'large' ? 62 : 46) * this.scale;
   }
 
   /** The top of the counter. */

@@ -61,7 +61,7 @@ export function arrange(participants, width, height, before = new Map(), now = -
 /** As large as the width allows; where a band has taken the height, smaller, but not so that nobody can read it. */
 function scaleOf(width, height) {
   const full = width / 1920;
-  const low = Math.max(height / 760, Math.min(0.62 * full, height / 560));
+  const low = Math.max(height / 760, Math.min(0.75 * full, height / 560));
   return Math.max(0.4, Math.min(full, low));
 }
 
