@@ -118,6 +118,20 @@ async def test_a_room_that_was_paused_stays_so_after_they_looked_up(
     await is_paused(room, True)
 
 
+async def test_what_there_is_to_open_covers_no_word_of_the_lesson(
+    server: Any, open_page: OpenPage
+) -> None:
+    for width, height in ((1366, 768), (1920, 1080)):
+        size = {"width": width, "height": height}
+        stage = await is_open(await open_page(server, "/stage?scene=3", viewport=size))
+        await stands(stage, 3)
+        nav = await stage.locator(".stage-nav").bounding_box()
+        lesson = await stage.locator("#lesson-answer").bounding_box()
+        assert nav
+        assert lesson
+        assert nav["y"] >= lesson["y"] + lesson["height"] - 1
+
+
 async def test_two_stages_follow_one_another(server: Any, open_page: OpenPage) -> None:
     one = await stage_of(open_page, server, "?scene=2")
     await stands(one, 2)

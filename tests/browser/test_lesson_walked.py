@@ -131,9 +131,10 @@ async def scene_1(walk: Walk) -> None:
 async def scene_2(walk: Walk) -> None:
     order = await walk.order("ben")
     await walk.printed(order)
-    await confirm(walk.phones["dan"], "ben/1")
+    for key in ("alice/5", "ben/1"):
+        await confirm(walk.phones["dan"], key)
     await stands(walk.phones["ben"], "ben/1", "confirmed")
-    await walk.goes("relay", "1")
+    await walk.goes("relay", "2")
 
 
 async def scene_3(walk: Walk) -> None:
