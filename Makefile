@@ -17,7 +17,7 @@ ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom mutants torture torture-nats fuzz clean
+.PHONY: exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -76,6 +76,11 @@ start: $(VENV)/made-for-test
 classroom: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.classroom
 
+# About 25 minutes, on a quiet machine; `make attacks ATTACKS="pings --counts 20"` for one of them.
+attacks: $(VENV)/made-for-test
+	$(BIN)/python -m benchmarks.attacks $(ATTACKS)
+	$(if $(ATTACKS),,$(BIN)/python -m benchmarks.hoards)
+
 # The long ones, which show what docs/guarantees.md promises; `make test` runs a little of each.
 
 torture: $(VENV)/made-for-test
@@ -95,6 +100,10 @@ starters: $(VENV)/made-for-test
 
 fuzz: $(VENV)/made-for-test
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES)
+
+# Under strace; `make io-faults FAULTS="pread64 --step 3"` for some of it.
+io-faults: $(VENV)/made-for-test
+	$(BIN)/python -m tests.io_faults $(FAULTS)
 
 mutants: $(VENV)/made-for-test
 	$(BIN)/python -m tests.mutants

@@ -10,6 +10,9 @@ monotonic = time.monotonic
 #: Whatever chance decides, but secrets.
 rng = random.Random()  # noqa: S311 - nothing that must not be guessed
 
+#: Seconds by which a timer must be late for its process to have been stopped, not only busy.
+ASLEEP = 1.0
+
 _count = itertools.count(rng.getrandbits(46))
 _prefix, _prefix_of = "", 0
 
@@ -36,6 +39,14 @@ def new_id() -> str:
         high = f"{now:012x}7{rng.getrandbits(12):03x}{0x8000 | rng.getrandbits(14):04x}"
         _prefix = f"{high[:8]}-{high[8:12]}-{high[12:16]}-{high[16:]}-"
     return f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"
+
+
+def slept(late: float) -> float:
+    """What of the seconds by which a timer was late counts as sleep (a lid, a SIGSTOP), else 0.
+
+    What happens while nobody here could notice is held against nobody.
+    """
+    return late if late > ASLEEP else 0.0
 
 
 Chance = random.Random

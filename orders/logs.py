@@ -11,7 +11,13 @@ from orders.clock import monotonic
 
 # Control characters would move the cursor, bidirectional ones turn the line around.
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-FLOOD = 5.0  # seconds in which aiohttp's word on malformed requests is said once
+FLOOD = 5.0  # seconds in which what anybody can bring about is said once
+#: How such words of aiohttp and asyncio begin, and what is said in their place, if not they.
+OFTEN = {
+    "Error handling request": "",
+    "socket.accept() out of system resource": "Nobody else can connect: this process may open no"
+    " more files (ulimit -n). It goes on as soon as some connections end.",
+}
 
 
 def escaped(text: str) -> str:
@@ -28,16 +34,19 @@ def _escape(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
 
 
 class _SaidOnce(logging.Filter):
-    """Anybody can send malformed HTTP as fast as they like: one line in a while is enough."""
+    """Anybody can send malformed HTTP, or connect, as fast as they like: now and then one line."""
 
     def __init__(self) -> None:
         super().__init__()
         self._until = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.getMessage().startswith("Error handling request"):
+        begins = next((word for word in OFTEN if record.getMessage().startswith(word)), None)
+        if begins is None:
             return True
         now, record.exc_info = monotonic(), None
+        if OFTEN[begins]:
+            record.msg, record.args = OFTEN[begins], ()
         is_due = now >= self._until
         if is_due:
             self._until = now + FLOOD
@@ -73,4 +82,5 @@ def configure(as_json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.server").filters = [_SaidOnce()]
+    for name in ("aiohttp.server", "asyncio"):
+        logging.getLogger(name).filters = [_SaidOnce()]

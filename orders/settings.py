@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     max_participants: int = Field(1000, ge=1, description="participants in a room")
     max_rooms: int = Field(100, ge=1, description="rooms on the server")
     max_unread: int = Field(1024 * 1024, ge=1024, description="unread output of a participant")
+    max_unread_total: int = Field(
+        256 * 1024 * 1024, ge=1024, description="unread output of all; the largest is cut off first"
+    )
     slow_grace: float = Field(
         2.0, gt=0, description="how long unread output may stay above its limit"
     )

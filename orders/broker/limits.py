@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 from orders.errors import Refused
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
+SUBSCRIBING = 10  # commands that a change of a subscription costs: it is a record, as an event is
+MISTAKEN = 5  # commands that an ack of what is not held costs: it takes a sentence to answer
+VALUE = 32  # bytes that each comma of a message costs: reading values takes longer than texts
+PING = 5  # commands that a ping costs, or a pong
+REFUSED = 0.004  # seconds for which a connection is not read after what was refused, at least
+NAP = 0.02  # seconds that gather before it is really left unread: what comes meanwhile costs less
 
 
 @dataclass(slots=True)
@@ -33,6 +39,14 @@ class Bucket:
         return True
 
 
+def weight(message: str | bytes | bytearray) -> int:
+    """What a message costs of its sender's bytes, found without reading it."""
+    if not isinstance(message, str):
+        return len(message)
+    size = len(message) if message.isascii() else len(message.encode())
+    return size + VALUE * message.count(",")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one participant, one room and the server may use.
@@ -52,13 +66,18 @@ class Limits:
 
 @dataclass(slots=True)
 class Allowance:
-    """What one participant may still send. `over_since`: since when it sends more than that."""
+    """What one participant may still send. `over_since`: since when it sends more than that.
+
+    `pause`: seconds for which it is to be left unread, once they are a `NAP`. So one that sends
+    as fast as it can is refused a few times as fast as it may send, and no faster.
+    """
 
     limits: Limits
     events: Bucket = field(init=False)
     commands: Bucket = field(init=False)
     bytes: Bucket = field(init=False)
     over_since: float | None = None
+    pause: float = 0.0
 
     def __post_init__(self) -> None:
         rate, burst = self.limits.rate, self.limits.burst
@@ -71,11 +90,12 @@ class Allowance:
         if self.over_since is not None and self._paused(clock):
             self.over_since = None
         if self.limits.rate and not self.bytes.take(count, clock):
+            self.pause += count / (2 * self.limits.bytes)
             raise self._over(clock, f"{self.limits.bytes // 1024} KiB")
 
-    def spend_command(self, clock: float) -> None:
+    def spend_command(self, clock: float, count: int = 1) -> None:
         """Charge a command, or a ping."""
-        if self.limits.rate and not self.commands.take(1, clock):
+        if self.limits.rate and not self.commands.take(count, clock):
             raise self._over(clock, f"{self.limits.rate * COMMAND_RATE:g} commands")
 
     def spend_event(self, clock: float) -> None:
@@ -90,6 +110,7 @@ class Allowance:
     def _over(self, clock: float, allowed: str) -> Refused:
         if self.over_since is None:
             self.over_since = clock
+        self.pause += REFUSED
         return Refused(
             "rate_limited",
             f"You send more than {allowed} a second: this one was not taken."

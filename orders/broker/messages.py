@@ -22,6 +22,14 @@ NOTICE_CODES = (
     *("lease_ended", "dead_letter"),
 )
 
+#: What somebody hears who held an event.
+LOST = {
+    "lease_ended": "Your lease of this event ended before you acked it, so it is given to another."
+    ' Ack each event as soon as you are done with it: {"type": "broker.ack", "data":'
+    ' {"event": "<its id>"}}.',
+    "dead_letter": "It was given back for the last time: it is set aside as a dead letter.",
+}
+
 Patterns = Annotated[
     list[Annotated[str, Field(pattern=PATTERN)]], Field(min_length=1, max_length=MAX_PATTERNS)
 ]
@@ -92,6 +100,11 @@ class Notice(Data):
     code: Annotated[str, Field(json_schema_extra={"title": "NoticeCode", "enum": [*NOTICE_CODES]})]
     message: str
     event: str | None = None
+
+    @classmethod
+    def of(cls, code: str, event: str) -> "Notice":
+        """What happened to an event that somebody held."""
+        return cls(code=code, message=LOST[code], event=event)
 
 
 # ── the commands it takes ────────────────────────────────────────────────────────────────────

@@ -91,7 +91,7 @@ class Participant:
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
     changes: list[tuple[int, frozenset[str]]] = field(default_factory=list)
     #: Told first of each message that it sends; True: it goes no further. See the classroom.
-    intercept: Callable[[str | None], bool] | None = None
+    intercept: Callable[[str | bytes], bool] | None = None
     allowance: Allowance = field(default_factory=lambda: Allowance(Limits(rate=0)))
     #: Writes frames to its connection; returns how many bytes wait there, unread.
     write: Callable[[bytes], int] = field(init=False)

@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 from pydantic_core import from_json
 
-from orders.broker import messages
+from orders.broker import limits, messages
 from orders.broker.messages import Ack, Error, Nack, read_command
 from orders.broker.modes import bounded
 from orders.broker.participants import Participant
 from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
 from orders.domain.envelope import Event, check_name, is_uuid
+from orders.domain.mistakes import MAX_VALUES
 from orders.errors import Forbidden, Full, OrdersError, Refused
 
 
@@ -49,12 +50,12 @@ class Protocol:
     new_id: Callable[[], str]
 
     def receive(
-        self, room: Room, participant: Participant, text: str | None, now: int, clock: float
+        self, room: Room, participant: Participant, text: str | bytes, now: int, clock: float
     ) -> Received:
-        """What a text message means; None stands for a binary one."""
+        """What a message means; bytes are a binary one."""
         event = None
         try:
-            participant.allowance.spend_bytes(len(text or ""), clock)
+            participant.allowance.spend_bytes(limits.weight(text), clock)
         except Refused as refused:
             return refusal(refused)  # unread
         try:
@@ -64,7 +65,9 @@ class Protocol:
                 participant.allowance.spend_event(clock)
                 raise
             if event.type.startswith(messages.PREFIX):
-                participant.allowance.spend_command(clock)
+                is_subscribing = event.type not in ("broker.ack", "broker.nack")
+                cost = limits.SUBSCRIBING if is_subscribing else 1
+                participant.allowance.spend_command(clock, cost)
                 return _command(participant, event)
             participant.allowance.spend_event(clock)
             if f"{messages.PREFIX}{event.type}" in messages.COMMANDS:
@@ -96,18 +99,20 @@ def refusal(error: OrdersError, event: str = "") -> Error:
     return Error(code=error.code, message=error.message, event=event or None)
 
 
-def _read(text: str | None) -> Event:
-    if text is None:
+def _read(text: str | bytes) -> Event:
+    if isinstance(text, bytes):
         raise Refused(
             "binary_frame", "This is a binary frame: send the JSON of one event as a text frame."
         )
     return Event.parse(text)
 
 
-def _id_in(text: str | None) -> str:
+def _id_in(text: str | bytes) -> str:
     """The id in a refused message, so that its sender knows which one it was."""
+    if isinstance(text, bytes) or text.count(",") > MAX_VALUES:
+        return ""  # too much to read for an id alone
     try:
-        sent = from_json(text or "")
+        sent = from_json(text)
     except ValueError:
         return ""
     id = sent.get("id") if isinstance(sent, dict) else None

@@ -52,7 +52,7 @@ class Line:
     inner: Transport
     set: list[Fault] = field(default_factory=list)
     incoming: list[bytes] = field(default_factory=list)
-    outgoing: list[str | None] = field(default_factory=list)
+    outgoing: list[str | bytes] = field(default_factory=list)
 
     def _find(self, *kinds: str) -> Fault | None:
         return next((fault for fault in self.set if fault.kind in kinds), None)
@@ -145,7 +145,7 @@ class Line:
 
     # ── what it sends ───────────────────────────────────────────────────────────────────────
 
-    def takes(self, text: str | None) -> bool:
+    def takes(self, text: str | bytes) -> bool:
         """Whether a message of the participant goes no further, or not yet."""
         acked = acked_by(text)
         if acked and (fault := self._find("die_before_ack")):
@@ -179,10 +179,10 @@ def events_in(buffer: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
         at = start + size
 
 
-def acked_by(text: str | None) -> str | None:
+def acked_by(text: str | bytes) -> str | None:
     """The id of the event that this message acks, if it is an ack."""
     try:
-        said = from_json(text or "")
+        said = from_json(text if isinstance(text, str) else "")
     except ValueError:
         return None
     if not isinstance(said, dict) or said.get("type") != "broker.ack":

@@ -74,15 +74,16 @@ class Event(BaseModel):
     def parse(cls, text: str | bytes) -> Self:
         """Read one event; `Refused` explains what is wrong with it."""
         sent = text if isinstance(text, str) else text.decode(errors="replace")
+        is_zero_in = "\\u0000" in sent
         if len(sent) > MAX_VALUES:
-            _check_count(sent)
+            sent = _counted(sent)
         try:
             event: Self = cls.__pydantic_validator__.validate_json(text)
         except ValidationError as error:
             raise explained(error, text) from None
         if not event.source.isascii():
             event = event._with_source(nfc(event.source))
-        if _suspicious(sent) or "\\u0000" in sent or sent.count("{") + sent.count("[") > MAX_DEPTH:
+        if is_zero_in or _suspicious(sent) or sent.count("{") + sent.count("[") > MAX_DEPTH:
             _check_values(event)
         if event.__pydantic_extra__ and "attempt" in event.__pydantic_extra__:
             del event.__pydantic_extra__["attempt"]  # only the broker counts attempts
@@ -144,15 +145,18 @@ def id_text(key: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _check_count(text: str) -> None:
-    """Refuse more values than an event may hold, before they are read: that costs most of all."""
+def _counted(text: str) -> str:
+    """The text, without what its strings hold if that may be much; `Refused` if it holds more
+    values than an event may, before they are read: that costs most of all."""
     if text.count(",") + text.count("{") + text.count("[") < MAX_VALUES:
-        return
+        return text
     bare = _texts.sub('""', text)
-    empty = len(re.findall(r"\{\s*\}|\[\s*\]", bare))
-    count = 1 + bare.count(",") + bare.count("{") + bare.count("[") - empty
+    packed = "".join(bare.split())
+    count = 1 + packed.count(",") + packed.count("{") + packed.count("[")
+    count -= packed.count("{}") + packed.count("[]")
     if count > MAX_VALUES:
         raise too_many_values(count)
+    return bare
 
 
 def _check_values(event: Event) -> None:

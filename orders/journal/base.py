@@ -18,7 +18,7 @@ room; only what arrived is true there. `Unshared` is that part of an engine whos
 to one node: what is stored is true, and there is nobody to agree with.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -68,6 +68,9 @@ MOST_SCANNED = 50_000
 #: What is read at once ends with the record that reaches this many bytes, so that memory stays
 #: bounded whatever was sent.
 MOST_BYTES = 256 * 1024
+
+#: Orders that are read at once.
+PAGE_OF_ORDERS = 250
 
 
 def take_bytes(records: Iterable[Record]) -> list[Record]:
@@ -180,6 +183,11 @@ class Engine(Protocol):
         self, room: str, customer: str | None, limit: int, state: str | None = None
     ) -> list[Order]:
         """Where the newest orders stand, oldest first; of one customer, or in one state."""
+
+    def pages_of_orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> AsyncIterator[list[Order]]:
+        """The same, a page at a time; each is read when it is asked for, so it may be newer."""
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         """Where one order stands; `number` is the key text of its id."""

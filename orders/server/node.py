@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from orders.broker import messages
+from orders.broker.limits import PING
 from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import Publish, Subscription
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Refusal, Room
 from orders.broker.room_state import RoomState
-from orders.clock import monotonic, now_ms
+from orders.clock import monotonic, now_ms, slept
 from orders.domain.envelope import Event
 from orders.errors import Close, OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
@@ -94,8 +95,8 @@ class Node:
 
     # ── what participants send ──────────────────────────────────────────────────────────────
 
-    def receive(self, participant: Participant, text: str | None) -> Awaitable[None] | None:
-        """One message of a participant; None for a binary one.
+    def receive(self, participant: Participant, text: str | bytes) -> Awaitable[None] | None:
+        """One message of a participant; bytes for a binary one.
 
         Where something is returned, wait for it before the next message of this participant.
         """
@@ -139,9 +140,9 @@ class Node:
 
     @staticmethod
     def heard_ping(participant: Participant) -> bool:
-        """Whether a ping is answered: it costs as much as a command."""
+        """Whether a ping is answered: it costs as much as some commands."""
         try:
-            participant.allowance.spend_command(monotonic())
+            participant.allowance.spend_command(monotonic(), PING)
         except Refused:
             return False
         return True
@@ -187,6 +188,10 @@ class Node:
             await asyncio.sleep(TICK)
             now = monotonic()
             self.stats.stall = max(self.stats.stall, now - before - TICK)
+            if asleep := slept(now - before - TICK):
+                for room in self.rooms.values():
+                    room.leases.prolong(asleep)  # nobody could ack meanwhile
+                self._replay.slept(asleep)
             self.queues.tick()
             self._replay.cut_off_slow()
             if self._pump.failure and now > tried + RETRY_DELAY:

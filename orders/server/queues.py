@@ -7,7 +7,7 @@ true once it has arrived: a claim is a record that the journal takes only from t
 
 import asyncio
 
-from orders.broker import messages
+from orders.broker import limits, messages
 from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
@@ -22,12 +22,8 @@ from orders.server.context import AWAY, Context
 from orders.server.inbox import Inbox, Submission
 
 #: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
-MOST_AT_ONCE = 32
-LARGE = 4096
-LEASE_ENDED = (
-    "Your lease of this event ended before you acked it, so it is given to another. Ack each event"
-    ' as soon as you are done with it: {"type": "broker.ack", "data": {"event": "<its id>"}}.'
-)
+MOST_AT_ONCE, LARGE = 32, 4096
+SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
 
 
 class Queues:
@@ -109,20 +105,26 @@ class Queues:
 
     async def hand_out(self) -> None:
         """Give what is ready to those who have room for it, oldest first, in turn."""
-        while self.touched:
-            room, touched = next(iter(self.touched))
-            del self.touched[room, touched]
-            for type in room.leases.types() if touched is None else (touched,):
-                takers = room.takers(type)
-                while takers:  # an event for each of them that has room for one, round by round
-                    takers = [one for one in takers if await self._hand(room, type, one)]
+        until = monotonic() + SHARE
+        while self.touched and monotonic() < until:
+            room, type = next(iter(self.touched))
+            del self.touched[room, type]
+            if type is None:
+                self.touched |= dict.fromkeys((room, each) for each in room.leases.types())
+                continue
+            takers = room.takers(type)
+            while takers:  # an event for each of them that has room for one, round by round
+                takers = [one for one in takers if await self._hand(room, type, one)]
         for participant in list(self._frames):
             self._write(participant)
+        if self.touched:
+            self._inbox.work.set()
+            await asyncio.sleep(0)  # the rest comes once others have had their turn
 
     async def _hand(self, room: Room, type: str, participant: Participant) -> bool:
         """Give the next event to a participant; whether it may take another after that."""
         entry = room.leases.next(type, participant.name, room.cursor)
-        if entry is None:
+        if entry is None or participant.credit <= 0:  # it may have left while another's was read
             return False
         record = entry.record
         if record is None:
@@ -229,9 +231,9 @@ class Queues:
         key = key_of(event)
         lease = room.leases.end(key, how, participant)
         if lease is None:
+            participant.allowance.commands.tokens -= limits.MISTAKEN - 1
             refused = not_held(participant, key, event, room.state.queue.entries.get(key))
-            reply = self._context.say(refusal(refused, event))
-            self._inbox.submit(None, participant, reply)
+            self._inbox.submit(None, participant, self._context.say(refusal(refused, event)))
             return None
         self.touch_for(room, participant)
         return lease
@@ -244,9 +246,7 @@ class Queues:
     def _notify_if_dead(self, lease: Lease, event: str) -> None:
         """Tell the last one to hold an event that it is a dead letter now."""
         if lease.entry.attempt >= self._context.options.max_attempts:
-            message = "It was given back for the last time: it is set aside as a dead letter."
-            notice = messages.Notice(code="dead_letter", message=message, event=event)
-            self._context.tell(lease.holder, notice)
+            self._context.tell(lease.holder, messages.Notice.of("dead_letter", event))
 
     def let_go(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
@@ -283,8 +283,7 @@ class Queues:
         self._lose(room, lease)
         self._give_back(room, lease.entry, reason)
         event = id_text(lease.entry.key)
-        notice = messages.Notice(code="lease_ended", message=LEASE_ENDED, event=event)
-        self._context.tell(lease.holder, notice)
+        self._context.tell(lease.holder, messages.Notice.of("lease_ended", event))
         self._notify_if_dead(lease, event)
 
     def tick(self) -> None:

@@ -49,6 +49,11 @@ class Replay:
         """It is gone."""
         self._lagging.pop(participant, None)
 
+    def slept(self, seconds: float) -> None:
+        """This process was stopped: nobody was slow meanwhile."""
+        for participant in self._lagging:
+            self._lagging[participant] += seconds
+
     def cut_off_slow(self) -> None:
         """Close those that do not read; they may come back with `after`."""
         now, options = monotonic(), self._context.options

@@ -23,7 +23,7 @@ from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
 from orders.web.connect_options import QueryName
-from orders.web.export import FORMATS, export
+from orders.web.export import FORMATS, export, whole_or_broken
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
 from orders.web.proxy import visitor
@@ -202,16 +202,22 @@ async def get_event(request: web.Request) -> web.Response:
     )
 
 
-async def get_orders(request: web.Request) -> web.Response:
-    """Each order, and where it stands; the newest, oldest first."""
-    query = OrdersQuery.read(request.query)
-    node, room = await room_named(request)
+async def get_orders(request: web.Request) -> web.StreamResponse:
+    """Each order, and where it stands; the newest, oldest first, read as the answer is read."""
+    query, (node, room) = OrdersQuery.read(request.query), await room_named(request)
     if query.customer is not None and query.number is not None:
-        order = await node.engine.order(room.name, query.customer, query.number)
-        orders = [order] if order else []
-    else:
-        orders = await node.engine.orders(room.name, query.customer, MOST_ORDERS, query.state)
-    return answer({"orders": orders})
+        found = await node.engine.order(room.name, query.customer, query.number)
+        return answer({"orders": [found] if found else []})
+    pages = node.engine.pages_of_orders(room.name, query.customer, MOST_ORDERS, query.state)
+    first = await anext(pages, None) or []  # what cannot be read at all is refused
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with whole_or_broken(request):
+        await response.write(b'{"orders":[' + to_json(first)[1:-1])
+        async for orders in pages:
+            await response.write(b"," + to_json(orders)[1:-1])
+    await response.write_eof(b"]}")
+    return response
 
 
 async def get_dead_letters(request: web.Request) -> web.Response:
@@ -240,8 +246,7 @@ async def get_dead_letters(request: web.Request) -> web.Response:
 
 async def post_event(request: web.Request) -> web.Response:
     """Publish one event, as `name` of the query or as its `source` says."""
-    node = request.app[NODE]
-    room_name = request.match_info["room"]
+    node, room_name = request.app[NODE], request.match_info["room"]
     if not is_room(room_name):
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
     request.app[PUBLISHERS].spend(visitor(request), monotonic())

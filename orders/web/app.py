@@ -1,5 +1,6 @@
 """The web application: routes, what runs around each of them, and how a refusal is answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app = web.Application(client_max_size=settings.max_message)
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[FILES] = Files(folder("static"))
-    app[socket.CONNECTIONS] = {}
+    app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
     app[bots.BOTS] = bots.Bots()
     app[health.REGISTRY] = health.registry(node)

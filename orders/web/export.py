@@ -1,15 +1,17 @@
 """The log as a file: JSON lines, a table, a diagram. Streamed, however long it is."""
 
+import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 from pydantic_core import to_json
 
 from orders.broker.records import Record
 from orders.broker.room import Room
+from orders.errors import OrdersError
 from orders.journal.base import Engine, Filter
 
 PAGE = 500
@@ -52,11 +54,22 @@ FORMATS: dict[str, tuple[str, str, Callable[[Record], str]]] = {
 }
 
 
+@contextlib.contextmanager
+def whole_or_broken(request: web.Request) -> Iterator[None]:
+    """An answer that was begun and cannot be finished breaks off, so that its reader sees that."""
+    try:
+        yield
+    except OrdersError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer could not be finished") from None
+
+
 async def export(
     request: web.Request, engine: Engine, room: Room, wanted: Filter, format: str
 ) -> web.StreamResponse:
     """All events that the filter admits, as a download."""
-    content_type, head, line = FORMATS[format]
+    content_type, head, _ = FORMATS[format]
     ending = {"mermaid": "mmd"}.get(format, format)
     response = web.StreamResponse(
         headers={
@@ -66,6 +79,16 @@ async def export(
     )
     await response.prepare(request)
     await response.write(head.encode())
+    with whole_or_broken(request):
+        await _write_all(response, engine, room, wanted, format)
+    await response.write_eof()
+    return response
+
+
+async def _write_all(
+    response: web.StreamResponse, engine: Engine, room: Room, wanted: Filter, format: str
+) -> None:
+    line = FORMATS[format][2]
     position, lanes = 0, set[str]()
     while True:
         page = await engine.page(room.name, wanted, PAGE, after=position)
@@ -82,5 +105,3 @@ async def export(
         if last is None:
             break
         position = last.position
-    await response.write_eof()
-    return response

@@ -2,27 +2,32 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, WSMsgType, web
 
 from orders.broker import messages
+from orders.broker.limits import NAP, weight
 from orders.broker.participants import Participant
-from orders.clock import monotonic, new_id, now_ms
+from orders.clock import monotonic, new_id, now_ms, slept
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
-from orders.server import Node
 from orders.web.connect_options import ConnectOptions
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
 from orders.web.security import check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
+SHED = 0.25  # seconds between two looks at how much output is unread in all
 CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
 PING = b"\x89\x00"
-#: Messages of one connection that are handled before others have their turn.
+#: Messages of one connection that are handled before others have their turn; one of more than so
+#: much weight counts as all of them.
 AT_ONCE = 16
+LARGE = 4096
+#: What a participant says; anything else is the end of its connection.
+SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
 def frame(text: bytes) -> bytes:
@@ -56,6 +61,10 @@ class Connection:
     def unread(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def abort(self) -> None:
+        """Free the socket and all that waits in it, without a word: the other side sees 1006."""
+        self._transport.abort()
+
     def close(self, code: Close, message: str) -> None:
         """Say goodbye, and free the socket soon, whether that is answered or not."""
         if self._closing is None:
@@ -72,10 +81,6 @@ class Connection:
             if self.unread() or not self._transport.is_closing():
                 self._transport.abort()
 
-    def abort(self) -> None:
-        """Lose it, without a word: its other side sees 1006."""
-        self._transport.abort()
-
     async def closed(self) -> None:
         """Wait until a close that was begun is done."""
         if self._closing is not None:
@@ -84,12 +89,13 @@ class Connection:
     def beat(self, now: float, timeout: float) -> None:
         """Ask whether it is alive; one that has not answered for too long is gone."""
         if now - self.answered_at > timeout:
-            self._transport.abort()
+            self.abort()
         elif not self._transport.is_closing():
             self._transport.write(PING)
 
 
 CONNECTIONS = web.AppKey("connections", dict[Connection, None])
+TURN = web.AppKey("turn", asyncio.Lock)
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
@@ -106,7 +112,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         connection.silence = options.heartbeat
         participant.marks, participant.is_host = marks_of(request), holds_token(request)
         await node.join(participant, options.name, options.after)
-        await _listen(ws, node, participant, connection, request.app[SETTINGS].max_unread)
+        await _listen(ws, request.app, participant, connection)
     except OrdersError as error:
         refuse_and_close(connection, error)
     finally:
@@ -134,38 +140,44 @@ async def wrong_path(request: web.Request) -> web.StreamResponse:
     return ws
 
 
+async def next_turn(app: web.Application) -> None:
+    """Wait for a turn of the event loop to be this one's: of those who send much, one has it."""
+    async with app[TURN]:
+        await asyncio.sleep(0)
+
+
 async def _listen(
     ws: web.WebSocketResponse,
-    node: Node,
+    app: web.Application,
     participant: Participant,
     connection: Connection,
-    max_unread: int,
 ) -> None:
-    handled = 0
+    node, max_unread, allowance = app[NODE], app[SETTINGS].max_unread, participant.allowance
+    left = AT_ONCE
     while True:
         message = await ws.receive()
-        match message.type:
-            case WSMsgType.TEXT:
-                busy = node.receive(participant, message.data)
-                if busy is not None:
-                    await busy
-            case WSMsgType.BINARY:
-                node.receive(participant, None)
-            case WSMsgType.PONG:
-                connection.answered_at = monotonic()
-            case WSMsgType.PING:
-                if node.heard_ping(participant):
-                    await ws.pong(message.data)
-            case _:
-                return
-        handled += 1
-        if handled % AT_ONCE == 0:
-            await asyncio.sleep(0)  # others have their turn, however much is buffered here
+        if message.type not in SAID:
+            return
+        left -= AT_ONCE if weight(message.data) > LARGE else 1
+        if left <= 0:
+            left = AT_ONCE
+            await next_turn(app)
+        if message.type is WSMsgType.PONG:
+            connection.answered_at = monotonic()
+        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            busy = node.receive(participant, message.data)
+            if busy is not None:
+                await busy
+        elif node.heard_ping(participant) and message.type is WSMsgType.PING:
+            await ws.pong(message.data)
+        if allowance.pause >= NAP:
+            await asyncio.sleep(allowance.pause)
+            allowance.pause = 0.0
         if node.inbox.is_full:
             await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
-        if participant.allowance.is_abused(monotonic()):
+        if allowance.is_abused(monotonic()):
             connection.close(Close.TOO_MANY, "too many messages for too long")
 
 
@@ -223,15 +235,30 @@ def check_upgrade(request: web.Request) -> None:
         raise Refused("wrong_upgrade", "A WebSocket upgrade has no body: send it without one.")
 
 
+def cut_off_largest(connections: Iterable[Connection], most: int) -> int:
+    """Cut off those of whose output most is unread, until all of it together is at most so many
+    bytes; how many those were."""
+    unread = sorted(((one.unread(), one) for one in connections), key=lambda pair: pair[0])
+    total, cut = sum(size for size, _ in unread), 0
+    while total > most:
+        size, largest = unread.pop()
+        largest.abort()
+        total, cut = total - size, cut + 1
+    return cut
+
+
 async def heart(app: web.Application) -> AsyncIterator[None]:
     """Ask every connection from time to time whether it is alive, as long as the server runs."""
     app_settings, connections = app[SETTINGS], app[CONNECTIONS]
 
     async def beat() -> None:
         while True:
+            before = monotonic()
             await asyncio.sleep(app_settings.heartbeat)
             now = monotonic()
+            asleep = slept(now - before - app_settings.heartbeat)
             for connection in list(connections):
+                connection.answered_at += asleep
                 connection.beat(now, app_settings.heartbeat_timeout)
 
     async def break_silence() -> None:
@@ -242,7 +269,12 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
                 if connection.silence and now - connection.wrote_at >= connection.silence:
                     connection.write(frame(messages.say(said, now_ms(), new_id())))
 
-    tasks = [asyncio.create_task(beat()), asyncio.create_task(break_silence())]
+    async def shed() -> None:
+        while True:
+            await asyncio.sleep(SHED)
+            app[NODE].stats.slow += cut_off_largest(connections, app_settings.max_unread_total)
+
+    tasks = [asyncio.create_task(work()) for work in (beat, break_silence, shed)]
     yield
     for task in tasks:
         task.cancel()

@@ -15,7 +15,6 @@ import { tell } from './story.js';
 import { useFaults } from './tools/faults.js';
 import { setModes } from './tools/host.js';
 import { usePeople } from './tools/people.js';
-import { drawLatest, drawTypes } from './tools/table.js';
 import { drawTools, useTools } from './tools/tools.js';
 
 const RECALLED = 50; // events of the past that the stage asks for
@@ -110,10 +109,7 @@ function drawWords(state, now) {
   tabled = now;
   const mayAct = here.host && show.live;
   document.body.toggleAttribute('data-past', !show.live);
-  if (document.body.dataset.band === 'table') {
-    drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
-    drawLatest(byId('stage-latest'), state, linkTo);
-  }
+  if (document.body.dataset.band === 'table') drawTable(state, mayAct);
   drawTools(state, show.live);
   const people = present(state).length;
   write(byId('stage-count'), count(people, 'participant'));
@@ -121,6 +117,12 @@ function drawWords(state, now) {
   byId('stage-modes').disabled = !mayAct;
   for (const one of switches) one.checked = one.value === mode;
   write(byId('stage-sentence'), (mode === 'mixed' && sentence) || SENTENCES[mode]);
+}
+
+async function drawTable(state, mayAct) {
+  const { drawLatest, drawTypes } = await import('./tools/table.js'); // when it is first asked for
+  drawTypes(byId('stage-types'), state, mayAct ? (type, mode) => set({ [type]: mode }) : null);
+  drawLatest(byId('stage-latest'), state, linkTo);
 }
 
 function write(element, words) {

@@ -1,9 +1,7 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
 import { byId, here } from '../ui/page.js';
-import { Diagram } from './diagram/diagram.js';
 import { History } from './past/history.js';
-import { drawOrders } from './past/orders.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
@@ -16,10 +14,19 @@ export function tell(show) {
   const history = new History(here.room, show);
   const time = new Time(show, history);
   const explain = new Explain(show, history);
-  const diagram = new Diagram(explain);
+  let asked = null;
 
-  function draw() {
-    if (!history.past || document.body.dataset.band !== 'diagram') return;
+  /** The diagram comes when it is first asked for: without it the stage is there sooner. */
+  async function load() {
+    const [{ Diagram }, { drawOrders }] = await Promise.all([import('./diagram/diagram.js'), import('./past/orders.js')]);
+    return { diagram: new Diagram(explain), drawOrders };
+  }
+
+  async function draw() {
+    if (document.body.dataset.band !== 'diagram') return;
+    asked ??= load();
+    const { diagram, drawOrders } = await asked;
+    if (!history.past) return;
     diagram.show(history.past, time.count);
     const { orders } = history.past.at(time.count ?? history.past.count);
     drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);

@@ -182,6 +182,20 @@ async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(
         assert len(await journal.engine.orders("main", None, 500)) == 399
 
 
+async def test_large_records_do_not_wait_for_a_view_to_have_time(
+    tmp_path: Path, lazy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(View, "waiting_bytes", 10_000)
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(placed(n, f"customer-{n}") for n in range(1, 10)))
+        assert isinstance(journal.engine, SqliteEngine)
+        view = journal.engine._log.orders
+        assert len(view.waiting) == 9, "there is no time"
+        await journal.take(*(placed(n, f"customer-{n}") for n in range(10, 400)))
+        await journal.engine.probe()  # comes behind it
+        assert sum(len(record.body) for _, _, record in view.waiting) <= 10_000
+
+
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -215,7 +229,7 @@ def test_a_checksum_covers_every_column() -> None:
     assert len({checksum(*row), *(checksum(*other) for other in others)}) == len(others) + 1
 
 
-@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal", "orders.db.lock"])
+@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal", "orders.db-shm", "orders.db.lock"])
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_file_that_is_removed_or_replaced_is_noticed_and_nothing_more_is_accepted(
     tmp_path: Path, file: str, replaced: bool
@@ -236,7 +250,47 @@ async def test_a_file_that_is_removed_or_replaced_is_noticed_and_nothing_more_is
         assert await journal.take(said(2)) == [lost]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal"])
+async def test_a_file_that_is_cut_off_is_noticed_and_nothing_more_is_accepted(
+    tmp_path: Path, file: str
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1))
+        assert journal.engine.lost() is None
+        os.truncate(tmp_path / file, 1024)
+        lost = journal.engine.lost()
+        assert lost is not None
+        assert (lost.code, "cut off" in lost.message) == ("journal_lost", True)
+        assert await journal.take(said(2)) == [lost]
+
+
+async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1))
+        assert journal.engine.lost() is None
+        await journal.engine.erase(RoomState("main"))
+        assert (tmp_path / "orders.db-wal").stat().st_size == 0
+        assert journal.engine.lost() is None
+
+
+@pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])
+async def test_while_a_file_or_the_folder_may_not_be_written_to_nothing_is_accepted(
+    tmp_path: Path, name: str
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1))
+        place = tmp_path / name
+        mode = place.stat().st_mode
+        place.chmod(mode & ~0o222)
+        failure = journal.engine.lost()
+        assert failure is not None
+        assert (failure.code, str(place) in failure.message) == ("storage_failed", True)
+        assert await journal.take(said(2)) == [failure]
+        place.chmod(mode)
+        assert journal.engine.lost() is None
+        assert await journal.take(said(2)) == ["accepted"]
+
+
 async def test_a_lock_that_cannot_be_written_locks_nothing_and_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orders.db.lock").touch(mode=0o444)
     with pytest.raises(Exception, match="cannot be used"):

@@ -1,6 +1,7 @@
 """When the disk is full, the journal locked, files run out, or the server is told to end."""
 
 import asyncio
+import os
 import resource
 import signal
 import sqlite3
@@ -156,11 +157,23 @@ def open_files(server: Process) -> int:
     return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
 
 
+#: The same without uvloop, as on Windows.
+PLAIN = (
+    *(sys.executable, "-c"),
+    "import sys; sys.modules['uvloop'] = None; from orders.cli import main; sys.exit(main())",
+)
+
+
 @linux
+@pytest.mark.parametrize("program", [(sys.executable, "-m", "orders"), PLAIN])
 async def test_the_server_opens_as_many_files_as_it_may_and_beyond_that_it_recovers(
-    start: Start, connect: Connect
+    tmp_path: Path, connect: Connect, program: tuple[str, ...]
 ) -> None:
-    server = start(wrapper=("prlimit", "--nofile=40:80"))
+    with Process(tmp_path, wrapper=("prlimit", "--nofile=40:80"), program=program) as server:
+        await _use_up_files(server, connect)
+
+
+async def _use_up_files(server: Process, connect: Connect) -> None:
     silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(150)]
 
     async def full() -> bool:
@@ -178,7 +191,34 @@ async def test_the_server_opens_as_many_files_as_it_may_and_beyond_that_it_recov
         return bool(await wire.expect("broker.welcome"))
 
     await until(welcome, "somebody comes in again")
-    assert len(server.log.splitlines()) < 50, server.log
+    assert len(server.log.splitlines()) < 10, server.log
+
+
+async def test_after_a_suspension_nobody_is_cut_off_and_what_is_held_is_still_held(
+    start: Start, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    server = start("--heartbeat", "0.5", "--heartbeat-timeout", "1", "--lease", "2")
+    room = Room(http, server)
+    await room.set_modes({"order_placed": "queue"})
+    bob = await connect(server, name="bob", ack="manual", types="order_placed")
+    alice = await connect(server, name="alice", echo="false")
+    await alice.send({"type": "order_placed", "data": {"id": 1}})
+    held = await bob.expect("order_placed")
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(3)  # longer than anything may take
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    await bob.send({"type": "broker.ack", "data": {"event": held["id"]}})
+    assert await bob.fence() == [], "its ack is taken, and it hears of no lease that ended"
+    await accepted(alice, n=1)
+
+    async def settled() -> bool:
+        depths = (await room.get())["queues"]["order_placed"]
+        return {*depths.values()} == {0}
+
+    await until(settled, "the order is settled")
+    assert await room.names() == ["bob", "alice"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

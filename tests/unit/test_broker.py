@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orders.broker import messages
-from orders.broker.limits import Allowance, Limits
+from orders.broker.limits import REFUSED, VALUE, Allowance, Limits, weight
 from orders.broker.modes import changed
 from orders.broker.participants import Life, Participant, joined
 from orders.broker.protocol import Protocol, Publish, Received, Subscription
@@ -47,7 +47,7 @@ class Counter:
         self.take(control("main", Kind.LEFT, 0, name=participant.name, last=last))
 
     def receive(
-        self, participant: Participant, text: str | None, clock: float = 0.0, now: int = 0
+        self, participant: Participant, text: str | bytes, clock: float = 0.0, now: int = 0
     ) -> Received:
         return self.protocol.receive(self.room, participant, text, now, clock)
 
@@ -345,7 +345,7 @@ def test_what_is_missing_is_stamped_with_the_brokers_clock_and_the_senders_name(
 
 def test_a_binary_frame_is_explained() -> None:
     journal = Counter()
-    assert code(journal.receive(journal.join(), None)) == "binary_frame"
+    assert code(journal.receive(journal.join(), b"x")) == "binary_frame"
 
 
 def test_the_types_of_the_broker_are_its_own() -> None:
@@ -427,6 +427,33 @@ def test_bytes_are_charged_before_anything_is_read() -> None:
     said = error(journal.receive(alice, json.dumps({"id": ID, "pad": text}), 1.0))
     assert (said.code, said.event) == ("rate_limited", None), "it was not read"
     assert code(journal.receive(alice, text, 6.0)) == "malformed_json"
+
+
+def test_what_a_message_weighs_is_its_bytes_on_the_wire_and_more_for_its_values() -> None:
+    assert [weight(text) for text in ("abc", b"abc", "åbc", "1,2,3")] == [3, 3, 4, 5 + 2 * VALUE]
+
+
+def test_a_change_of_a_subscription_costs_as_much_as_an_event() -> None:
+    journal = Counter(RATE)
+    alice = journal.join("alice")
+    types = {"types": ["tea"]}
+    changes = [
+        is_taken(journal.say(alice, clock=1.0, type="broker.subscribe", data=types))
+        for _ in range(21)
+    ]
+    assert changes == [True] * 20 + [False], "as many as events, though of another bucket"
+
+
+def test_what_is_refused_as_too_much_leaves_its_sender_unread_for_a_while() -> None:
+    journal = Counter(Limits(rate=10, burst=5, bytes=1000, burst_bytes=1000))
+    alice = journal.join("alice")
+    for _ in range(5):
+        journal.say(alice, clock=1.0)
+    assert alice.allowance.pause == 0
+    journal.say(alice, clock=1.0)
+    assert alice.allowance.pause == pytest.approx(REFUSED)
+    journal.receive(alice, "x" * 4000, 1.0)
+    assert alice.allowance.pause == pytest.approx(2 + 2 * REFUSED), "read at twice its rate"
 
 
 def test_commands_have_a_bucket_of_their_own_ten_times_as_large() -> None:

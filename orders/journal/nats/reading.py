@@ -2,13 +2,22 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
 
 from nats.aio.msg import Msg
 
 from orders.broker.records import Record
 from orders.clock import monotonic
 from orders.domain.orders import Order
-from orders.journal.base import MOST_BYTES, MOST_SCANNED, Filter, Page, take_bytes, take_page
+from orders.journal.base import (
+    MOST_BYTES,
+    MOST_SCANNED,
+    PAGE_OF_ORDERS,
+    Filter,
+    Page,
+    take_bytes,
+    take_page,
+)
 from orders.journal.nats import ranges, subjects
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import unavailable
@@ -139,6 +148,13 @@ class Reading:
     ) -> list[Order]:
         there = self._rooms.here.get(room)
         return there.orders.newest(customer, limit, state) if there else []
+
+    async def pages_of_orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> AsyncIterator[list[Order]]:
+        orders = await self.orders(room, customer, limit, state)
+        for first in range(0, len(orders), PAGE_OF_ORDERS):
+            yield orders[first : first + PAGE_OF_ORDERS]
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         there = self._rooms.here.get(room)

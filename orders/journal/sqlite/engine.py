@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ from orders.domain.orders import Order
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import (
     MOST_SCANNED,
+    PAGE_OF_ORDERS,
     Answer,
     Filter,
     Page,
@@ -25,8 +26,7 @@ from orders.journal.base import (
 )
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
-from orders.journal.sqlite.rows import MOST, QUERIES, read_records
-from orders.journal.sqlite.views import OrdersOfRoom
+from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_records
 
 T = TypeVar("T")
 READERS = 2
@@ -158,6 +158,7 @@ class SqliteEngine(Unshared):
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
     def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
+        self._lost = self._lost or (self._files.lost() if self._files else None)
         return self._writer.call(
             lambda: [self._lost] * len(records) if self._lost else self._log.append(records)
         )
@@ -174,6 +175,8 @@ class SqliteEngine(Unshared):
 
     async def erase(self, state: RoomState) -> None:
         await self._writer.call(lambda: self._log.erase(state.name))
+        if self._files:
+            self._files.shrink()  # what SQLite wrote beside the file was cut off
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
@@ -235,11 +238,28 @@ class SqliteEngine(Unshared):
     async def orders(
         self, room: str, customer: str | None, limit: int, state: str | None = None
     ) -> list[Order]:
+        pages = self.pages_of_orders(room, customer, limit, state)
+        return [order async for page in pages for order in page]
+
+    async def pages_of_orders(
+        self, room: str, customer: str | None, limit: int, state: str | None = None
+    ) -> AsyncIterator[list[Order]]:
         row = self._log.rooms.get(room)
         if row is None:
-            return []
+            return
         await self._caught_up()
-        return await self._ask(lambda db: OrdersOfRoom(db, row.key).newest(customer, state, limit))
+        key, left = row.key, limit
+        after = await self._ask(lambda db: OrdersOfRoom(db, key).before(customer, state, limit))
+
+        def page(db: sqlite3.Connection) -> tuple[list[Order], int]:
+            return OrdersOfRoom(db, key).page(customer, state, after, min(left, PAGE_OF_ORDERS))
+
+        while left > 0:
+            orders, after = await self._ask(page)
+            if not orders:
+                return
+            left -= len(orders)
+            yield orders
 
     async def order(self, room: str, customer: str, number: str) -> Order | None:
         row = self._log.rooms.get(room)

@@ -9,6 +9,7 @@ from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
 VERSION = len(MIGRATIONS)
+CACHE = 8 * 1024  # KiB of pages that each connection keeps
 QUICK = 64 * 1024 * 1024  # journals up to this size are checked through at start
 
 
@@ -17,7 +18,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5
     )
-    db.execute("PRAGMA mmap_size = 1073741824")
+    db.execute("PRAGMA mmap_size = 0")  # of a mapped file a failed read would end the process
+    db.execute(f"PRAGMA cache_size = -{CACHE}")
     return db
 
 
@@ -33,11 +35,11 @@ def lock(path: Path) -> sqlite3.Connection:
         held = sqlite3.connect(beside, isolation_level=None, check_same_thread=False, timeout=0)
         held.execute("PRAGMA journal_mode = memory")
         held.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "locked" in str(error):
             raise in_use from None
-        raise unusable(path, error) from None
-    if not os.access(beside, os.W_OK):  # SQLite would open it read-only, and lock nothing
+        raise unusable(beside, error) from None
+    if not is_writable(beside):  # SQLite would open it read-only, and lock nothing
         held.close()
         raise unusable(beside, "it is readonly")
     return held
@@ -85,33 +87,71 @@ def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
     db.execute("COMMIT")
 
 
+def is_writable(path: Path) -> bool:
+    """Whether we may write to it; what nobody has the right to, the superuser leaves alone, too."""
+    try:
+        return os.access(path, os.W_OK) and bool(path.stat().st_mode & 0o222)
+    except OSError:
+        return False
+
+
 class Files:
-    """The files of a journal that is open: whether they are still those that were opened."""
+    """The files of a journal that is open: whether what is written to them now is kept.
+
+    They are looked at, never opened: to close one would end the locks that SQLite has on it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        beside = (path, path.with_name(path.name + "-wal"), path.with_name(path.name + ".lock"))
+        endings = ("", "-wal", "-shm", ".lock")
+        beside = [path.with_name(path.name + ending) for ending in endings]
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
+        self._folder, self._log = path.parent, beside[1]
+        self._sizes = {file: file.stat().st_size for file in self._opened}
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
-        for file, inode in self._opened.items():
-            try:
-                is_same = file.stat().st_ino == inode
-            except OSError:
-                is_same = False
-            if not is_same:
+        for file in self._opened:
+            if lost := self.lost(file):
+                return lost
+        for there in (*self._opened, self._folder):
+            if not is_writable(there):
                 return StorageFailed(
-                    "journal_lost",
-                    f"The file {file} of the journal was removed or replaced while it was in use:"
-                    " nothing more is accepted. Put it back, or start the server again.",
+                    "storage_failed",
+                    f"{there}, where the journal lies, may not be written to any more: nothing is"
+                    " accepted until it may be again.",
                 )
         return None
+
+    def lost(self, file: Path | None = None) -> StorageFailed | None:
+        """Why this file is not the one that we write to: the log, if none is named."""
+        file = file or self._log
+        try:
+            seen = os.stat(file)
+        except OSError:
+            return _lost(file, "was removed")
+        if seen.st_ino != self._opened.get(file):
+            return _lost(file, "was replaced")
+        if seen.st_size < self._sizes.get(file, 0):
+            return _lost(file, "was cut off")
+        self._sizes[file] = seen.st_size
+        return None
+
+    def shrink(self) -> None:
+        """We cut one off ourselves."""
+        self._sizes.clear()
+
+
+def _lost(file: Path, what: str) -> StorageFailed:
+    return StorageFailed(
+        "journal_lost",
+        f"The file {file} of the journal {what} while it was in use: nothing more is accepted. Put"
+        " back what was there, or start the server again.",
+    )
 
 
 def unusable(path: Path, error: object) -> CannotStart:
     """Why a journal cannot be used, and what to do."""
-    reason = str(error)
+    reason = " ".join(str(error).split())
     if "unable to open" in reason:
         hint = "the folder must exist, and you must be allowed to write in it"
     elif "readonly" in reason:

@@ -141,24 +141,35 @@ SET position = coalesce(nullif(:position, 0), position),
     state = :state,
     body = :body;
 
--- name: newest_orders
-SELECT body FROM (
-    SELECT body, position FROM orders
-    WHERE room = :room
-    ORDER BY position DESC LIMIT :limit
-) ORDER BY position;
+-- name: before_newest
+-- The position of the order before the newest :limit; none where there are no more than these.
+SELECT position FROM orders
+WHERE room = :room
+ORDER BY position DESC LIMIT 1 OFFSET :limit;
 
--- name: orders_of_customer
+-- name: before_newest_of_customer
+SELECT position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
+ORDER BY position DESC LIMIT 1 OFFSET :limit;
+
+-- name: before_newest_in_state
+SELECT position FROM orders INDEXED BY state_orders
+WHERE room = :room AND state = :state
+ORDER BY position DESC LIMIT 1 OFFSET :limit;
+
+-- name: page_of_orders
+SELECT body, position FROM orders
+WHERE room = :room AND position > :after
+ORDER BY position LIMIT :limit;
+
+-- name: page_of_orders_of_customer
 -- Few enough to look at the state of each; a null state admits all.
-SELECT body FROM (
-    SELECT body, position FROM orders INDEXED BY customer_orders
-    WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
-    ORDER BY position DESC LIMIT :limit
-) ORDER BY position;
+SELECT body, position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
+  AND position > :after
+ORDER BY position LIMIT :limit;
 
--- name: orders_in_state
-SELECT body FROM (
-    SELECT body, position FROM orders INDEXED BY state_orders
-    WHERE room = :room AND state = :state
-    ORDER BY position DESC LIMIT :limit
-) ORDER BY position;
+-- name: page_of_orders_in_state
+SELECT body, position FROM orders INDEXED BY state_orders
+WHERE room = :room AND state = :state AND position > :after
+ORDER BY position LIMIT :limit;

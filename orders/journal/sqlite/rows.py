@@ -12,6 +12,7 @@ from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
+from orders.domain.orders import Order
 from orders.errors import StorageFailed
 
 _FOLDER = Path(__file__).parent
@@ -156,3 +157,45 @@ def failure(error: sqlite3.Error) -> StorageFailed:
         f"The journal could not be written ({error}): this event may be stored all the same."
         " Send it again later, under the same `id`.",
     )
+
+
+def _by(query: str, customer: str | None, state: str | None) -> str:
+    """Which of the queries has the index that this question needs."""
+    if customer is not None:
+        return f"{query}_of_customer"
+    return query if state is None else f"{query}_in_state"
+
+
+class OrdersOfRoom:
+    """The orders of one room, as the table has them."""
+
+    def __init__(self, db: sqlite3.Connection, room: int) -> None:
+        self._db, self._room = db, room
+
+    def get(self, customer: str, number: str) -> Order | None:
+        """The order, or None."""
+        return self._one("get_order", customer=customer, number=number)
+
+    def oldest_pending(self, number: str, customer: str | None) -> Order | None:
+        """The `placed` order with this number that was placed first; None: of any customer."""
+        return self._one("oldest_pending", number=number, customer=customer)
+
+    def before(self, customer: str | None, state: str | None, limit: int) -> int:
+        """The position after which so many newest orders come."""
+        values = {"room": self._room, "customer": customer, "state": state, "limit": limit}
+        found = self._db.execute(QUERIES[_by("before_newest", customer, state)], values).fetchone()
+        return found[0] if found else -1
+
+    def page(
+        self, customer: str | None, state: str | None, after: int, limit: int
+    ) -> tuple[list[Order], int]:
+        """The orders after a position, oldest first, and the position of the last."""
+        values = {"room": self._room, "customer": customer, "state": state}
+        values |= {"after": after, "limit": limit}
+        query = QUERIES[_by("page_of_orders", customer, state)]
+        found = self._db.execute(query, values).fetchall()
+        return [Order.from_json(body) for body, _ in found], found[-1][1] if found else after
+
+    def _one(self, query: str, **values: str | None) -> Order | None:
+        found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
+        return Order.from_json(found[0]) if found else None

@@ -14,7 +14,7 @@ from orders.broker.modes import QUEUE
 from orders.broker.queue import Entry, Queue, State
 from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
-from orders.journal.sqlite.rows import QUERIES, RoomRow, read_entry
+from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entry
 
 #: A room, a record of it, and its position.
 Stored = tuple[RoomRow, Record, int]
@@ -35,6 +35,7 @@ class View:
     slice = 500
     waiting_when_idle = 0  # records that may wait while there is nothing else to do
     waiting_at_most = 5_000
+    waiting_bytes = 4 * 1024 * 1024
     share = 2  # records that are folded for each new one, while the writer is busy
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -43,6 +44,7 @@ class View:
         self._round: list[Item] = []  # what is on its way into the table
         self._done = 0  # of the round
         self._added = 0  # since the last slice
+        self._bytes = 0  # of the records that wait
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
         """What is needed of records; those that change nothing here are left out."""
@@ -63,14 +65,23 @@ class View:
         picked = self.pick(stored)
         self.waiting += picked
         self._added += len(picked)
+        self._bytes += self.size(picked)
+
+    @staticmethod
+    def size(items: Sequence[Item]) -> int:
+        """The bytes of the records that these keep in memory; an id is none."""
+        return sum(len(item.body) for _, _, item in items if isinstance(item, Record))
 
     def forget(self, row: RoomRow) -> None:
         """The room is gone."""
         self.waiting = [item for item in self.waiting if item[0] is not row]
+        self._bytes = self.size(self.waiting)
         self._round = []
 
     def tidy(self, idle: bool) -> None:
-        """Fold one slice, if there is time for it or it is due."""
+        """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
+        if self._bytes > self.waiting_bytes:
+            self.catch_up()
         limit = self.waiting_when_idle if idle else self.waiting_at_most
         if not self._round and len(self.waiting) > limit:
             self._begin()
@@ -115,6 +126,7 @@ class View:
         self._done += len(items)
         if is_last:
             del self.waiting[: len(self._round)]
+            self._bytes = self.size(self.waiting)
             self.written(self._round)
             self._round = []
         return True
@@ -232,7 +244,7 @@ class OrderTable(View):
     def write(self, items: Sequence[Item]) -> None:
         for row, _, record in items:
             event = record.parsed()
-            order = fold(event, record.at, OrdersOfRoom(self._db, row.key, self))
+            order = fold(event, record.at, _OrdersAtHand(self._db, row.key, self))
             if order is not None:
                 key = row.key, order.customer, order.number
                 self.at_hand[key] = order
@@ -261,35 +273,18 @@ class OrderTable(View):
         self._changed.clear()
 
 
-class OrdersOfRoom:
-    """The orders of one room, for the fold and for readers: an `OrderBook`."""
+class _OrdersAtHand(OrdersOfRoom):
+    """The same for the fold: with what the table does not have yet. An `OrderBook`."""
 
-    def __init__(self, db: sqlite3.Connection, room: int, table: OrderTable | None = None) -> None:
-        self._db, self._room, self._table = db, room, table
+    def __init__(self, db: sqlite3.Connection, room: int, table: OrderTable) -> None:
+        super().__init__(db, room)
+        self._table = table
 
     def get(self, customer: str, number: str) -> Order | None:
-        """The order, or None."""
-        known = self._table.at_hand if self._table else {}
-        return known.get((self._room, customer, number)) or self._one(
-            "get_order", customer=customer, number=number
+        return self._table.at_hand.get((self._room, customer, number)) or super().get(
+            customer, number
         )
 
     def oldest_pending(self, number: str, customer: str | None) -> Order | None:
-        """The `placed` order with this number that was placed first; None: of any customer."""
-        if self._table:
-            self._table.save()  # so that the table knows all
-        return self._one("oldest_pending", number=number, customer=customer)
-
-    def newest(self, customer: str | None, state: str | None, limit: int) -> list[Order]:
-        """The newest orders, oldest first; of one customer, or in one state."""
-        query = "newest_orders"
-        if customer is not None:
-            query = "orders_of_customer"
-        elif state is not None:
-            query = "orders_in_state"
-        values = {"room": self._room, "customer": customer, "state": state, "limit": limit}
-        return [Order.from_json(body) for (body,) in self._db.execute(QUERIES[query], values)]
-
-    def _one(self, query: str, **values: str | None) -> Order | None:
-        found = self._db.execute(QUERIES[query], {"room": self._room, **values}).fetchone()
-        return Order.from_json(found[0]) if found else None
+        self._table.save()  # so that the table knows all
+        return super().oldest_pending(number, customer)

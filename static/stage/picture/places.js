@@ -10,8 +10,8 @@ export const FAREWELL = 10_000;
 export const FACED = 10_000;
 
 /** width: the least of a place; high: how far its shape's middle is above its own; most: people in such a grid. */
-const LARGE = { tier: 'large', width: 200, height: 208, high: 40, most: 6 };
-const MIDDLE = { tier: 'middle', width: 150, height: 148, high: 32, most: 20 };
+const LARGE = { tier: 'large', width: 200, height: 208, high: 41, most: 6 };
+const MIDDLE = { tier: 'middle', width: 150, height: 148, high: 35, most: 20 };
 const GRIDS = {
   side: [[LARGE, 1], [LARGE, 2], [MIDDLE, 3], [MIDDLE, 4]],
   below: [[LARGE, 1], [LARGE, 2], [LARGE, 3], [MIDDLE, 3], [MIDDLE, 4]],
