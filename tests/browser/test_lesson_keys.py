@@ -132,6 +132,19 @@ async def test_what_there_is_to_open_covers_no_word_of_the_lesson(
         assert nav["y"] >= lesson["y"] + lesson["height"] - 1
 
 
+async def test_a_key_of_the_lesson_brings_nothing_over_the_picture(
+    server: Any, open_page: OpenPage
+) -> None:
+    stage = await stage_of(open_page, server, "?scene=1")
+    await stands(stage, 1)
+    await expect(stage.locator("body[data-rests]")).to_have_count(1)
+    await stage.keyboard.press("n")
+    await stands(stage, 1, answered=True)
+    assert await stage.locator("body[data-rests]").count() == 1
+    await stage.mouse.move(300, 300)
+    await expect(stage.locator("body[data-rests]")).to_have_count(0)
+
+
 async def test_two_stages_follow_one_another(server: Any, open_page: OpenPage) -> None:
     one = await stage_of(open_page, server, "?scene=2")
     await stands(one, 2)
