@@ -2,7 +2,8 @@
 
 Events may come to him more than once, and other Bobs may be at work. An order is confirmed once all
 the same: whichever Bob gives an answer gives it the same id, so the journal takes the first and
-refuses the others (`id_conflict`).
+refuses the others (`id_conflict`). A naive Bob's answer has a random id, so Bob looks up where an
+order stands if somebody may have answered it before him.
 """
 
 import asyncio
@@ -82,6 +83,7 @@ class Bot:
         self._on_handled, self._on_broker = on_handled, on_broker
         self._memory = Memory()
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING)
+        self._came = 0  # when the broker last welcomed him, by its clock in milliseconds
         self._resets = 0  # how often the room was cleared: what was placed before is gone
         self._placed_after = 0  # the resets before the order at which Bob looks
         self._lost_place = asyncio.Event()
@@ -120,6 +122,8 @@ class Bot:
             self._memory.forget_all()
             while not self._waiting.empty():
                 self._waiting.get_nowait()
+        if said.type == "broker.welcome":
+            self._came = int(said.created)
         if said.type == "broker.error" and code == "unknown_position":
             self._lost_place.set()
         if self._on_broker:
@@ -175,17 +179,31 @@ class Bot:
             answer = decide(placed, Memory())
             await self._publish(placed, answer, new_id())
             return Handled(placed, answer)
-        number = order_number(placed.data.get("id"), placed.id)
-        known = self._memory.get(placed.source, number)
+        if self._may_be_answered(placed):
+            await self._look_up(placed)
+        known = self._memory.get(placed.source, order_number(placed.data.get("id"), placed.id))
         if known and known.event == placed.id and known.state != "placed":
             return Handled(placed, by=known.confirmer)
         answer = decide(placed, self._memory)
         if isinstance(answer, Rejected) and answer.reason == "duplicate_order":
             # Bob may not have heard that somebody else rejected the other one: he makes sure.
-            for order in await self._orders(customer=placed.source, number=number):
-                self._memory.keep(order)
+            await self._look_up(placed)
             answer = decide(placed, self._memory)
         return await self._answer(placed, answer)
+
+    def _may_be_answered(self, placed: Event) -> bool:
+        """Whether another may have answered this already, under an id that Bob cannot know.
+
+        Not what was placed since he came and is answered at once: that needs no request.
+        """
+        repeated = (placed.attempt or 1) > 1
+        return repeated or self.delay > 0 or int(placed.created) <= self._came
+
+    async def _look_up(self, placed: Event) -> None:
+        """Learn from the journal where this order stands."""
+        number = order_number(placed.data.get("id"), placed.id)
+        for order in await self._orders(customer=placed.source, number=number):
+            self._memory.keep(order)
 
     async def _answer(self, placed: Event, answer: Answer) -> Handled:
         """Give this answer, unless the journal holds one of its id."""

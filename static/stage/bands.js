@@ -44,6 +44,6 @@ function hideAtRest() {
     clearTimeout(resting);
     resting = setTimeout(() => { document.body.dataset.rests = ''; }, RESTS);
   };
-  for (const type of ['pointermove', 'pointerdown', 'keydown']) document.addEventListener(type, moved, { passive: true });
+  for (const type of ['pointermove', 'pointerdown']) document.addEventListener(type, moved, { passive: true });
   moved();
 }

@@ -4,7 +4,10 @@ What the lesson prints is pasted as a block, into the console of a page of ours.
 "Seen" is looked for on the projector.
 """
 
+import asyncio
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from orders.classroom.lesson import BUNDLED, read
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, place, stands
 from tests.conftest import Start
+from tests.process import environment
 from tests.rooms import Room
-from tests.wire import until
+from tests.wire import DEADLINE, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -99,9 +103,14 @@ async def walk(start: Start, http: aiohttp.ClientSession, open_page: OpenPage) -
     stage = await is_open(await open_page(server, "/stage?scene=1", viewport=PROJECTOR))
     await stage.evaluate(NOTE_STAMPS)
     walk = Walk(server, http, stage)
-    phones = {"alice": "/", "ben": "/customer?name=ben", "carol": "/customer?name=carol"}
-    for name, path in {**phones, "dan": "/confirmer?name=dan"}.items():
-        walk.phones[name] = await open_page(server, path, viewport=PHONE)
+    paths = {
+        "alice": "/",
+        "ben": "/customer?name=ben",
+        "carol": "/customer?name=carol",
+        "dan": "/confirmer?name=dan",
+    }
+    opened = [open_page(server, path, viewport=PHONE) for path in paths.values()]
+    walk.phones = dict(zip(paths, await asyncio.gather(*opened), strict=True))
     walk.phones["alice"].on("console", lambda message: walk.console.append(message.text))
     return walk
 
@@ -122,9 +131,10 @@ async def scene_1(walk: Walk) -> None:
 async def scene_2(walk: Walk) -> None:
     order = await walk.order("ben")
     await walk.printed(order)
-    await confirm(walk.phones["dan"], "ben/1")
+    for key in ("alice/5", "ben/1"):
+        await confirm(walk.phones["dan"], key)
     await stands(walk.phones["ben"], "ben/1", "confirmed")
-    await walk.goes("relay", "1")
+    await walk.goes("relay", "2")
 
 
 async def scene_3(walk: Walk) -> None:
@@ -192,20 +202,71 @@ async def scene_9(walk: Walk) -> None:
     await expect(walk.stage.locator('[data-coffees="pubsub"] .wasted')).to_have_text("1 wasted")
 
 
-async def test_whoever_presses_only_n_gives_the_first_nine_scenes(
-    walk: Walk, tmp_path: Path, request: pytest.FixtureRequest
+async def scene_10(walk: Walk) -> None:
+    await walk.order("carol", id=9)
+    await walk.stamped("2nd try", "3rd try", "4th try", "5th try")
+    await expect(walk.stage.get_by_role("button", name="1 dead letter")).to_be_visible()
+
+
+async def scene_11(walk: Walk) -> None:
+    walk.console.clear()
+    await walk.paste(walk.phones["alice"], BLOCKS[2])
+    await expect(walk.figure("eve")).to_be_visible()
+    log = await walk.room.log()
+    news = [one["id"] for one in log if one["type"] == "order_confirmed"]
+
+    async def told() -> bool:
+        heard = [id for text in walk.console for id in re.findall(r'^\{"id":"([^"]+)"', text)]
+        known = [id for id in heard if id in {one["id"] for one in log}]
+        in_order = [one["id"] for one in log if one["id"] in known]
+        return set(news) <= set(known) and known == in_order and known[0] == log[0]["id"]
+
+    await until(told, "the console of eve printed what was relayed and published, in order")
+
+
+async def scene_12(walk: Walk) -> None:
+    rows = walk.stage.locator(".diagram-body .row")
+    await expect(rows.first).to_be_visible()
+    await walk.stage.keyboard.press("ArrowLeft")
+    await expect(walk.stage.locator("body[data-past]")).to_have_count(1)
+    await walk.stage.keyboard.press("l")
+    await expect(walk.stage.locator("body[data-past]")).to_have_count(0)
+
+
+async def scene_13(walk: Walk, tmp_path: Path, open_page: OpenPage) -> None:
+    handout = await open_page(walk.server, "/handout")
+    program = tmp_path / "own.py"
+    program.write_text(await handout.locator("#bob").inner_text(), encoding="utf-8")
+    bob = subprocess.Popen([sys.executable, str(program)], env=environment(), cwd=tmp_path)
+    try:
+        await expect(walk.figure("your-name-bob")).to_have_attribute("data-online", "true")
+        await walk.paste(walk.phones["dan"], await handout.locator("#alice").inner_text())
+        await walk.paste(walk.phones["alice"], BLOCKS[3])
+
+        async def confirmed() -> bool:
+            log = await walk.room.log(source="your-name-bob")
+            return {"five", 5} <= {event["data"].get("id") for event in log}
+
+        await until(confirmed, "it confirms good orders, and “five”")
+    finally:
+        bob.kill()
+        await asyncio.to_thread(bob.wait, DEADLINE)
+
+
+async def test_the_key_n_alone_gives_the_whole_lesson(
+    walk: Walk, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    shots = request.config.cache.mkdir("lesson") if request.config.cache else tmp_path
-    for number, scene in enumerate(LESSON.scenes[:9], 1):
+    for number, scene in enumerate(LESSON.scenes, 1):
         stage = walk.stage
         await expect(stage.locator(f'body[data-scene="{number}"]')).to_have_count(1)
         await expect(stage.locator("[data-caption]")).to_have_text(scene.caption)
         await expect(stage.get_by_text(scene.question)).to_be_visible()
         await expect(stage.get_by_text(scene.answer)).to_have_count(0)
         await expect(stage.locator(f'input[name="mode"][value="{scene.mode}"]')).to_be_checked()
-        await globals()[f"scene_{number}"](walk)
-        await stage.screenshot(path=shots / f"{number}.png")
+        more = (tmp_path, open_page) if number == 13 else ()
+        await globals()[f"scene_{number}"](walk, *more)
         await stage.keyboard.press("n")
         await expect(stage.get_by_text(scene.answer)).to_be_visible()
         await stage.evaluate("window.stamps.clear()")
         await stage.keyboard.press("n")
+    await expect(walk.stage.locator("#lesson")).to_be_hidden()

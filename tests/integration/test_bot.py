@@ -39,6 +39,12 @@ class Bobs:
         self.handled: list[tuple[str, Handled]] = []
         self.here = 0
 
+    async def have_handled(self, count: int) -> None:
+        async def probe() -> bool:
+            return len(self.handled) >= count
+
+        await until(probe, f"{count} orders handled")
+
     @asynccontextmanager
     async def bob(self, name: str = "bob", **more: Any) -> AsyncIterator[Bot]:
         """Bob, from his welcome on."""
@@ -98,6 +104,13 @@ async def place(alice: Wire, *datas: dict[str, Any]) -> list[str]:
         await alice.send({"type": "order_placed", "data": data})
         ids.append((await alice.expect("broker.accepted"))["data"]["event"])
     return ids
+
+
+async def confirm(who: Wire, placed: str) -> None:
+    """Confirm alice's order 5 as a naive program does: under a random id."""
+    data = {"id": 5, "customer": "alice", "event": placed}
+    await who.send({"type": "order_confirmed", "data": data})
+    await who.expect("broker.accepted")
 
 
 async def test_the_bot_confirms_what_is_good_and_rejects_what_is_not(
@@ -302,6 +315,73 @@ async def test_naive_bots_confirm_an_order_twice(
         (order,) = await orders_of(http, server)
     assert order["state"] == "confirmed"
     assert len(order["also"]) == 1
+
+
+async def test_a_careful_bob_does_not_confirm_what_a_naive_one_confirmed_and_never_acked(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes
+) -> None:
+    await set_modes(server, QUEUED)
+    alice = await connect(server, name="alice", types="order_confirmed")
+    hasty = await connect(server, name="hasty", types="order_placed", ack="manual")
+    (placed,) = await place(alice, {"id": 5})
+    await hasty.expect("order_placed")
+    await confirm(hasty, placed)
+    hasty.cut()
+    bobs = Bobs(server.url)
+    async with bobs.bob():
+        await bobs.have_handled(1)
+    assert [(handled.placed.attempt, handled.by) for _, handled in bobs.handled] == [(2, "hasty")]
+    assert len(await log_of(http, server, "order_confirmed")) == 1
+
+
+async def test_a_careful_bob_looks_at_what_was_queued_before_he_came(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes
+) -> None:
+    await set_modes(server, QUEUED)
+    alice = await connect(server, name="alice", types="order_confirmed")
+    (placed,) = await place(alice, {"id": 5})
+    await confirm(alice, placed)
+    bobs = Bobs(server.url)
+    async with bobs.bob():
+        await bobs.have_handled(1)
+    assert [(handled.placed.attempt, handled.by) for _, handled in bobs.handled] == [(1, "alice")]
+    assert len(await log_of(http, server, "order_confirmed")) == 1
+
+
+async def test_a_careful_bob_who_takes_his_time_honours_a_naive_one_at_his_side(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, set_modes: Modes
+) -> None:
+    await set_modes(server, {"*": "pubsub"})
+    alice = await connect(server, name="alice", types="broker.*")
+    bobs = Bobs(server.url)
+    async with bobs.bob("hasty", naive=True), bobs.bob("bob", delay=1.0):
+        await place(alice, {"id": 5})
+        await bobs.have_handled(2)
+    assert [(name, handled.by) for name, handled in bobs.handled] == [
+        ("hasty", None),
+        ("bob", "hasty"),
+    ]
+    assert len(await log_of(http, server, "order_confirmed")) == 1
+
+
+async def test_what_bob_hears_and_answers_at_once_costs_no_look(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await connect(server, name="alice", types="broker.*")
+    async with Bobs(server.url).bob() as bot:
+        await place(alice, {"id": 1})
+        await all_answered(http, server, 1)
+        looks: list[str] = []
+        get = bot.participant.get
+
+        async def count(path: str, **query: str) -> dict[str, Any]:
+            looks.append(path)
+            return await get(path, **query)
+
+        monkeypatch.setattr(bot.participant, "get", count)
+        await place(alice, *({"id": number} for number in range(2, 32)))
+        await all_answered(http, server, 31)
+    assert looks == []
 
 
 async def test_a_flood_beyond_bobs_rate_is_answered_all_the_same(

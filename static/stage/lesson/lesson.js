@@ -17,6 +17,7 @@ export function useLesson(show) {
   let at = null; // what the server told last
   let wanted = here.host ? Number(query.get('scene')) : 0; // asked for in the address, until it was done
   let going = Promise.resolve(); // keys are obeyed one after the other
+  let holds = false; // whether blanking the screen paused the room, and it was not paused before
 
   async function look() {
     const told = await fetched(`/api/rooms/${here.room}/lesson`).catch(() => null);
@@ -63,6 +64,12 @@ export function useLesson(show) {
     return scene && go(scene, false);
   }
 
+  async function blank() {
+    const blanks = document.body.toggleAttribute('data-blank');
+    if (blanks) holds = !show.state.paused;
+    if (holds) await (blanks ? hold() : resume()).catch((error) => toast(error.message));
+  }
+
   const scenes = () => at.cuts[query.get('cut')] ?? Array.from({ length: at.scenes }, (_, index) => index + 1);
   const mayGo = { when: () => here.host && show.live && at !== null };
   bind('n', 'The lesson: go on', () => { going = going.then(forward); }, mayGo);
@@ -72,9 +79,4 @@ export function useLesson(show) {
   show.addEventListener('records', ({ detail: { records } }) => {
     if (records.some(({ kind }) => kind === 'scene')) look();
   });
-}
-
-async function blank() {
-  const blanks = document.body.toggleAttribute('data-blank');
-  await (blanks ? hold() : resume()).catch((error) => toast(error.message));
 }
