@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orders.broker.modes import QUEUE, changed
+from orders.broker.modes import QUEUE, changed, works
 from orders.broker.queue import Entry, Queue
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.rules import Rules
@@ -50,6 +50,11 @@ class Member:
         if self.role == "other" and self.types == {"order_placed"}:
             return "confirmer"
         return self.role
+
+    @property
+    def works(self) -> list[str]:
+        """The types from whose queues it would take."""
+        return works(self.types, self.ack)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
 from orders.broker.limits import Bucket
-from orders.broker.modes import works
 from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
@@ -31,8 +30,7 @@ from orders.web.proxy import visitor
 from orders.web.query import PLACE, Query
 from orders.web.security import is_host
 
-MOST_EVENTS = 1000
-MOST_ORDERS = 10_000
+MOST_EVENTS, MOST_ORDERS = 1000, 10_000
 
 
 class EventsQuery(Query):
@@ -139,7 +137,7 @@ def participants(room: Room) -> list[dict[str, Any]]:
             {
                 "name": one.name,
                 "types": sorted(one.types),
-                "works": works(one.types, one.ack),
+                "works": one.works,
                 "ack": one.ack,
                 "echo": one.echo,
                 "in_flight": held[one.name],
