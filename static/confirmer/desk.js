@@ -37,6 +37,8 @@ export class Desk {
   /** our answers on their way, by their own ids */
   #underway = new Map();
   #feed = null;
+  /** whether the journal has told where the orders stand, since we came: before that the rules decide nothing */
+  #looked = false;
 
   /**
    * @param {{room: string, name: string, session: string|null, rules: object, lease: number}} who
@@ -50,7 +52,7 @@ export class Desk {
     this.told = told;
     const how = { room, name, session, types: 'order_placed', ack: 'manual', prefetch: PREFETCH };
     this.me = new Participant(how, {
-      welcome: (welcome, again) => this.#welcomed(welcome, again),
+      welcome: (welcome) => this.#welcomed(welcome),
       event: (event) => this.#heard(event),
       accepted: (id) => this.#stored(id),
       refused: (id, { data }) => this.#refused(id, data.code, data.message),
@@ -88,10 +90,11 @@ export class Desk {
 
   // --- what comes in ----------------------------------------------------------------------------
 
-  #welcomed(welcome, again) {
+  #welcomed(welcome) {
     this.modes = welcome.modes;
     this.told.named(welcome.name);
-    if (!again || this.#feed === null) this.#restore();
+    this.#looked = false;
+    this.#restore();
     this.#feed ??= observe(
       { room: this.room },
       {
@@ -115,13 +118,18 @@ export class Desk {
     try {
       const { orders } = await fetched(`/api/rooms/${this.room}/orders`);
       if (lost) this.#forget();
+      const held = this.waiting.open().filter(({ holding }) => holding);
       this.book.learn(orders);
+      for (const { placed } of held) {
+        if (this.book.placing(placed.id).state !== 'placed') this.me.ack(placed.id); // another answered it
+      }
       // In queue mode what waits belongs to whom it is handed; a confirmer sees only that.
       if (!this.#isQueued) this.waiting.cameAll();
-      this.#settle();
     } catch (error) {
       this.told.says(`What waits could not be fetched: ${error.message}`);
     }
+    this.#looked = true;
+    this.#settle();
   }
 
   #heard(event) {
@@ -221,7 +229,7 @@ export class Desk {
   // --- and then -----------------------------------------------------------------------------------
 
   #settle() {
-    if (this.auto && this.me.joined) {
+    if (this.auto && this.me.joined && this.#looked) {
       for (const row of this.waiting.open()) {
         if (row.state === 'waiting' && row.problem === null) this.answer(row, this.verdict(row));
       }

@@ -1,17 +1,20 @@
 """Alice orders and Bob answers, in two windows: by hand, by rules, by keyboard, and two at once."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, order, place, reject, stands
+from tests.conftest import Connect
 from tests.process import running
 from tests.rooms import Room
+from tests.wire import until
 
 pytestmark = pytest.mark.browser
 
@@ -110,6 +113,44 @@ async def test_the_rules_decide_by_themselves_when_told_so(
     await place(alice, {"id": 8})
     await stands(alice, "alice/8", "confirmed")
     assert len(await confirmations(http, server)) == 3
+
+
+async def test_the_rules_decide_nothing_before_it_is_known_where_the_orders_stand(
+    server: Any, open_page: OpenPage, http: aiohttp.ClientSession, connect: Connect
+) -> None:
+    """A naive program confirmed an order and never acked it: it comes again, to a page."""
+    told = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await told.wait()
+        await route.continue_()
+
+    async def prepare(page: Page) -> None:
+        await page.route("**/api/rooms/main/orders", slowly)
+
+    await Room(http, server).set_modes(MODES["queue"])
+    alice = await connect(server, name="alice", types="order_confirmed")
+    hasty = await connect(server, name="hasty", types="order_placed", ack="manual")
+    await alice.send({"type": "order_placed", "data": {"id": 5}})
+    placed = (await hasty.expect("order_placed"))["id"]
+    data = {"id": 5, "customer": "alice", "event": placed}
+    await hasty.send({"type": "order_confirmed", "data": data})
+    await hasty.expect("broker.accepted")
+    hasty.cut()
+    bob = await is_open(await open_page(server, "/confirmer?name=bob", prepare=prepare))
+    await stands(bob, "alice/5", "waiting")
+    await bob.get_by_label("Let the rules decide").check()
+    told.set()
+    await stands(bob, "alice/5", "confirmed")
+    await expect(order(bob, "alice/5")).to_contain_text("hasty")
+
+    async def settled() -> bool:
+        return bool((await Room(http, server).get("/queue"))["queued"] == [])
+
+    await until(settled, "the page acknowledged what another had answered")
+    await alice.send({"type": "order_placed", "data": {"id": 6}})
+    await alice.expect("order_confirmed", id=6)
+    assert [one["source"] for one in await confirmations(http, server)] == ["hasty", "bob"]
 
 
 async def test_the_bot_confirms_what_is_placed_on_the_page(
