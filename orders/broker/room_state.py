@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orders.broker.modes import QUEUE, changed
+from orders.broker.modes import QUEUE, changed, works
 from orders.broker.queue import Entry, Queue
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.rules import Rules
@@ -43,6 +43,11 @@ class Member:
     marks: list[str] = field(default_factory=list)
     role: str = "other"
     last: int | None = None
+
+    @property
+    def works(self) -> list[str]:
+        """The types from whose queues it takes: see `modes.works`."""
+        return works(self.types, self.ack)
 
     @property
     def seen_role(self) -> str:

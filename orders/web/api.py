@@ -13,7 +13,6 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
 from orders.broker.limits import Bucket
-from orders.broker.modes import works
 from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
@@ -139,7 +138,7 @@ def participants(room: Room) -> list[dict[str, Any]]:
             {
                 "name": one.name,
                 "types": sorted(one.types),
-                "works": works(one.types, one.ack),
+                "works": one.works,
                 "ack": one.ack,
                 "echo": one.echo,
                 "in_flight": held[one.name],
@@ -160,8 +159,7 @@ async def get_room(request: web.Request) -> web.Response:
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The log, oldest first: `after` an event, or the page `before` one or before the end."""
-    query = EventsQuery.read(request.query)
-    node, room = await room_named(request)
+    query, (node, room) = EventsQuery.read(request.query), await room_named(request)
     wanted = Filter(query.type, query.source, query.text)
     if query.format in FORMATS:
         return await export(request, node.engine, room, wanted, query.format)
