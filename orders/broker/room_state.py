@@ -45,6 +45,11 @@ class Member:
     last: int | None = None
 
     @property
+    def works(self) -> list[str]:
+        """The types from whose queues it takes: see `modes.works`."""
+        return works(self.types, self.ack)
+
+    @property
     def seen_role(self) -> str:
         """The part it is seen to play: by what it sent, else by the only thing it listens to."""
         if self.role == "other" and self.types == {"order_placed"}:

@@ -158,8 +158,7 @@ async def get_room(request: web.Request) -> web.Response:
 
 async def get_events(request: web.Request) -> web.StreamResponse:
     """The log, oldest first: `after` an event, or the page `before` one or before the end."""
-    query = EventsQuery.read(request.query)
-    node, room = await room_named(request)
+    query, (node, room) = EventsQuery.read(request.query), await room_named(request)
     wanted = Filter(query.type, query.source, query.text)
     if query.format in FORMATS:
         return await export(request, node.engine, room, wanted, query.format)

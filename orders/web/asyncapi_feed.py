@@ -42,7 +42,12 @@ KINDS: dict[str, dict[str, Schema]] = {
         "lease": {"type": ["number", "null"], "description": "seconds; null with ack=auto"},
     },
     "settled": {"event": _ID, "name": _NAME},
-    "released": {"event": _ID, "name": _NAME, "reason": _WORDS},
+    "released": {
+        "event": _ID,
+        "name": _NAME,
+        "reason": _WORDS,
+        "attempt": {"type": "integer", "minimum": 0, "description": "where this one did not count"},
+    },
     "dead": {"event": _ID, "attempts": _COUNT, "reason": _WORDS},
     "retried": {"event": _ID},
     "discarded": {"event": _ID},
@@ -75,10 +80,15 @@ KINDS: dict[str, dict[str, Schema]] = {
 }
 
 
+#: What not every record of a kind has: kind and field.
+OPTIONAL = {("released", "attempt")}
+
+
 def _record(kind: str, fields: dict[str, Schema]) -> Schema:
     at = {"type": "integer", "description": "epoch milliseconds, by the server's clock"}
     # A reset has no time, for nothing of the new beginning has happened yet.
-    needed = ["kind", *fields] if kind == "reset" else ["kind", "at", *fields]
+    always = [field for field in fields if (kind, field) not in OPTIONAL]
+    needed = ["kind", *always] if kind == "reset" else ["kind", "at", *always]
     return {
         "title": f"{kind.capitalize()}Record",
         "type": "object",

@@ -215,6 +215,7 @@ function letGo(draft, record) {
   const holder = record.name ?? before?.holder;
   const reason = record.reason ?? null;
   const after = record.kind === 'settled' ? {} : { holder: null, reason };
+  if (record.attempt !== undefined) after.attempt = record.attempt; // given back with another: it does not count
   if (!move(draft, record, LEADS_TO.get(record.kind), after)) return;
   if (before && before.state !== 'held' && before.state !== 'known') return;
   change(draft, holder, (one) => { one.inFlight = Math.max(0, one.inFlight - 1); });

@@ -124,6 +124,15 @@ test('a lease that runs out makes an event wait again; after the last attempt it
   assert.deepEqual(depth(state), { ready: 1, in_flight: 0, dead: 0 });
 });
 
+test('what is given back with another of its type counts no attempt', () => {
+  const given = { name: 'bob', reason: 'bob gave another back', attempt: 0 };
+  const state = after(
+    joined('bob'), sent('e1', 'alice', 'queue'), handed('e1', 'bob'), about('released', 'e1', given),
+  );
+  assert.equal(state.events.get('e1').attempt, 0);
+  assert.equal(state.participants.get('bob').inFlight, 0);
+});
+
 test('events that waited before we came are counted down from the numbers of the snapshot', () => {
   const queues = { order_placed: { ready: 3, in_flight: 0, dead: 0 } };
   let state = begin({ ...SNAPSHOT, queues });

@@ -199,6 +199,7 @@ def test_what_an_observer_hears_is_what_it_documents_kind_by_kind(api: dict[str,
         room="main", kind=Kind.EVENT, at=1000, body=json.dumps(ALICE).encode(), mode="relay"
     )
     records = [event, *(control("main", kind, 1000, **data) for kind, data in DONE.items())]
+    records.append(control("main", Kind.RELEASED, 1000, **DONE[Kind.RELEASED], attempt=0))
     assert {record.kind for record in records} == set(Kind) - {Kind.RESET}
     for record in records:
         heard = {"records": [observed(record)], "skipped": 0}
