@@ -8,7 +8,7 @@ log. "Received" means written to the socket.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from orders.broker.modes import Mode, matches
+from orders.broker.modes import Mode, matches, works_on
 from orders.broker.records import Kind, Record
 from orders.broker.room_state import Member, RoomState
 
@@ -209,7 +209,7 @@ def _queue(event: Record, stay: _Stay, course: _Course) -> Recipient:
         return said("Sent it: a queue never hands an event to its sender.")
     if not matches(stay.types, event.type):
         return said(f"Not subscribed to {event.type}.")
-    if event.type not in stay.types and member.ack != "manual":
+    if not works_on(stay.types, member.ack, event.type):
         return said(f"Only listens: who works names {event.type} itself, or has ack=manual.")
     if not course.released and not course.taker:
         return said("Not yet: the room is paused, and the broker holds it.")

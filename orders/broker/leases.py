@@ -111,7 +111,10 @@ class Leases:
 
 
 def remember(participant: Participant, key: bytes, how: str) -> None:
-    """A participant does not hold an event any more: it `acked` it, or `lost` or `returned` it."""
+    """A participant does not hold an event any more: it `acked`, `lost` or `returned` it.
+
+    `recalled`: it returned another of its type.
+    """
     participant.past.pop(key, None)
     participant.past[key] = how
     if len(participant.past) > REMEMBERED:
@@ -125,6 +128,8 @@ def not_held(participant: Participant, key: bytes, event: str, entry: Entry | No
         why = "you acked it already, and once is enough."
     elif how == "returned":
         why = "you gave it back already."
+    elif how == "recalled":
+        why = "you gave back another of its type, and with it all of them that you held."
     elif how == "lost" and entry is not None and entry.state is State.HELD:
         why = f"your lease ended before you acked it, and {entry.name} has it now."
     elif how == "lost":

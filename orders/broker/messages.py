@@ -19,7 +19,8 @@ PREFIX = "broker."
 #: Every code of a `broker.notice`; those of a `broker.error` are in `orders.errors`.
 NOTICE_CODES = (
     *("paused", "resumed", "reset", "muted", "unmuted", "going_down"),
-    *("lease_ended", "dead_letter"),
+    *("lease_ended", "dead_letter", "unknown_type", "unmatched_answer"),
+    *("journal_away", "journal_back"),
 )
 
 #: What somebody hears who held an event.
@@ -45,7 +46,11 @@ class Data(BaseModel):
 
 
 class Welcome(Data):
-    """You, first: who you are, and how the room stands. `last` is the id of its newest event."""
+    """You, first: who you are, and how the room stands.
+
+    `last` is the id of its newest event. From the queues of the types that `works` names you would
+    take; `["*"]`: from all that your patterns match.
+    """
 
     room: str
     name: str
@@ -55,6 +60,7 @@ class Welcome(Data):
     participants: int
     last: str | None
     durable: bool
+    works: list[str]
 
 
 class Accepted(Data):

@@ -2,7 +2,7 @@
 
 relay    to every participant, whatever it subscribed to
 pubsub   to every participant whose subscription matches the type
-queue    to exactly one participant whose subscription matches, never the sender
+queue    to exactly one participant that works on the type (see `works_on`), never the sender
 """
 
 import re
@@ -59,6 +59,21 @@ def matches(types: frozenset[str], type: str) -> bool:
         or type in types
         or any(p.endswith("*") and type.startswith(p[:-1]) for p in types)
     )
+
+
+def works_on(types: frozenset[str], ack: str, type: str) -> bool:
+    """Whether who has this subscription takes events of this type from their queue.
+
+    Patterns listen, exact names work: a console that only listens swallows no order. With
+    ack=manual a pattern works, too.
+    """
+    return type in types or (ack == "manual" and matches(types, type))
+
+
+def works(types: frozenset[str], ack: str) -> list[str]:
+    """The types for which `works_on` holds; `["*"]`: all that the patterns match."""
+    exact = sorted(one for one in types if not one.endswith("*"))
+    return ["*"] if ack == "manual" and len(exact) < len(types) else exact
 
 
 def changed(modes: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

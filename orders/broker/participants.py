@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from orders.broker.limits import Allowance, Limits
+from orders.broker.modes import works_on
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
 
@@ -86,6 +87,7 @@ class Participant:
     is_host: bool = False
     in_flight: int = 0
     delivered: int = 0
+    looks: int = 0  # for types that it waits for and nobody sends
     past: dict[bytes, str] = field(default_factory=dict)  # what it held: see `broker.leases`
     audience: frozenset[str] | None = None  # the types of those with whom it listens
     kept: list[bytes] = field(default_factory=list)  # what came live while it is MEETING
@@ -125,11 +127,8 @@ class Participant:
         return self.life not in (Life.ARRIVING, Life.GONE)
 
     def works_on(self, type: str) -> bool:
-        """Whether it takes events that its subscription matches from their queue.
-
-        Patterns listen, exact names work: a console that only listens swallows no order.
-        """
-        return type in self.types or self.ack == "manual"
+        """Whether it takes events of this type from their queue."""
+        return works_on(self.types, self.ack, type)
 
     @property
     def credit(self) -> int:

@@ -102,10 +102,11 @@ class Queue:
             return None  # settled long ago, or of an epoch that is over
         data, state = record.data, AFTER[record.kind]
         if record.kind is Kind.HANDED:
-            entry.attempt, entry.name, entry.node = data["attempt"], data["name"], record.node
+            entry.name, entry.node = data["name"], record.node
             state = state if data["lease"] is not None else State.SETTLED
         elif record.kind is Kind.RETRIED:
             entry.attempt = 0
+        entry.attempt = data.get("attempt", entry.attempt)
         entry.reason = data.get("reason", entry.reason)
         entry.last = record.position or entry.last
         self._count(entry.type, entry.state, -1)

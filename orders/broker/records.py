@@ -28,7 +28,7 @@ class Kind(StrEnum):
     STEPPED = "stepped"  # [event]
     HANDED = "handed"  # [event, name, attempt, lease: seconds, null with ack=auto]
     SETTLED = "settled"  # [event, name]
-    RELEASED = "released"  # [event, name, reason]: ready again
+    RELEASED = "released"  # [event, name, reason, attempt?]: ready again, after so many attempts
     DEAD = "dead"  # [event, attempts, reason]
     RETRIED = "retried"  # [event]
     DISCARDED = "discarded"  # [event]

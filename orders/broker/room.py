@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
+from orders.broker.backoff import Backoff
 from orders.broker.leases import Leases
 from orders.broker.modes import PUBSUB, RELAY, matches
 from orders.broker.participants import GONE, Life, Participant
@@ -71,6 +72,7 @@ class Room:
     sessions: dict[str, Participant] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
+    backoff: Backoff = field(default_factory=Backoff)
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
@@ -212,7 +214,9 @@ class Room:
             for audience in self.audiences.values()
             if audience.matches(type)
             for member in (*audience.members, *audience.without_echo)
-            if member.credit > 0 and member.works_on(type)
+            if member.credit > 0
+            and member.works_on(type)
+            and self.backoff.allows(member, type, self.leases)
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able

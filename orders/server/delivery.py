@@ -14,8 +14,10 @@ from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import now_ms
 from orders.domain.envelope import folded
+from orders.domain.orders import ORDER_TYPES
 from orders.errors import Close, StorageFailed
 from orders.server.context import AWAY, Context
+from orders.server.hints import Hints
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
 from orders.server.replay import PAGE, Replay
@@ -38,6 +40,7 @@ class Delivery:
     def __init__(self, context: Context, inbox: Inbox, queues: Queues, replay: Replay) -> None:
         self._context, self._inbox = context, inbox
         self._queues, self._replay = queues, replay
+        self._hints = Hints(context)
         self._waiting: dict[Room, list[Stored]] = {}  # while what was held is let go
         self.left: dict[Room, None] = {}  # somebody left: they may be empty
 
@@ -52,6 +55,8 @@ class Delivery:
                 entry = room.state.apply(record)
                 if entry is not None:
                     self._queues.offer(room, entry)
+                if record.type in ORDER_TYPES:
+                    self._hints.stored(room, record, submission.sender if submission else None)
                 run.append(record)
                 continue
             self._release(room, run)
@@ -169,6 +174,7 @@ class Delivery:
             return
         participant.source = record.data["name"]
         participant.since = min(record.position or room.state.head, room.cursor)
+        self._hints.subscribed(room, participant, record)
         if participant.after is not None:
             self._replay.start(room, participant)
             return
@@ -185,6 +191,7 @@ class Delivery:
 
     def _subscribed(self, room: Room, record: Record, participant: Participant) -> None:
         participant.types = frozenset(record.data["types"])
+        self._hints.subscribed(room, participant, record)
         if participant.life in (Life.REPLAYING, Life.MEETING):
             participant.changes.append((record.position, participant.types))
         if participant.life in (Life.LIVE, Life.MEETING):

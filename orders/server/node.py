@@ -90,7 +90,7 @@ class Node:
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
         if self._pump.failure or self.engine.shared or self.engine.lost():
-            self._pump.failure = await self.engine.probe()
+            self._pump.learn(await self.engine.probe())
         return self._pump.failure
 
     # ── what participants send ──────────────────────────────────────────────────────────────
@@ -183,6 +183,7 @@ class Node:
     async def _tick(self) -> None:
         """Leases, readers that stopped, and how late this runs."""
         looked = tried = monotonic()
+        probe: asyncio.Task[None] | None = None
         while True:
             before = monotonic()
             await asyncio.sleep(TICK)
@@ -197,13 +198,18 @@ class Node:
             if self._pump.failure and now > tried + RETRY_DELAY:
                 tried = now
                 self._pump.try_again()
+                if probe is None or probe.done():  # it may take long
+                    probe = self.context.spawn(self._probe())
             if now > looked + LOOK:
                 looked = now
                 await self._look_around()
 
+    async def _probe(self) -> None:
+        await self.storage_failure()
+
     async def _look_around(self) -> None:
         """Whether the journal is still there; what a shared one wants kept, and who is gone."""
-        self._pump.failure = self.engine.lost() or self._pump.failure
+        self._pump.learn(self.engine.lost() or self._pump.failure)
         if not self.engine.shared:
             return
         self.presence.reap()

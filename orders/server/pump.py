@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
+from orders.broker.modes import works
 from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import refusal
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
@@ -53,6 +54,13 @@ class Pump:
         self._retry = False
         self._arriving: dict[Record, Submission] = {}  # stored on a shared journal
         self.failure: StorageFailed | None = None  # why the journal took no writes, the last time
+
+    def learn(self, failure: StorageFailed | None) -> None:
+        """Why the journal takes no writes, None while it does; all hear where that changes."""
+        before, self.failure = self.failure, failure
+        if (before is None) != (failure is None):
+            for room in self._context.rooms.values():
+                self._context.tell_all(room, journal_notice(failure))
 
     def try_again(self) -> None:
         """Store what could not be stored before, if there is any."""
@@ -103,7 +111,7 @@ class Pump:
             self._carried, self._retry = [], False
             answers = await self._context.engine.append([*carried, *records])
             self._context.stats.batches += 1
-            self.failure = next((a for a in answers if isinstance(a, StorageFailed)), None)
+            self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
         self._reply(pairs)
@@ -203,9 +211,12 @@ class Pump:
         """What a participant hears first."""
         participant.move("is stored")
         room = self._context.rooms.get(participant.room)
-        if participant.quiet or room is None:
+        if room is None:
             return None
-        return self._context.say(
+        away = self._context.say(journal_notice(self.failure)) if self.failure else b""
+        if participant.quiet:
+            return away or None
+        welcome = self._context.say(
             messages.Welcome(
                 room=room.name,
                 name=participant.name,
@@ -215,8 +226,19 @@ class Pump:
                 participants=room.size,
                 last=room.state.last,
                 durable=self._context.engine.durable,
+                works=works(participant.types, participant.ack),
             )
         )
+        return welcome + away
+
+
+def journal_notice(failure: StorageFailed | None) -> messages.Notice:
+    """That the journal takes no writes, or takes them again."""
+    if failure is None:
+        message = "The journal takes writes again: send what was refused once more."
+        return messages.Notice(code="journal_back", message=message)
+    message = f"For now nothing can be stored, so events are refused. {failure.message}"
+    return messages.Notice(code="journal_away", message=message)
 
 
 def conflict(id: str) -> Refused:

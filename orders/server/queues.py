@@ -19,10 +19,9 @@ from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
 from orders.journal.base import Answer
 from orders.server.context import AWAY, Context
+from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
 
-#: Events that are written to a participant at once, at most; a text of this many bytes goes alone.
-MOST_AT_ONCE, LARGE = 32, 4096
 SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
 
 
@@ -32,8 +31,7 @@ class Queues:
     def __init__(self, context: Context, inbox: Inbox) -> None:
         self._context, self._inbox = context, inbox
         self.touched: dict[tuple[Room, str | None], None] = {}
-        self._congested: dict[Participant, None] = {}
-        self._frames: dict[Participant, list[bytes]] = {}  # handed over, to be written at once
+        self._handover = Handover(context)
 
     def touch(self, room: Room, type: str | None = None) -> None:
         """An event of this type, or of any, may be handed over in a room."""
@@ -115,8 +113,7 @@ class Queues:
             takers = room.takers(type)
             while takers:  # an event for each of them that has room for one, round by round
                 takers = [one for one in takers if await self._hand(room, type, one)]
-        for participant in list(self._frames):
-            self._write(participant)
+        self._handover.write_all()
         if self.touched:
             self._inbox.work.set()
             await asyncio.sleep(0)  # the rest comes once others have had their turn
@@ -137,6 +134,7 @@ class Queues:
         attempt = entry.attempt + 1
         lease = self._seconds(room) if participant.ack == "manual" else None
         name = participant.name
+        room.backoff.took(participant, entry)
         handed = self._say(room, entry, Kind.HANDED, name=name, attempt=attempt, lease=lease)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
             room.leases.claiming[entry.key] = entry
@@ -144,7 +142,7 @@ class Queues:
             self._context.spawn(self._claimed(room, participant, entry, record, handed))
         else:
             self._hold(room, participant, entry, record)
-        return participant.credit > 0
+        return participant.credit > 0 and room.backoff.allows(participant, type, room.leases)
 
     async def _read(self, room: Room, entry: Entry) -> Record | None:
         try:
@@ -166,7 +164,7 @@ class Queues:
                     self._give_back(room, entry, f"{participant.name} left")
             else:
                 self._hold(room, participant, entry, record)
-                self._write(participant)
+                self._handover.write(participant)
         else:
             # The journal is away; or another was faster, and what it said has arrived, or will.
             expected = claim.record.expected if claim.record else None
@@ -185,28 +183,14 @@ class Queues:
             text = text[:-1] + b',"attempt":%d}' % entry.attempt
         if participant.ack == "manual":
             room.leases.hold(entry, participant, monotonic() + self._seconds(room))
-        participant.delivered += 1
-        self._context.stats.delivered += 1
-        frames = self._frames.setdefault(participant, [])
-        frames.append(self._context.frame(text))
-        if len(frames) == MOST_AT_ONCE or len(text) > LARGE:
-            self._write(participant)
-
-    def _write(self, participant: Participant) -> None:
-        """Write what was handed to a participant; one that reads too slowly takes no more."""
-        frames = self._frames.pop(participant, None)
-        if not frames:
-            return
-        waiting = participant.write(b"".join(frames))
-        if waiting > self._context.options.max_unread // 4:
-            participant.congested = True
-            self._congested[participant] = None
+        self._handover.add(participant, text)
 
     # ── acks ────────────────────────────────────────────────────────────────────────────────
 
     def acked(self, room: Room, participant: Participant, event: str) -> None:
         """A participant is done with an event."""
         if lease := self._lease(room, participant, event, "acked"):
+            room.backoff.acked(participant, lease.entry.type)
             submission = self._say(room, lease.entry, Kind.SETTLED, name=participant.name)
             if self._context.engine.shared:
                 self._context.spawn(self._settled(participant, lease.entry, event, submission))
@@ -221,10 +205,17 @@ class Queues:
             self._context.tell(participant, refusal(refused, event))
 
     def nacked(self, room: Room, participant: Participant, event: str, reason: str) -> None:
-        """A participant gives an event back."""
+        """A participant gives an event back, and with it all that it holds of that type."""
         if lease := self._lease(room, participant, event, "returned"):
-            self._give_back(room, lease.entry, reason or f"{participant.name} gave it back")
+            name, type = participant.name, lease.entry.type
+            room.backoff.nacked(participant, type, monotonic())
+            self._give_back(room, lease.entry, reason or f"{name} gave it back")
             self._notify_if_dead(lease, event)
+            for entry in [one.entry for one in room.leases.held_by(participant)]:
+                if entry.type == type:
+                    room.leases.end(entry.key, "recalled")
+                    data = {"reason": f"{name} gave another back", "attempt": entry.attempt - 1}
+                    self._say(room, entry, Kind.RELEASED, name=name, **data)
 
     def _lease(self, room: Room, participant: Participant, event: str, how: str) -> Lease | None:
         """End the lease of a participant; one that holds none hears why."""
@@ -253,8 +244,7 @@ class Queues:
         for lease in room.leases.held_by(participant):
             room.leases.end(lease.entry.key)
             self._give_back(room, lease.entry, reason)
-        self._write(participant)  # what it was handed with ack=auto is settled
-        self._congested.pop(participant, None)
+        self._handover.end(participant)
 
     def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
         """Give back what is held on nodes that are gone; None: on this one, before it started."""
@@ -292,9 +282,8 @@ class Queues:
         for room in list(self._context.rooms.values()):
             for lease in list(room.leases.expired(now)):
                 self._expire(room, lease, f"the lease of {lease.entry.name} ran out")
-        for participant in list(self._congested):
-            if participant.transport.unread() <= self._context.options.max_unread // 8:
-                del self._congested[participant]
-                participant.congested = False
-                if room_of := self._context.rooms.get(participant.room):
-                    self.touch(room_of)
+            for type in room.backoff.over(room.state, now):
+                self.touch(room, type)
+        for participant in self._handover.uncongested():
+            if room_of := self._context.rooms.get(participant.room):
+                self.touch(room_of)

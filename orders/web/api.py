@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
 from orders.broker.limits import Bucket
+from orders.broker.modes import works
 from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
@@ -138,6 +139,7 @@ def participants(room: Room) -> list[dict[str, Any]]:
             {
                 "name": one.name,
                 "types": sorted(one.types),
+                "works": works(one.types, one.ack),
                 "ack": one.ack,
                 "echo": one.echo,
                 "in_flight": held[one.name],

@@ -51,6 +51,12 @@ export class Show extends EventTarget {
     if (this.live) this.#show(records);
   }
 
+  /** The coffees that were made before we came, too. */
+  count(coffees) {
+    this.state = this.state && { ...this.state, coffees };
+    if (this.live && this.state) this.#show([]);
+  }
+
   /** What the log and the queues hold since before we came (GET …/events and …/queue). */
   recall(events, queue) {
     if (!this.state) return;

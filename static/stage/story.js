@@ -32,7 +32,10 @@ export function tell(show) {
     drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);
   }
 
-  history.addEventListener('anew', draw);
+  history.addEventListener('anew', () => {
+    if (history.past) show.count(history.past.end.state.coffees); // the journal tells the mode of each
+    draw();
+  });
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
   return (band) => {

@@ -132,3 +132,7 @@ async def test_two_naive_bobs_make_two_coffees_of_one_order_and_one_is_wasted(
     foot = page.locator(".stage-foot")
     await expect(foot).to_contain_text("order 5: 2 coffees made, 1 wasted")
     await expect(foot.locator('[data-coffees="pubsub"]')).to_contain_text("2, 1 wasted")
+    await Room(http, server).set_modes({"*": "relay"})
+    await page.reload()  # what was made is counted for the mode in which it was placed
+    await expect(foot.locator('[data-coffees="pubsub"]')).to_contain_text("2, 1 wasted")
+    await expect(foot.locator('[data-coffees="relay"]')).to_have_count(0)

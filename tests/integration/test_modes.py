@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.conftest import Connect
 from tests.rooms import Room
@@ -123,10 +124,10 @@ async def test_an_event_nobody_can_take_waits_in_its_queue_and_goes_to_who_comes
     for number in (1, 2, 3):
         await place(alice, number)
     assert (await room.get())["queues"]["order_placed"]["ready"] == 3
-    bob = await connect(server, name="bob")
+    bob = await connect(server, name="bob", types="order_placed")
     await bob.expect("order_placed", id=3)
     assert [e["data"]["id"] for e in bob.of_type("order_placed")] == [1, 2, 3]
-    second = await connect(server, name="carol")
+    second = await connect(server, name="carol", types="order_placed")
     await second.fence()
     assert second.of_type("order_placed") == []
     assert (await room.get())["queues"]["order_placed"]["ready"] == 0
@@ -238,3 +239,35 @@ async def test_quiet_participants_hear_neither_welcome_nor_accepted_but_errors(
     await wire.expect("broker.error")
     await wire.fence()
     assert sorted(e["type"] for e in wire.heard) == ["broker.error"] * 2 + ["order_placed"]
+
+
+@pytest.mark.parametrize(
+    ("types", "ack", "works"),
+    [
+        ("*", "auto", []),
+        ("order_*,tick", "auto", ["tick"]),
+        ("tick,order_placed", "auto", ["order_placed", "tick"]),
+        ("tick", "manual", ["tick"]),
+        ("tick,order_*", "manual", ["*"]),
+        ("*", "manual", ["*"]),
+    ],
+)
+async def test_exact_names_work_and_patterns_only_listen_unless_one_acks(
+    server: Any,
+    connect: Connect,
+    http: aiohttp.ClientSession,
+    types: str,
+    ack: str,
+    works: list[str],
+) -> None:
+    room = Room(http, server)
+    await room.set_modes({"*": "queue"})
+    bob = await connect(server, name="bob", types=types, ack=ack)
+    assert (await bob.expect("broker.welcome"))["data"]["works"] == works
+    (shown,) = (await room.get())["participants"]
+    assert (shown["works"], shown["role"]) == (works, "other")
+    alice = await connect(server, name="alice")
+    await place(alice, 1)
+    takes = works == ["*"] or "order_placed" in works
+    await bob.fence()
+    assert len(bob.of_type("order_placed")) == takes

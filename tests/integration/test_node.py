@@ -198,7 +198,7 @@ async def test_those_who_join_while_paused_hear_what_is_released_after_that(
 
 async def test_a_queue_hands_out_only_what_was_let_go(node: Node, main: Room) -> None:
     await node.host.set_modes(main, {"tick": "queue"})
-    alice, bob = await join(node, "alice"), await join(node, "bob")
+    alice, bob = await join(node, "alice"), await join(node, "bob", types=["tick"])
     await node.host.pause(main)
     alice.tick(3)
     await settled(node, main)
@@ -639,7 +639,7 @@ async def test_nothing_is_handed_to_who_is_still_catching_up(node: Node, main: R
     await alice.fence()
     await node.host.set_modes(main, {"tick": "queue"})
     with Gate(node.engine, "read") as gate:
-        back = await join(node, "back", after="start")
+        back = await join(node, "back", after="start", types=["tick"])
         await gate.until_reached()
         alice.tick(2)
         await alice.fence()

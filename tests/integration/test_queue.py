@@ -112,7 +112,7 @@ async def test_a_lease_that_runs_out_lets_go(
 
 
 async def test_after_the_last_attempt_it_is_a_dead_letter_and_the_queue_behind_it_goes_on(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, http: aiohttp.ClientSession, clock: Clock
 ) -> None:
     async with serve(max_attempts=3) as server:
         room = Room(http, server)
@@ -124,6 +124,8 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_and_the_queue_behind_i
             event = await bob.expect("work", n=1)
             assert event["attempt"] == attempt
             await nack(bob, first, f"reason {attempt}")
+            await bob.fence()
+            clock.forward(1)
         await bob.expect("work", n=2)
         await ack(bob, second)
         (letter,) = (await room.get("/dead-letters"))["dead_letters"]
@@ -203,7 +205,7 @@ async def test_with_ack_auto_handing_it_over_settles_it_and_no_attempt_is_shown(
     server: Any, connect: Connect, room: Room
 ) -> None:
     alice = await connect(server, name="alice")
-    bob = await connect(server, name="bob")
+    bob = await connect(server, name="bob", types="work")
     await give(alice)
     event = await bob.expect("work")
     assert "attempt" not in event

@@ -202,6 +202,7 @@ test('each confirmation is a coffee made, the second of one order a coffee waste
   ];
   const { coffees } = recall(after(...history), history.flatMap(({ event }) => event ?? [])); // told again: counted once
   assert.deepEqual(Object.fromEntries(coffees.modes), { pubsub: { made: 2, wasted: 1 }, queue: { made: 1, wasted: 0 } });
+  assert.equal(recall(after(joined('bob')), history.flatMap(({ event }) => event ?? [])).coffees.modes.size, 0, 'nobody told the mode');
   assert.deepEqual([coffees.wasted.number, coffees.wasted.made], [5, 2]);
   assert.equal(after(joined('bob'), answer('c1', 'p5', 5), { kind: 'reset', at: 9 }).coffees.modes.size, 0);
 });

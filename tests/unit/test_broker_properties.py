@@ -37,7 +37,8 @@ PATTERNS = st.lists(st.sampled_from([*TYPES, "work*", "*"]), max_size=3)
 
 #: What the control records about one queued event may say, in order: Handed, Released, Settled,
 #: Dead, reTried, discarded (X), and A: handed with ack=auto, which settles it.
-FATE = re.compile(r"((HR)*HDT)*(HR)*(A|H|HS|HD|HDX)?")
+#: B: given Back with another of its type, so that the attempt does not count.
+FATE = re.compile(r"((H[RB])*HDT)*(H[RB])*(A|H|HS|HD|HDX)?")
 LETTERS: dict[str, str] = {
     Kind.HANDED: "H",
     Kind.RELEASED: "R",
@@ -225,6 +226,7 @@ class Machine(Histories):
                 data = record.data
                 is_auto = record.kind is Kind.HANDED and data["lease"] is None
                 letter = "A" if is_auto else LETTERS[record.kind]
+                letter = "B" if letter == "R" and "attempt" in data else letter
                 fates[record.about] = fates.get(record.about, "") + letter
                 if record.kind is Kind.HANDED:
                     handed.setdefault(record.about, []).append(data["attempt"])
@@ -237,14 +239,18 @@ class Machine(Histories):
                 assert fate == ""
                 continue
             assert FATE.fullmatch(fate), fate
-            ended = {"": "", "R": "", "T": "", "H": "held", "D": "dead"}.get(fate[-1:], "gone")
+            ended = {"": "", "R": "", "B": "", "T": "", "H": "held", "D": "dead"}.get(
+                fate[-1:], "gone"
+            )
             entry = entries.get(record.key)
             state = {State.READY: "", State.HELD: "held", State.DEAD: "dead"}
             assert ended == (state[entry.state] if entry else "gone"), fate
             attempts = handed.get(record.position, [])
             assert all(attempt <= MAX_ATTEMPTS for attempt in attempts)
             again = [a for a, b in itertools.pairwise(attempts) if b <= a]
-            assert len(again) <= fate.count("T"), "each attempt is one participant's"
+            assert len(again) <= fate.count("T") + fate.count("B"), (
+                "each attempt is one participant's"
+            )
 
     def _check_delivery(self, record: Record, data: dict[str, Any]) -> None:
         """What the journal says was handed to somebody still here was written to it."""

@@ -107,11 +107,11 @@ def test_what_is_pure_has_no_clock_socket_or_database(part: str) -> None:
 WITHIN = {
     "broker": [
         "modes", "records", "rules", "queue", "room_state", "limits", "participants",
-        "leases", "messages", "room", "protocol", "explain",
+        "leases", "backoff", "messages", "room", "protocol", "explain",
     ],
     "server": [
-        "context", "inbox", "queues", "replay_cache", "replay", "delivery", "presence", "host",
-        "pump", "node", "__init__",
+        "context", "inbox", "handover", "queues", "replay_cache", "replay", "hints", "delivery",
+        "presence", "host", "pump", "node", "__init__",
     ],
 }  # fmt: skip
 

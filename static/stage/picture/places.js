@@ -145,7 +145,7 @@ function grouped(members, more) {
 }
 
 function scaled(place, scale) {
-  const times = (box, keys) => Object.fromEntries(keys.filter((key) => key in box).map((key) => [key, box[key] * scale]));
+  const times = (box, keys) => Object.fromEntries(Object.entries(box).filter(([key]) => keys.includes(key)).map(([key, value]) => [key, value * scale]));
   const shape = place.shape && { shape: times(place.shape, ['x', 'y']) };
   return { ...place, ...times(place, ['x', 'y', 'width', 'height']), ...shape };
 }
