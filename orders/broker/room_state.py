@@ -56,11 +56,6 @@ class Member:
             return "confirmer"
         return self.role
 
-    @property
-    def works(self) -> list[str]:
-        """The types from whose queues it would take."""
-        return works(self.types, self.ack)
-
 
 @dataclass(slots=True)
 class Summary:
