@@ -115,7 +115,6 @@ async def test_the_welcome_says_who_one_is_and_how_the_room_stands(node: Node, m
         "participants": 2,
         "last": main.state.last,
         "durable": False,
-        "works": ["a", "b"],
     }
 
 
