@@ -46,7 +46,7 @@ class Dialect(Protocol):
 
 
 class Plain:
-    """A relay of text messages: whoever is connected hears them all, the sender as well."""
+    """A relay of text messages: all who are connected hear them, the sender as well."""
 
     through = "its echo"
 

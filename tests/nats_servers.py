@@ -22,7 +22,7 @@ import pytest
 
 from tests.wire import DEADLINE
 
-#: A port of ours is below those that the system gives to connections, so that none takes it while
+#: One of our ports is below those that the system gives to connections, so that none takes it while
 #: a server is dead.
 PORTS = range(15_000, 32_000)
 TRIES = 5

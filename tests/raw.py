@@ -115,7 +115,7 @@ class Raw:
         self._heard += piece
 
     async def said(self) -> list[str]:
-        """All that the server says until it answers a message of ours, or ends the connection.
+        """All that the server says until it answers one of our messages, or ends the connection.
 
         In few words: `accepted`, `error malformed_json`, `pong hey`, `close 1002`.
         """

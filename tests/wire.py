@@ -69,7 +69,7 @@ class Wire:
             raise AssertionError(f"no {type} with {data} came; heard {heard}") from None
 
     async def fence(self) -> list[dict[str, Any]]:
-        """All that was already on its way to us: what comes before the answer to a message of ours.
+        """All that was already on its way to us: what comes before the answer to a message.
 
         The answer itself, an error about malformed JSON, is left out.
         """

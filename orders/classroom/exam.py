@@ -45,7 +45,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An event of ours. `since`: how many records had been heard before it."""
+    """An event that we sent. `since`: how many records had been heard before it."""
 
     id: str
     type: str
@@ -142,7 +142,7 @@ class Exam:
         return [name for name in self.present if name not in self.ours]
 
     def since(self, sent: Sent, kind: str = "event") -> list[Event]:
-        """The records of a kind since an event of ours."""
+        """The records of a kind since an event that we sent."""
         return [record for record in self.records[sent.since :] if record["kind"] == kind]
 
     def theirs(self, sent: Sent) -> list[Event]:
@@ -175,14 +175,14 @@ class Exam:
         return await self.until(theirs, seconds) or []
 
     def near(self, sent: Sent) -> list[Event]:
-        """Those that may be meant for it, and name no other event of ours."""
+        """Those that may be meant for it, and name no other event that we sent."""
         others = self.sent - {sent.id}
         return [one for one in self.theirs(sent) if one["data"].get("event") not in others]
 
     # ── people ──────────────────────────────────────────────────────────────────────────────
 
     async def join(self, name: str = "", **options: Any) -> Participant:
-        """Somebody of ours, under this name or the next that is free."""
+        """One of our participants, under this name or the next that is free."""
         taken = self.known | set(self.present)
         name = name or next(one for one in NAMES if one not in taken)
         self.ours.add(name)
@@ -194,7 +194,7 @@ class Exam:
         return one
 
     async def send(self, who: Participant, type: str, data: Event) -> Sent:
-        """Publish as one of ours; what the student may have said before is not about it."""
+        """Publish as Alice or another: what the student said before is not about it."""
         since = len(self.records)
         id = await who.publish(type, data)
         self.sent.add(id)

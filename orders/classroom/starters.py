@@ -55,7 +55,7 @@ async def get_file(request: web.Request) -> web.Response:
     response = web.Response(text=text, content_type="text/plain", charset="utf-8")
     if path.endswith(
         ".html"
-    ):  # it is opened from the disk: a page of ours runs no script of its own
+    ):  # it is opened from the disk: one of our pages runs no script of its own
         response.headers["Content-Disposition"] = f'attachment; filename="{Path(path).name}"'
     return response
 

@@ -44,7 +44,7 @@ async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
 
 
 def _watch_output(closed: Callable[[], object]) -> None:
-    """Call when whoever reads our output has enough of it, as `head` has; not on Windows."""
+    """Call when the reader of our output has enough of it, as `head` has; not on Windows."""
     try:
         output = sys.stdout.fileno()
     except (AttributeError, io.UnsupportedOperation):  # there is none, or it is no file

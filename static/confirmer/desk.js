@@ -20,7 +20,7 @@ const PREFETCH = 3; // of a queue: enough to go on without a pause, few enough t
 
 /**
  * @typedef {object} Told   what a desk tells its page
- * @property {() => void} changed                    something is to be drawn anew
+ * @property {() => void} changed                    something is to be drawn again
  * @property {(name: string) => void} named          the name the broker gave us
  * @property {(row: object) => void} came            an order was placed
  * @property {(row: object) => void} overtaken       somebody else answered it
@@ -69,7 +69,7 @@ export class Desk {
     return decide(row.placed, this.book, this.rules);
   }
 
-  /** Answers an order. The answer's id admits it to the journal once, whoever confirms. */
+  /** Answers an order. The answer's id admits it to the journal once, no matter who confirms. */
   answer(row, how, id = answerId(this.room, row.placed, how)) {
     this.#underway.set(id, { placed: row.placed, how });
     this.#change(() => this.waiting.answering(row.placed.id));
@@ -102,7 +102,7 @@ export class Desk {
         records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
         lost: () => this.#restore({ lost: true }),
         down: (final) => {
-          if (final) this.#feed = null; // the room was gone: it begins anew when we are in it again
+          if (final) this.#feed = null; // the room was gone: it starts over when we are in it again
         },
       },
       { show: false, paused: true },

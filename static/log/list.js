@@ -96,7 +96,7 @@ export class LogList {
     }
     const place = (event, index) => ({ index, chosen: event.id === this.chosen, opened: event.id === this.opened, wanted: this.wanted });
     this.rows.style.transform = `translateY(${first * height}px)`;
-    // Rows are used again for other events rather than made anew: browsers are slow to remove what uses a shape.
+    // Rows are used again for other events rather than made again: browsers are slow to remove what uses a shape.
     render(drawn.map(({ event, index }) => row(event, place(event, index))), this.rows);
     this.grid.setAttribute('aria-rowcount', this.ends.older || this.ends.newer ? -1 : this.events.length + 1);
     if (drawn.some(({ event }) => event.id === this.chosen)) {

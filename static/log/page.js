@@ -218,7 +218,7 @@ function close() {
 
 let learning = null;
 
-/** Something happened to the opened event: tell it anew, but not twenty times a second. */
+/** Something happened to the opened event: tell it again, but not twenty times a second. */
 function relearn() {
   learning ??= setTimeout(() => {
     learning = null;

@@ -2,7 +2,7 @@
  * What a confirmer sees: a view of the book of those orders that came to this page, with what only the page
  * knows of each: whether our answer is on its way, why it was not taken, and how long a queue lets us hold it.
  *
- * The first answer in the order of the log counts, whoever gave it; what we sent ourselves, or found, is
+ * The first answer in the order of the log counts, no matter who gave it; what we sent ourselves, or found, is
  * provisional until the log shows it.
  */
 

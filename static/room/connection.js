@@ -27,12 +27,12 @@ const TRIES = 2; // that fail before the page says more than "trying again"
 /** Seconds. A browser hides pings, so the server is asked to say something when it has been silent for so long. */
 export const HEARTBEAT = 5;
 const DOUBT = 8; // of silence, before the page no longer says that it is connected
-const GONE = 14; // of silence, or without an answer, before it connects anew
+const GONE = 14; // of silence, or without an answer, before it reconnects
 const LATE = 4; // without an answer to what was sent
 
 /**
  * @typedef {object} LinkOptions
- * @property {() => string} address   the URL to connect to, asked anew for every try
+ * @property {() => string} address   the URL to connect to, asked again for every try
  * @property {(text: string) => void} text   called with each message
  * @property {() => void} [up]        the socket has opened
  * @property {(final: string|null) => boolean|void} [down]  it was lost; with a sentence if for good; true: nothing is wrong
@@ -93,7 +93,7 @@ export class Link {
     return this.socket.readyState === WebSocket.OPEN && this.socket.send(text);
   }
 
-  /** Lets go of the socket, if any, and connects anew at once, unless the server closed it for good. */
+  /** Lets go of the socket, if any, and reconnects at once, unless the server closed it for good. */
   retry() {
     if (this.final !== null) return;
     this.socket.reconnect(1000);

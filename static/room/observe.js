@@ -4,7 +4,7 @@
  * First comes a snapshot of the room, then batches of journal records. After a lost connection a
  * watcher goes on in one of two ways. With `resume` it asks for what it missed (`after`) and is given
  * no event twice; records of other kinds since the last event come again, so they must be read as
- * facts, not added up. Without, it begins anew from the fresh snapshot: the stage does.
+ * facts, not added up. Without, it starts over from the fresh snapshot: the stage does.
  */
 
 import { standPaused } from '../ui/page.js';
@@ -19,7 +19,7 @@ const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot
  * @property {(records: object[], skipped: number, counted: number) => void} [records]  what happened, in the
  *   order of the journal; skipped: so many more were left out: ask for them over HTTP, or begin again; counted: of
  *   the events so many are in the numbers of the last snapshot already
- * @property {(message: string) => void} [lost]         our place is no longer known: fetch anew
+ * @property {(message: string) => void} [lost]         our place is no longer known: fetch again
  * @property {(message: string) => void} [missing]      the room does not exist yet; we keep looking for it
  * @property {(final: string|null) => void} [down]      the connection went; with a sentence if for good
  */
@@ -118,7 +118,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   }
 
   return {
-    /** Begins anew with a fresh snapshot. */
+    /** Starts over with a fresh snapshot. */
     restart() {
       last = null;
       link.retry();

@@ -23,7 +23,7 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
  * @property {(id: string, accepted: Envelope) => void} [accepted]  ours is stored
  * @property {(id: string|null, error: Envelope) => void} [refused]  it is not, or a command was wrong
  * @property {(count: number) => void} [caughtUp]         so many missed events came before this
- * @property {() => void} [lost]                          what was missed is not known: fetch anew
+ * @property {() => void} [lost]                          what was missed is not known: fetch again
  * @property {(code: string, message: string) => void} [notice]  a word from the broker that does not stand at the top of the page
  * @property {(modes: object) => void} [modes]            the dispatch modes changed
  * @property {(final: string|null) => void} [down]        the connection went
@@ -55,7 +55,7 @@ export class Participant {
     });
   }
 
-  /** An envelope of ours, not yet sent. @returns {Envelope} */
+  /** Our envelope, not yet sent. @returns {Envelope} */
   envelope(type, data, id = uuid()) {
     return { id, type, created: String(now()), source: this.name, data };
   }

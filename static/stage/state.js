@@ -209,7 +209,7 @@ const APPLY = new Map(Object.entries({
   },
 }));
 
-/** settled, released, dead: whoever held it holds it no longer. */
+/** settled, released, dead: its holder has it no longer. */
 function letGo(draft, record) {
   const before = draft.events.get(record.event);
   const holder = record.name ?? before?.holder;

@@ -32,7 +32,7 @@ export function tell(show) {
     drawOrders(byId('diagram-orders'), orders, !history.earlier && orders.size < ORDERS);
   }
 
-  history.addEventListener('anew', () => {
+  history.addEventListener('reread', () => {
     if (history.past) show.count(history.past.end.state.coffees); // the journal tells the mode of each
     draw();
   });

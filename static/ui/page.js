@@ -7,7 +7,7 @@ export const here = {
   host: document.body.dataset.host === 'true',
 };
 
-/** The element of that id; its absence is a mistake of ours, so it is thrown. */
+/** The element of that id; its absence is our mistake, so it is thrown. */
 export function byId(id) {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`The page has no #${id}`);

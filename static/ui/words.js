@@ -50,7 +50,7 @@ export function visible(text) {
   return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** When an event was created, by the word of whoever stamped it, so it may be absurd: its `created` as the reader's time of day with milliseconds. */
+/** When an event was created, by the word of the one who stamped it, so it may be absurd: its `created` as the reader's time of day with milliseconds. */
 export function timeOf({ created }) {
   const date = new Date(Number(created));
   if (Number.isNaN(date.getTime())) return visible(created);

@@ -110,7 +110,7 @@ class Class:
     # ── what the pages tell ─────────────────────────────────────────────────────────────────────
 
     async def explained(self, page: Page, event: str) -> dict[str, str]:
-        """Open the event on a page: whoever received it, and why."""
+        """Open the event on a page: who received it, and why."""
         panel = page.locator(f'[data-explains="{event}"]')
         rows = panel.locator("[data-recipient]")
         if not await panel.count():

@@ -1,4 +1,4 @@
-"""What the stage's sequence diagram says, to whoever reads it in a test."""
+"""What the stage's sequence diagram says, to those who read it in a test."""
 
 from typing import Any
 

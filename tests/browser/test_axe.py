@@ -68,7 +68,7 @@ async def loaded(page: Page) -> None:
 
 
 async def in_each_look(page: Page) -> AsyncIterator[str]:
-    """Load the page anew in one look after the other."""
+    """Load the page again in one look after the other."""
     address = page.url
     for look, (media, size) in LOOKS.items():
         await page.emulate_media(**media)

@@ -107,7 +107,7 @@ async def test_step_4_queue_each_order_is_done_by_one(room: Class, crash: bool) 
     for answer in answers:
         await room.all_tell(answer["data"]["event"], answer["source"])
         heard = await room.heard(answer["id"])
-        assert heard == {"alice", "carol"}, "an answer is news for whoever asked"
+        assert heard == {"alice", "carol"}, "an answer is news for those who asked"
         await room.all_tell(answer["id"], *heard)
 
 

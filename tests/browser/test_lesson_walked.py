@@ -1,6 +1,6 @@
 """docs/lesson.md and lesson.toml, walked literally: one stage, the key `n`, and four phones.
 
-What the lesson prints is pasted as a block, into the console of a page of ours. Each sentence under
+What the lesson prints is pasted as a block into the console of a page. Each sentence under
 "Seen" is looked for on the projector.
 """
 

@@ -1,4 +1,4 @@
-"""Back in time on the stage: the room as it stood, seen only by whoever goes there."""
+"""Back in time on the stage: the room as it stood, seen only by the one who goes there."""
 
 import json
 from typing import Any

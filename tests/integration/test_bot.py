@@ -1,4 +1,4 @@
-"""Bob at work: every order answered once, whoever crashes, comes back or does the same."""
+"""Bob at work: every order answered once, no matter who crashes, comes back or does the same."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Bytes that no browser sends, in every header that is read: refused, and no failure of ours."""
+"""Bytes that no browser sends, in every header that is read: refused, and nothing fails."""
 
 import asyncio
 import json

@@ -3,7 +3,7 @@
 Two nodes with a bot each; half the customers and publishers on either, and a listener that moves
 from one to the other. A node is killed; the NATS server is killed, or frozen with SIGSTOP; with
 `--servers 3` it is a cluster that loses its leader. Each comes back after a while. At the end the
-log is read from a node that was started anew on NATS that was started anew.
+log is read from a node that was started again on NATS that was started again.
 """
 
 import argparse

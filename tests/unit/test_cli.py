@@ -179,7 +179,7 @@ def test_the_doctor_finds_a_port_that_somebody_else_has(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         settings = Settings(port=port, journal=str(tmp_path / "orders.db"))
-        # Nobody accepts: whoever asks what this server is must give up by itself.
+        # Nobody accepts: those who ask what this server is must give up by themselves.
         findings = examine(settings)
     (found,) = (finding for finding in findings if str(port) in finding.what.split("cannot")[0])
     assert found.state == "problem"

@@ -2,7 +2,7 @@
 
 Your program opens a WebSocket to the address of your room, and stays.
 
-Judged: somebody who is none of ours is in the room, and is still there a moment later.
+Judged: somebody whom we did not send is in the room, and is still there a moment later.
 """
 
 from orders.classroom.exam import Exam, Failed

@@ -121,7 +121,7 @@ class NatsEngine(Appending):
             await do()
 
     async def _beat(self) -> None:
-        """Show that this node is alive; have what this node knows in buckets made anew."""
+        """Show that this node is alive; have what this node knows in buckets made again."""
         await self._membership.beat()
         if monotonic() < self._next_look:
             return

@@ -31,7 +31,7 @@ export function savedSvg(paper, room) {
   for (const one of heads.children) up.append(copied(one));
   for (const one of body.children) down.append(copied(one));
   down.setAttribute('transform', `translate(0 ${above})`);
-  // As text: in a document of ours the page's policy would refuse a style sheet within.
+  // As text: in one of our documents the page's policy would refuse a style sheet within.
   return new XMLSerializer().serializeToString(root).replace('</title>', () => `</title><style><![CDATA[${style}]]></style>`);
 }
 

@@ -120,7 +120,7 @@ export class Flights {
     if (this.canvas.dataset.flying !== said) this.canvas.dataset.flying = said;
   }
 
-  /** When the first of those under way has ended, the picture is drawn anew: it lies there now. */
+  /** When the first of those under way has ended, the picture is drawn again: it lies there now. */
   #land() {
     if (this.#time >= this.#landing) this.landed();
     this.#landing = this.motion.moves.reduce((first, { end, lies }) => (lies ? Math.min(first, end) : first), Infinity);

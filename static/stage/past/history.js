@@ -5,7 +5,7 @@
  * a gap (a lost connection, a hidden window, records that were skipped) it is read on from the place where
  * it stopped. Dispatches:
  *
- *   anew  the past was read from another beginning: counts of before mean nothing now
+ *   reread  the past was read from another beginning: counts of before mean nothing now
  *   more  {records} more has happened
  */
 
@@ -16,7 +16,7 @@ import { before, Past } from './past.js';
 const PAGE = 1000;
 const NEAR = 2000; // records that are read at first
 const FAR = 20_000; // and when somebody goes back in time
-const MOST = 40_000; // kept at most; then it is read anew
+const MOST = 40_000; // kept at most; then it is read again
 /** What the feed tells beside the journal. */
 const ASIDE = new Set(['bots', 'refused', 'slow']);
 
@@ -88,7 +88,7 @@ export class History extends EventTarget {
       this.past.append(records);
       this.earlier = found?.earlier ?? false;
       this.#place = placeOf(found?.next ?? 'start');
-      this.dispatchEvent(new Event('anew'));
+      this.dispatchEvent(new Event('reread'));
       if (!found) throw new Error('nothing was read');
       return records;
     });

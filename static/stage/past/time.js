@@ -1,4 +1,4 @@
-/** Going back in time: a scrubber over what happened in the room, seen only by whoever moves it. */
+/** Going back in time: a scrubber over what happened in the room, seen only by the one who moves it. */
 
 import { bind } from '../../ui/keys.js';
 import { byId } from '../../ui/page.js';
@@ -29,7 +29,7 @@ export class Time extends EventTarget {
     super();
     this.#show = show;
     this.#history = history;
-    history.addEventListener('anew', () => this.#anew());
+    history.addEventListener('reread', () => this.#reread());
     history.addEventListener('more', () => this.#draw());
     this.#slider.addEventListener('input', () => this.#slide(Number(this.#slider.value)));
     this.#slider.addEventListener('pointerdown', () => history.past && this.#reach());
@@ -87,7 +87,7 @@ export class Time extends EventTarget {
   }
 
   /** More of the past came before what we knew: the moment stays the same. Or the room was cleared. */
-  #anew() {
+  #reread() {
     const further = (this.#history.past?.count ?? 0) - this.#known;
     if (this.count === null) this.#draw();
     else if (further < 0) this.live();

@@ -36,7 +36,7 @@ export class Picture {
     this.state = null;
     /** Who stands where, see places.js; null until the first drawing. */
     this.layout = null;
-    /** Set by whoever lets envelopes fly. */
+    /** Set by what lets envelopes fly. */
     this.inAir = () => false;
     this.flows = () => null; // {rate, of: Map name → {sends, gets}} while it flows
     new ResizeObserver(() => this.state && this.draw(this.state, { live: this.live })).observe(root);

@@ -33,7 +33,7 @@ export class Explain extends EventTarget {
     history.addEventListener('more', ({ detail }) => {
       if (detail.records.some(({ event }) => (event?.data?.event ?? event) === this.opened)) this.#again();
     });
-    history.addEventListener('anew', () => this.opened && this.#again());
+    history.addEventListener('reread', () => this.opened && this.#again());
   }
 
   #clicked(click) {

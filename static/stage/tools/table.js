@@ -13,7 +13,7 @@ const LATEST = 7;
 /** Always there, so that their modes can be set before the first of them is sent. */
 const ORDERS = ['order_placed', 'order_confirmed', 'order_rejected'];
 
-/** Draw the table. `setMode(type, mode)` is null for whoever may not. */
+/** Draw the table. `setMode(type, mode)` is null for those who may not. */
 export function drawTypes(place, state, setMode) {
   const sent = (type) => state.counts.get(type) ?? 0;
   const seen = [...state.events.values()].map(({ event }) => event.type);
