@@ -30,8 +30,7 @@ from orders.web.proxy import visitor
 from orders.web.query import PLACE, Query
 from orders.web.security import is_host
 
-MOST_EVENTS = 1000
-MOST_ORDERS = 10_000
+MOST_EVENTS, MOST_ORDERS = 1000, 10_000
 
 
 class EventsQuery(Query):

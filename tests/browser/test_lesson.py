@@ -119,7 +119,7 @@ async def test_step_5_a_bot_dies_holding_an_order(room: Class, crash: bool) -> N
     order = await room.place("alice", id=5)
     bob = room.figure("bob")
     await expect(bob.locator(f'[data-event="{order}"]')).to_be_visible()
-    await expect(bob.locator(".lease")).to_be_visible()
+    await expect(bob.locator(".stage-lease")).to_be_visible()
     taker = "bob" if crash else "bob-2"
     if crash:
         await room.restart()  # which bob does not survive either: his name is free again

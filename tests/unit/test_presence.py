@@ -110,11 +110,11 @@ async def test_the_welcome_says_who_one_is_and_how_the_room_stands(node: Node, m
         "name": "bob-2",
         "modes": {"*": "pubsub"},
         "types": ["a", "b"],
+        "works": ["a", "b"],
         "ack": "manual",
         "participants": 2,
         "last": main.state.last,
         "durable": False,
-        "works": ["a", "b"],
     }
 
 
