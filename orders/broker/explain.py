@@ -100,7 +100,8 @@ def _follow(event: Record, controls: Iterable[Record]) -> _Course:
             _update_types(state, course)
         if is_accepted and not course.released and state.cursor >= event.position:
             _release(event, record.position, state, course)
-        if record.about == event.position:
+        is_same = (record.key or event.key) == event.key  # not one of before a reset, at its place
+        if record.about == event.position and is_same:
             _move(course, record, state)
     if not is_accepted:
         _accept(event, state, course)

@@ -322,3 +322,11 @@ def test_a_fault_is_named_to_the_one_whose_messages_it_was_and_to_nobody_else() 
     _, why = said(history, "bob")
     assert why == "Took it, and holds it: it was its turn. A fault: its ack was lost on the way."
     assert all("fault" not in one.why for one in history.explained().values() if one.name != "bob")
+
+
+def test_what_was_said_of_an_event_of_before_a_reset_is_not_about_the_one_at_its_place() -> None:
+    history = History("queue").joined("bob", "order_placed")
+    history.before(Kind.HANDED, name="bob", attempt=1, lease=None)
+    history.records[-1].key = b"o" * 16
+    (bob,) = explain(history.event, history.records)
+    assert (bob.received, bob.attempts) == (False, 0)
