@@ -122,6 +122,7 @@ def explained(request: web.Request, error: OrdersError) -> web.Response:
         "code": error.code,
         "message": error.message,
         "status": error.status,
+        "now": now_ms(),
     }
     return aiohttp_jinja2.render_template("pages/error.html", request, context, status=error.status)
 

@@ -2,7 +2,7 @@
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, render } from '/static/vendor/lit-html/lit-html.js';
-import { endRoom } from '../stage/tools/host.js';
+import { endRoom } from '../room/host.js';
 import { byId, fetched, toast } from '../ui/page.js';
 
 const SECOND_CLICK = 600; // ms until a room can be erased: a double click is no second one

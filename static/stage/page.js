@@ -13,7 +13,7 @@ import { Show } from './show.js';
 import { present } from './state.js';
 import { tell } from './story.js';
 import { useFaults } from './tools/faults.js';
-import { setModes } from './tools/host.js';
+import { setModes } from '../room/host.js';
 import { usePeople } from './tools/people.js';
 import { drawTools, useTools } from './tools/tools.js';
 

@@ -40,11 +40,11 @@ async def test_an_event_appears_while_one_watches(
     await expect(row).to_contain_text('"item":"Tea"')
 
 
-@pytest.mark.parametrize("path", ["/log", "/stage"])
+@pytest.mark.parametrize("path", ["/log?room=later", "/stage?room=later&band=table"])
 async def test_a_room_that_nobody_has_joined_yet_is_waited_for(
     server: Any, connect: Connect, open_page: OpenPage, path: str
 ) -> None:
-    page = await open_page(server, f"{path}?room=later")
+    page = await open_page(server, path)
     await expect(page.get_by_text("Waiting for the room")).to_be_visible()
     alice = await connect(server, name="alice", room="later")
     await page.wait_for_selector('body[data-connection="open"]')

@@ -55,7 +55,7 @@ async def test_installed_elsewhere_it_serves_every_page_and_all_that_they_load(
     assert set(PAGES) <= set(fetched)
     assert sum(path.endswith(".js") for path in fetched) > 5
     assert sum(path.endswith(".css") for path in fetched) > 2
-    assert sum(path.endswith(".woff2") for path in fetched) == 2
+    assert sum(path.endswith(".woff2") for path in fetched) == 3
 
 
 def test_it_says_its_version(installed: Path, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ async def test_each_frame_gets_what_it_must_and_disturbs_nobody(
 
     async def one(row: str) -> list[str]:
         async with Raw.open(server.port) as raw:
-            await joined(raw, echo="false", types="nothing", name="raw")
+            await joined(raw, echo="false", types="order_rejected", name="raw")
             await raw.send(FRAMES[row][0])
             return await raw.said()
 

@@ -36,6 +36,7 @@ Message = tuple[str, bytes, dict[str, str]]
 OLDEST = (2, 10, 23)
 CONNECT = 5.0  # seconds to find a server at start
 SILENT = "nothing there speaks as a NATS server does"
+RESETS = 5  # times that a server may hang up before one has read why
 PINGS = 2  # seconds between two pings: a server that hangs is left for another
 
 
@@ -62,21 +63,28 @@ class NatsConnection:
         if self._creds:
             wishes["user_credentials"] = self._creds
         shown = ", ".join(re.split("@|://", address)[-1] for address in self.addresses)
+        connect = partial(
+            nats.connect,
+            list(self.addresses),
+            error_cb=self._failed,
+            reconnected_cb=self._returned,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,
+            connect_timeout=2,
+            ping_interval=PINGS,
+            max_outstanding_pings=2,
+            pending_size=0,
+            name="orders",
+            **wishes,
+        )
         try:
             async with asyncio.timeout(CONNECT):
-                self.nc = await nats.connect(
-                    list(self.addresses),
-                    error_cb=self._failed,
-                    reconnected_cb=self._returned,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.25,
-                    connect_timeout=2,
-                    ping_interval=PINGS,
-                    max_outstanding_pings=2,
-                    pending_size=0,
-                    name="orders",
-                    **wishes,
-                )
+                for _ in range(RESETS):
+                    with contextlib.suppress(ConnectionResetError):
+                        self.nc = await connect()
+                        break
+                else:
+                    self.nc = await connect()
         except (OSError, NatsError, TimeoutError, ValueError) as error:
             if "authorization" in self._said.lower():
                 raise CannotStart(

@@ -128,7 +128,7 @@ class NatsEngine(Appending):
         self._next_look = monotonic() + BUCKETS_HOLD
         with contextlib.suppress(StorageFailed, Rejected, NatsError, TimeoutError):
             made = await made_at(self._connection, subjects.BUCKETS)
-            if made == self._buckets:
+            if made == self._buckets and len(made) == len(subjects.BUCKETS):
                 return
             await self._membership.make_buckets()
             await self._rooms.make_bucket()

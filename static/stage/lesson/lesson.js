@@ -7,7 +7,7 @@
 
 import { bind } from '../../ui/keys.js';
 import { byId, fetched, here, toast } from '../../ui/page.js';
-import { hold, play, resume } from '../tools/host.js';
+import { hold, play, resume } from '../../room/host.js';
 
 /** Called once, before anything is shown. @param {import('../show.js').Show} show */
 export function useLesson(show) {

@@ -2,7 +2,7 @@
 
 import { bind } from '../../ui/keys.js';
 import { byId, here, toast } from '../../ui/page.js';
-import { liftFaults, setFault } from './host.js';
+import { liftFaults, setFault } from '../../room/host.js';
 
 const GAP = 12; // px between a figure and what is beside it
 

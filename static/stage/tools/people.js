@@ -4,7 +4,7 @@ import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { bind } from '../../ui/keys.js';
 import { byId, fetched, here, toast } from '../../ui/page.js';
-import * as host from './host.js';
+import * as host from '../../room/host.js';
 
 const dialog = byId('stage-people');
 const CONCERNS = new Set(['joined', 'left', 'muted', 'kicked', 'locked']);

@@ -11,7 +11,7 @@ import { areOn, bind, keys, turn } from '../../ui/keys.js';
 import { byId, here, toast } from '../../ui/page.js';
 import { envelope } from '../../ui/shapes.js';
 import { inState } from '../queue.js';
-import * as host from './host.js';
+import * as host from '../../room/host.js';
 
 const NAMES = { ' ': 'space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
 

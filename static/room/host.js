@@ -1,6 +1,6 @@
 /** What only the host may ask of a room. Each throws an Error with the server's sentence. */
 
-import { here } from '../../ui/page.js';
+import { here } from '../ui/page.js';
 
 const room = `/api/rooms/${here.room}`;
 
