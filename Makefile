@@ -30,7 +30,7 @@ lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 test: lint types coverage
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(or $(TESTS),--ignore=tests/unit)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
@@ -45,7 +45,7 @@ lint-pages: $(ESLINT)
 types: $(VENV)/made-for-test
 	$(BIN)/mypy
 
-# Branches of the pure core that its own tests take; what needs a server is not measured.
+# The unit tests, and the branches of the pure core that they take; what needs a server is not measured.
 coverage: $(VENV)/made-for-test
 	$(BIN)/python -m pytest tests/unit --numprocesses $(WORKERS) --quiet --quiet \
 		--cov=orders.domain --cov=orders.broker --cov-branch --cov-report=term:skip-covered
