@@ -80,6 +80,7 @@ class Follower:
 
     async def _check(self) -> None:
         """See whether this is still the stream that it was; StorageFailed if not."""
+        known = self.position  # more may come while the answer is on its way
         try:
             info = await self._connection.api(f"STREAM.INFO.{self._stream}")
         except Rejected as rejected:
@@ -91,7 +92,7 @@ class Follower:
         self.lost, what = None, ""
         if made != began[0]:
             what = "is gone, and another has its name"
-        elif state["last_seq"] < self.position:
+        elif state["last_seq"] < known:
             what = "has lost its end"
         elif state["first_seq"] > began[1]:
             what = "was purged"
