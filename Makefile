@@ -23,7 +23,7 @@ help:
 	@sed -n '2,6s/^# //p' Makefile
 
 demo: $(VENV)/made-for-demo
-	$(BIN)/orders serve --open --with-bot
+	$(BIN)/orders demo
 
 # A long lease: while a bot holds an order, a class wants to talk about it.
 lesson: $(VENV)/made-for-demo
