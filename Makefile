@@ -17,7 +17,7 @@ ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
+.PHONY: pictures exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -60,6 +60,10 @@ format: $(VENV)/made-for-test
 # About five minutes, best on a quiet machine; `make bench BENCH="--runs 5 --seconds 5"` for longer.
 bench: $(VENV)/made-for-bench
 	$(BIN)/python -m benchmarks.bench $(BENCH)
+
+# The pictures in the docs, taken of the real pages; needs Chromium.
+pictures: $(VENV)/made-for-test
+	$(BIN)/python -m tests.pictures
 
 bench-quick: $(VENV)/made-for-demo
 	$(BIN)/python -m benchmarks.quick
