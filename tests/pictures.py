@@ -12,11 +12,12 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
 from PIL import Image
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, ViewportSize, async_playwright
 
 from orders.clients.participant import Participant
 from tests.browser.conftest import FLAGS
@@ -30,7 +31,7 @@ TAKEN = IMAGES / "pages.json"
 #: What the stage is made of, and with it what its pictures show.
 STAGE = ("templates/pages/stage.html", "static/stage/**/*.js", "static/stage/**/*.css")
 
-SIZE = {"width": 1280, "height": 720}
+SIZE = ViewportSize(width=1280, height=720)
 SHOWN = (768, 432)  # pixels of the moving picture
 COLOURS = 48
 LONGEST = 1_500_000  # bytes of the moving picture
@@ -58,8 +59,10 @@ async def watch(page: Page, seconds: float) -> list[tuple[float, Image.Image]]:
 def save(frames: list[tuple[float, Image.Image]], path: Path) -> None:
     """One moving picture; each frame stays for as long as it took until the next."""
     palette = frames[len(frames) // 2][1].quantize(COLOURS)
-    pictures = [picture.quantize(palette=palette, dither=0) for _, picture in frames]
-    pauses = [1000 * (b - a) for (a, _), (b, _) in zip(frames, frames[1:], strict=False)]
+    pictures = [
+        picture.quantize(palette=palette, dither=Image.Dither.NONE) for _, picture in frames
+    ]
+    pauses = [1000 * (b - a) for (a, _), (b, _) in pairwise(frames)]
     pictures[0].save(
         path,
         save_all=True,
@@ -90,7 +93,7 @@ async def take() -> None:
             browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             with Process(home) as server, running("bot", server.url, "--delay", "1", cwd=home):
                 room = Room(http, server)
-                page = await browser.new_page(viewport=SIZE, device_scale_factor=1)
+                page = await browser.new_page(viewport=SIZE)
                 async with (
                     Participant(server.url, name="alice", types="order_confirmed") as alice,
                     Participant(server.url, name="carol", types="order_confirmed", listen=False),
