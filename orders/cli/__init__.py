@@ -208,14 +208,7 @@ def tail(
 def export(
     url: Url = DEFAULT_URL,
     room: Room = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            help="jsonl, csv or mermaid",
-            metavar="FORMAT",
-            autocompletion=lambda: ["jsonl", "csv", "mermaid"],
-        ),
-    ] = "jsonl",
+    format: Annotated[str, typer.Option(help="jsonl, csv or mermaid", metavar="FORMAT")] = "jsonl",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="a file; else stdout", dir_okay=False, metavar="FILE"),
@@ -276,16 +269,9 @@ def doctor(settings: Settings) -> None:
     \b
     orders doctor --lan
     """
-    from orders.doctor import examine
+    from orders.cli.doctor import say_findings
 
-    marks = {"ok": ("ok", "confirmed"), "hint": ("!", "muted"), "problem": ("NO", "rejected")}
-    findings = examine(settings)
-    for finding in findings:
-        mark, colour = marks[finding.state]
-        say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
-        if finding.advice:
-            say(f"    {finding.advice}")
-    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+    raise typer.Exit(say_findings(settings))
 
 
 def _room(given: str | None, url: str) -> str:
