@@ -1,5 +1,6 @@
 """Questions to a class: what counts, who may see it, and what was right."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -138,19 +139,24 @@ def test_a_voter_is_another_in_each_round_and_question(journal: Journal) -> None
 
 def test_only_what_stands_in_the_table_changes_where_a_question_stands(journal: Journal) -> None:
     question = journal.ask()
-    journal.reveal()
-    assert question.state == "open", "it is closed first"
-    assert journal.ask(number=2).round == 1
-    for _ in range(2):
+
+    def close() -> None:
         journal.say(Kind.CLOSED, round=1)
-        assert question.state == "closed"
-    journal.ask(number=2)
-    journal.say(Kind.CLOSED, round=2)
-    journal.ask(number=3)
-    assert (question.state, question.round) == ("closed", ROUNDS)
-    journal.reveal("nobody")
-    journal.reveal("everyone")
-    assert (question.state, question.truth) == ("revealed", "everyone")
+
+    steps: list[Callable[[], object]] = [
+        journal.reveal,
+        lambda: journal.ask(number=2),
+        close,
+        close,
+    ]
+    steps += [lambda: journal.ask(number=2), close, lambda: journal.ask(number=3)]
+    steps += [journal.reveal, close, journal.reveal]
+    stood = []
+    for step in steps:
+        step()
+        stood.append(f"{question.state} {question.round}")
+    assert stood[:4] == ["open 1", "open 1", "closed 1", "closed 1"]
+    assert stood[4:] == ["open 2", "closed 2", "closed 2", *["revealed 2"] * 3]
     assert {state for state, _ in TRANSITIONS} == {"open", "closed", "revealed"}
 
 
