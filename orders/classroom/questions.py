@@ -59,6 +59,7 @@ class Question:
     truth: str | None = None
     why: str = ""
     so_far: bool = False
+    looked_at: int = -1  # how many events the room had when its own was looked for
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> "Question":
