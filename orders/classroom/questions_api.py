@@ -185,10 +185,10 @@ async def act(request: web.Request) -> web.Response:
         data: dict[str, Any] = {"question": question.id, "round": question.round}
         if what != "close":
             event = await questions.subject(room, question)
-            data["event"] = question.event
+            data |= {"event": question.event, "text": question.text}
         if what == "again":
             data |= {"round": question.round + 1, "asks": question.kind, "order": question.order}
-            data |= {"text": question.text, "choices": listed(question.choices)}
+            data["choices"] = listed(question.choices)
         elif what == "reveal":
             if question.state == "closed":
                 await questions.let_go(room, question, event)
