@@ -91,7 +91,7 @@ function drawChoice(one) {
 function says() {
   const mine = tapped.get(key());
   if (wrong) return html`<p class="notice" data-kind="refused">${wrong}</p>`;
-  if (question.state === 'revealed') return html`<p><b>${question.why}</b>${question.so_far ? ' So far.' : ''}</p>`;
+  if (question.state === 'revealed') return html`<p><b>${question.why}</b></p>`;
   if (question.state === 'closed') {
     return html`<p><b>The round is over.</b> ${question.round === 1 ? 'Talk it over with your neighbour: why?' : 'Look up: now it happens.'}</p>`;
   }

@@ -101,14 +101,15 @@ export async function useQuestions(show) {
   return { next: () => here.host && steps()[0][1]() };
 }
 
-function drawQuestion({ text, state, round, choices, answers, votes, why, so_far: soFar, truth, ...one }) {
+function drawQuestion(question) {
+  const { text, state, round, choices, answers, votes, why } = question;
   const answered = html`<p class="ask-count"><b>${answers}</b> ${answers === 1 ? 'answer' : 'answers'}${round === 2 ? ', second vote' : ''}</p>`;
   if (!votes) {
     return html`<h2>${text}</h2>${answered}
       <ul class="ask-choices">${choices.map((each) => html`<li>${each.text}</li>`)}</ul>
       ${state === 'closed' ? html`<p>The round is over.</p>` : nothing}`;
   }
-  const says = state === 'revealed' ? html`<p class="ask-why">${why}${soFar ? ' So far.' : ''}</p>`
+  const says = state === 'revealed' ? html`<p class="ask-why">${why}</p>`
     : html`<p class="ask-why">${round === 1 ? 'Talk it over with your neighbour: why?' : 'Now look: what happens?'}</p>`;
-  return html`<h2>${text}</h2>${says}${drawRounds({ choices, votes, truth, ...one })}`;
+  return html`<h2>${text}</h2>${says}${drawRounds(question)}`;
 }
