@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.broker.modes import Mode, matches, works_on
@@ -172,6 +172,7 @@ def test_one_question_at_a_time(journal: Journal) -> None:
     assert journal.ask("two") is journal.questions.current
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_reading_a_journal_again_in_any_pieces_counts_nothing_twice(data: Any) -> None:
     journal = Journal()
