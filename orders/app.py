@@ -89,8 +89,8 @@ def create_app(settings: Settings) -> web.Application:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Server]:
     """A running server, and where it is reached; it ends with this context."""
+    app = create_app(settings)  # which may refuse a setting, and has opened nothing then
     sockets = bind(settings)
-    app = create_app(settings)
     server = app[SERVER]
     found_at(server, sockets[0].getsockname()[1], settings.address)
     runner = web.AppRunner(app, **RUNNER)
