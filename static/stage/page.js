@@ -147,6 +147,7 @@ async function set(modes) {
 function turnTheme() {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+  flights.wake();
   drawSoon();
 }
 
@@ -165,7 +166,11 @@ usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 useLesson(show);
-const opened = tell(show);
+const opened = tell(show, (way) => {
+  picture.way = way;
+  flights.wake();
+  drawSoon();
+});
 useBands((band) => {
   opened(band);
   drawSoon();

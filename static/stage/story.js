@@ -9,8 +9,9 @@ import { Explain } from './tools/explain.js';
 /**
  * Called once, before anything is shown; returns what to call with the band that was opened, or null.
  * @param {import('./show.js').Show} show
+ * @param {(way: object|null) => void} drawWay  on the picture, of the event that is explained; see tools/explain.js
  */
-export function tell(show) {
+export function tell(show, drawWay) {
   const history = new History(here.room, show);
   const time = new Time(show, history);
   const explain = new Explain(show, history);
@@ -38,6 +39,7 @@ export function tell(show) {
   });
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
+  explain.addEventListener('way', () => drawWay(explain.way));
   return (band) => {
     if (band !== 'diagram') explain.close(); // one band at a time; beside the diagram there is room for why
     draw();

@@ -8,6 +8,8 @@ const AGAIN = 300; // ms between two tellings of the same event
 export class Explain extends EventTarget {
   /** The id of the opened event, or null; `change` tells of it. */
   opened = null;
+  /** The way it took: {type, number, from, to: [names of those who received it]}, or null; `way` tells of it. */
+  way = null;
 
   #panel = byId('stage-explain');
   #place = byId('stage-explained');
@@ -56,6 +58,7 @@ export class Explain extends EventTarget {
     this.#panel.hidden = false;
     document.body.dataset.opened = '';
     this.#note();
+    this.#went(told);
     if (told) drawEvent(this.#place, told, this.#doing(told.event));
     else drawMissing(this.#place, id, this.#doing(null));
     if (!isNew) return;
@@ -69,10 +72,17 @@ export class Explain extends EventTarget {
     this.#panel.hidden = true;
     delete document.body.dataset.opened;
     delete this.#place.dataset.explains;
+    this.#went(null);
     this.dispatchEvent(new Event('change'));
     if (!held) return;
     if (this.#from === document.body) document.activeElement.blur();
     else (this.#from?.isConnected ? this.#from : byId('diagram-paper')).focus({ preventScroll: true });
+  }
+
+  #went(told) {
+    const to = told?.recipients?.filter(({ received }) => received).map(({ name }) => name) ?? [];
+    this.way = told && { type: told.event.type, number: told.event.data.id, from: told.event.source, to };
+    this.dispatchEvent(new Event('way'));
   }
 
   #doing(event) {
