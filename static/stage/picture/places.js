@@ -41,7 +41,7 @@ export function arrange(participants, width, height, before = new Map(), now = -
   const people = everyone.filter((one) => one.online || now - one.left < FAREWELL);
   const most = Math.max(...Object.keys(PARTS).map((role) => people.filter((one) => one.role === role).length));
   const scale = scaleOf(width, height, most <= FEW);
-  const { counter, areas } = areasOf(width / scale, height / scale);
+  const { counter, areas } = areasOf(width / scale, height / scale, people.some(({ role }) => role === 'other'));
   const [figures, places, keys, groups] = [[], new Map(), new Map(), new Map()];
   for (const role of Object.keys(PARTS)) {
     const members = people.filter((one) => one.role === role);
@@ -73,17 +73,22 @@ function scaleOf(width, height, few) {
   return Math.max(0.4, Math.min(full, low));
 }
 
-function areasOf(width, height) {
+function areasOf(width, height, others) {
   const [third, tall] = [width / 3, height - FOOT];
   const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: tall < 680 ? 160 : 190 };
   counter.y = Math.max(Math.min(tall * 0.47, tall - LARGE.height - TRAY - counter.height / 2), counter.height / 2 + 130);
   const below = counter.y + counter.height / 2 + TRAY;
+  const other = { inner: -1, x: third, y: below, width: third, height: tall - below };
+  if (others && other.height < MIDDLE.height) { // no room below the counter: they stand beside it
+    Object.assign(counter, { x: third * 1.28, width: third / 2 });
+    Object.assign(other, { x: third * 1.56, y: 0, width: third * 0.44, height: Math.max(MIDDLE.height, tall) });
+  }
   return {
     counter,
     areas: {
+      other,
       customer: { inner: 1, x: 0, y: 0, width: third, height: tall },
       confirmer: { inner: -1, x: 2 * third, y: 0, width: third, height: tall },
-      other: { inner: -1, x: third, y: below, width: third, height: Math.max(MIDDLE.height, tall - below) },
     },
   };
 }
