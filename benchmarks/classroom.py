@@ -18,10 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import servers, wire
+from benchmarks.wire import PING, PONG
 
 PERCENT = 99
 MIB = 1 << 20
-PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
 
 class Arrivals:

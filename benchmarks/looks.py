@@ -1,4 +1,4 @@
-"""How the stage looks: screenshots of rooms of every size, in each mode, at each pace, side by side.
+"""How the stage looks: screenshots of rooms of every size, in each mode, at each pace.
 
 python -m benchmarks.looks --out /tmp/looks
 python -m benchmarks.looks --out /tmp/looks --people 60 --rates 20 --screens 1024x768 844x390
@@ -16,14 +16,13 @@ import shutil
 import socket
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
 from benchmarks import servers, wire
-from benchmarks.classroom import PING, PONG
 from benchmarks.stage import FLAGS
 
 MODES = {
@@ -31,7 +30,8 @@ MODES = {
     "pubsub": {"*": "pubsub"},
     "queue": {"*": "pubsub", "order_placed": "queue"},
 }
-NAMES = "alice ben carol dora erik fatima greta hannes ines jonas katharina-s leo mia noor".split()
+NAMES = ["alice", "ben", "carol", "dora", "erik", "fatima", "greta", "hannes", "ines", "jonas"]
+NAMES += ["katharina-s", "leo", "mia", "noor"]
 SEEN = 5.0  # seconds of one pace before the picture is taken
 ITEMS = [b"espresso", b"tea", b"lungo"]
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
     parser.add_argument("--screens", nargs="+", default=["1920x1080"])
     parser.add_argument("--themes", nargs="+", default=["light"])
-    parser.add_argument("--band", default="", help="tools, diagram or table: open below the picture")
+    parser.add_argument("--band", default="", help="tools, diagram or table, below the picture")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="(the one in PATH)")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -140,12 +140,12 @@ def _crowd(port: int, people: int, pipe: Connection) -> None:
     for _ in range(1 if people < 10 else 2):
         _ask(port, "POST", "/api/rooms/main/bots", {"delay": 2})
     load, ids, pace = wire.Load(), wire.random_ids(), 0.0
-    parts = {"customers": [], "confirmers": []}
+    parts: dict[str, list[socket.socket]] = {"customers": [], "confirmers": []}
     for number in range(people):
         part, types = _part(number)
         name = NAMES[number % len(NAMES)] + (f"-{number // len(NAMES) + 1}" if number > 13 else "")
         sock, _ = wire.connect(port, f"/ws?name={name}&types={types}&quiet=true")
-        load.add(sock, _answering(sock))
+        load.add(sock, wire.staying(sock))
         parts.setdefault(part, []).append(sock)
     pipe.send("ready")
     events, due = _events(ids, parts), time.perf_counter()
@@ -164,16 +164,6 @@ def _crowd(port: int, people: int, pipe: Connection) -> None:
         sock.sendall(wire.frame(text))
 
 
-def _answering(sock: socket.socket) -> Callable[[memoryview], None]:
-    """Answer pings, pass over the rest."""
-
-    def heard(piece: memoryview) -> None:
-        if bytes(piece[-2:]) == PING or PING in bytes(piece[:4]):
-            sock.send(PONG)
-
-    return heard
-
-
 def _part(number: int) -> tuple[str, str]:
     if number % 10 == 9:
         return "others", "*"
@@ -182,7 +172,9 @@ def _part(number: int) -> tuple[str, str]:
     return "customers", "order_confirmed,order_rejected"
 
 
-def _events(ids: Iterator[bytes], parts: dict[str, list]) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _events(
+    ids: Iterator[bytes], parts: dict[str, list[socket.socket]]
+) -> Iterator[tuple[socket.socket, bytes]]:
     number = 0
     while True:
         number, id = number + 1, next(ids)

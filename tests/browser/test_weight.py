@@ -17,7 +17,7 @@ PAGES = {
     ),
     "/styleguide": PROJECTOR,
     "/board": PROJECTOR,
-    "/stage": (145, 60),
+    "/stage": PROJECTOR,
 }
 
 

@@ -26,6 +26,9 @@ export class History extends EventTarget {
   /** Is there more before the first record? */
   earlier = false;
 
+  /** Done once the past is read that the room had when we came, if it could be read. */
+  begun;
+
   #show;
   #path;
   #place = { base: 'start', between: 0 }; // of the last record: so many after that event
@@ -42,6 +45,7 @@ export class History extends EventTarget {
     show.addEventListener('begin', () => (this.past ? this.#readOn() : this.#readLatest(NEAR)));
     show.addEventListener('records', ({ detail: { records, skipped } }) => this.#hear(records, skipped));
     document.addEventListener('visibilitychange', () => !document.hidden && this.#behind && this.past && this.#readOn());
+    this.begun = show.state ? this.#readLatest(NEAR) : null;
   }
 
   /** Read the whole past, as far as one can go. */

@@ -1,6 +1,6 @@
 /** Why: an opened event on the stage, who received it, who did not, and for what reason. */
 
-import { bind } from '../../ui/keys.js';
+import { drawEvent, drawMissing, learn } from '../../event/panel.js';
 import { byId, copy, here, toast } from '../../ui/page.js';
 
 const AGAIN = 300; // ms between two tellings of the same event
@@ -24,26 +24,16 @@ export class Explain extends EventTarget {
   constructor(show, history) {
     super();
     this.#show = show;
-    document.addEventListener('click', (click) => this.#clicked(click));
     document.addEventListener('keydown', (key) => {
       if (key.key !== 'Escape' || !this.opened || document.querySelector('dialog:modal')) return;
       key.preventDefault(); // the next one closes the band
       this.close();
     });
-    bind('e', 'Explain the newest event', () => this.open(show.shown?.last), { when: () => Boolean(show.shown?.last) });
     show.addEventListener('shown', () => this.#note());
     history.addEventListener('more', ({ detail }) => {
       if (detail.records.some(({ event }) => (event?.data?.event ?? event) === this.opened)) this.#again();
     });
     history.addEventListener('reread', () => this.opened && this.#again());
-  }
-
-  #clicked(click) {
-    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
-    const on = click.target.closest?.('[data-event]');
-    if (!on?.dataset.event || on.closest('#stage-explain')) return;
-    click.preventDefault();
-    this.open(on.dataset.event, click.detail ? document.body : on); // by mouse: the keys are the stage's again
   }
 
   /** Explain this event. `from`: what has the focus again when it is closed. */
@@ -52,7 +42,6 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
-    const { drawEvent, drawMissing, learn } = await import('../../event/panel.js'); // the stage comes up without it
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
