@@ -92,10 +92,11 @@ function draw() {
   drawing = false;
   const state = show.shown;
   if (!state) return;
-  drawPicture(state);
   const now = performance.now();
-  if (now - tabled > CALM) drawWords(state, now);
-  else later ??= setTimeout(() => drawWords(show.shown, performance.now()), CALM);
+  const calm = now - tabled > CALM;
+  if (calm || !flights.flows) drawPicture(state); // while it flows the canvas moves, and the rest is calm
+  if (calm) drawWords(state, now);
+  else later ??= setTimeout(drawSoon, CALM);
 }
 
 function drawPicture(state) {
