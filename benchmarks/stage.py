@@ -124,7 +124,9 @@ def _worked(before: dict[str, float], after: dict[str, float], seconds: float) -
         words: 1000 * (after[f"{name}Duration"] - before[f"{name}Duration"]) / seconds
         for words, name in names.items()
     }
-    return "main thread, ms of the processor a second: " + ", ".join(f"{w} {ms:.0f}" for w, ms in spent.items())
+    return "main thread, ms of the processor a second: " + ", ".join(
+        f"{w} {ms:.0f}" for w, ms in spent.items()
+    )
 
 
 def _told(seen: dict[str, list[float]]) -> str:

@@ -134,10 +134,17 @@ async def test_the_way_of_an_explained_event_is_drawn_on_the_picture_while_it_is
     for name, way in {"alice": "from", "bob": "to", "eve": "none"}.items():
         figure = page.locator(f'[data-participant="{name}"]')
         await expect(figure).to_have_attribute("data-way", way)
-    await page.wait_for_function(f"({INKED})() > 500")
+
+    async def drawn() -> bool:
+        return bool(await page.evaluate(INKED) > 500)
+
+    async def gone() -> bool:
+        return bool(await page.evaluate(INKED) == 0)
+
+    await until(drawn, "its way is on the picture")
     await page.keyboard.press("Escape")
     await expect(page.locator("[data-way]")).to_have_count(0)
-    await page.wait_for_function(f"({INKED})() === 0")
+    await until(gone, "its way is gone")
 
 
 async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(

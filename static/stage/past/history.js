@@ -16,7 +16,7 @@ import { before, Past } from './past.js';
 const PAGE = 1000;
 const NEAR = 2000; // records that are read at first
 const FAR = 20_000; // and when somebody goes back in time
-const MOST = 40_000; // kept at most; then it is read again
+const MOST = 10_000; // kept at most, some 24 MB, unless somebody went further back; then it is read again
 /** What the feed tells beside the journal. */
 const ASIDE = new Set(['bots', 'refused', 'slow']);
 

@@ -20,6 +20,7 @@ const ALONE = {
 };
 const KEPT = 250; // ms between two looks at the leases
 const REFUSED = 8000; // ms that the sentence to a refused message stays
+const READ = 3000; // ms that it stays whatever else is refused
 const LETTER = { width: 84, crowded: 64, least: 30 };
 
 export class Picture {
@@ -65,6 +66,8 @@ export class Picture {
   /** The sentence to a message that was refused just now, or null. */
   #refusal() {
     const { refused } = this.state;
+    const age = this.now() - (this.refused?.at ?? Infinity);
+    if (refused && age >= 0 && age < READ) return this.refused; // of many, each that is shown can be read, and heard
     return refused && this.now() - refused.at < REFUSED ? refused : null;
   }
 
