@@ -4,7 +4,7 @@
  */
 
 import { bind } from '../ui/keys.js';
-import { here } from '../ui/page.js';
+import { here, toast } from '../ui/page.js';
 
 /**
  * Called once, before anything is shown. Returns what to call with the band that was opened, or null.
@@ -17,19 +17,22 @@ export function loadLater(show, drawWay) {
   tellThePast(show, story);
   actAsHost(show, tools);
   return (band) => {
-    if (band === 'tools') tools.load();
-    if (band === 'diagram') story.load().then(({ draw }) => draw());
-    else story.loaded?.then(({ explain }) => explain.close()); // one band at a time; beside the diagram there is room for why
+    if (band === 'tools') tools.ask();
+    if (band === 'diagram') story.ask(({ draw }) => draw());
+    else if (story.loading) story.ask(({ explain }) => explain.close()); // one band at a time; beside the diagram there is room for why
   };
 }
 
-/** What is loaded with its styles, once, at the first call of `load`. */
+/** What is loaded with its styles when it is first asked to do something; `loading` once it was. */
 function later(styles, use) {
   return {
-    loaded: null,
-    load() {
-      this.loaded ??= Promise.all([use(), ...styles.map(style)]).then(([used]) => used);
-      return this.loaded;
+    loading: null,
+    async ask(what = () => {}) {
+      this.loading ??= Promise.all([use(), ...styles.map(style)]);
+      const found = await this.loading.catch(() => null);
+      if (found) return what(found[0]);
+      this.loading = null;
+      return toast('This could not be loaded: the server is away. Try again once it is back.');
     },
   };
 }
@@ -41,7 +44,7 @@ function style(path) {
 }
 
 function tellThePast(show, story) {
-  const does = (what) => () => story.load().then(what);
+  const does = (what) => () => story.ask(what);
   bind('e', 'Explain the newest event', does(({ explain }) => explain.open(show.shown.last)), { when: () => Boolean(show.shown?.last) });
   bind('ArrowLeft', 'One step back in time', does(({ time }) => time.step(-1)));
   bind('ArrowRight', 'One step on', does(({ time }) => time.step(1)), { when: () => !show.live });
@@ -53,15 +56,15 @@ function tellThePast(show, story) {
     const id = on?.dataset.event;
     if (!id || on.closest('#stage-explain')) return;
     click.preventDefault();
-    story.load().then(({ explain }) => explain.open(id, click.detail ? document.body : on)); // by mouse: the keys are the stage's again
+    story.ask(({ explain }) => explain.open(id, click.detail ? document.body : on)); // by mouse: the keys are the stage's again
   });
   show.addEventListener('begin', ({ detail: { state } }) => {
-    if (state.total) story.load(); // it counts the coffees that were made before we came
+    if (state.total) story.ask(); // it counts the coffees that were made before we came
   });
 }
 
 function actAsHost(show, tools) {
-  const does = (what) => () => tools.load().then(what);
+  const does = (what) => () => tools.ask(what);
   const mayAct = () => here.host && show.live && show.state !== null;
   bind(' ', 'Pause: events stay at the broker; then let one go', does(({ act }) => act(show.state.paused ? 'step' : 'hold')), { when: mayAct });
   bind('r', 'Resume: let all go', does(({ act }) => act('resume')), { when: () => mayAct() && show.state.paused });
@@ -75,13 +78,13 @@ function actAsHost(show, tools) {
     if (button && !button.disabled) {
       if (detail) button.blur(); // by mouse: the space bar is for letting events go, not for this again
       const asked = { ...button.dataset };
-      does(({ press }) => press(asked, button.closest('dialog')))();
+      tools.ask(({ press }) => press(asked, button.closest('dialog')));
     } else if (figure && mayAct() && !target.closest('button, a')) {
-      does(({ faults }) => faults.open(figure))();
+      tools.ask(({ faults }) => faults.open(figure));
     }
   });
   show.addEventListener('shown', ({ detail: { records } }) => {
     const faults = records.filter(({ kind }) => kind === 'fault');
-    if (here.host && faults.length) does((used) => used.faults.tell(faults))();
+    if (here.host && faults.length) tools.ask((used) => used.faults.tell(faults));
   });
 }
