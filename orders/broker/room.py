@@ -81,7 +81,6 @@ class Room:
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
-    lease: float | None = None  # seconds that an event may be held, where the host set it
     numbers: int = 0
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     turn: int = 0
@@ -95,7 +94,7 @@ class Room:
     def is_forgettable(self) -> bool:
         """Empty and without events: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
-        is_new = not self.state.events and self.state.rules == Rules() and self.lease is None
+        is_new = not self.state.events and self.state.rules == Rules()
         return is_empty and is_new
 
     def remote(self) -> list[Member]:
