@@ -1,6 +1,7 @@
 /**
  * What the stage loads when it is first asked for, so that the picture is there sooner: what the host does, and
- * what tells of the past (why, the diagram, back in time). The keys and clicks that ask for it are here.
+ * what tells of the past (why, the diagram, back in time), and what the class is asked. The keys and clicks that
+ * ask for it are here.
  */
 
 import { bind } from '../ui/keys.js';
@@ -14,10 +15,13 @@ import { here, toast } from '../ui/page.js';
 export function loadLater(show, drawWay) {
   const story = later(['diagram/diagram.css', 'diagram/svg.css', '../event/panel.css'], async () => (await import('./story.js')).tell(show, drawWay));
   const tools = later(['tools/tools.css', 'tools/faults.css'], async () => (await import('./tools/tools.js')).useTools(show));
+  const questions = later([], async () => (await import('./ask/ask.js')).useQuestions(show));
   tellThePast(show, story);
   actAsHost(show, tools);
+  askTheClass(show, questions);
   return (band) => {
     if (band === 'tools') tools.ask();
+    if (band === 'ask') questions.ask();
     if (band === 'diagram') story.ask(({ draw }) => draw());
     else if (story.loading) story.ask(({ explain }) => explain.close()); // one band at a time; beside the diagram there is room for why
   };
@@ -87,4 +91,13 @@ function actAsHost(show, tools) {
     const faults = records.filter(({ kind }) => kind === 'fault');
     if (here.host && faults.length) tools.ask((used) => used.faults.tell(faults));
   });
+}
+
+function askTheClass(show, questions) {
+  show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions.ask());
+  show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions.ask());
+  bind('a', 'Ask the class what will happen; again: the next step', () => {
+    if (document.body.dataset.band === 'ask') questions.ask(({ next }) => next());
+    else document.querySelector('[data-shows="ask"]').click();
+  }, { when: () => here.host && show.live && show.state !== null });
 }
