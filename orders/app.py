@@ -29,6 +29,7 @@ from orders.web.socket import frame
 SHUTDOWN = 2.0  # seconds that requests may take to end
 KEEP_ALIVE = 30.0  # seconds that a connection may wait for its next request: it costs a file
 PORTS_TRIED = 20
+RECEIVED = 64 * 1024  # bytes of a connection that wait unread, in the system or when read at once
 #: When the collector looks at what is new, newer and all (see `gc`). A look at all of a room with
 #: 60,000 events in its queues stalls every other for 0.1 s, so it comes after 300,000 new objects.
 GARBAGE = (5_000, 5, 12)
@@ -37,6 +38,7 @@ RUNNER: dict[str, Any] = {
     "access_log": None,
     "shutdown_timeout": SHUTDOWN,
     "keepalive_timeout": KEEP_ALIVE,
+    "max_headers": 48,  # of 8 KiB at most: a request that never ends keeps as many
     "auto_decompress": False,  # nobody may make a large message of a small one
 }
 
@@ -165,6 +167,7 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
         bound.bind((host, port))
         bound.listen(1024)
     except OSError:
@@ -206,6 +209,8 @@ async def _serve(
 
     def end(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """What nobody handled in the broker ends the server loudly; the journal is safe."""
+        if stop.is_set() and "_start_serving" in str(context.get("message")):
+            return  # asyncio would accept again, after the files were used up: we end
         loop.default_exception_handler(context)
         if context.get("message") == "the broker failed":
             failures.append(BaseException())
