@@ -49,7 +49,7 @@ _SAID: list[tuple[str, str, str]] = [
         "takes no more connections: raise its `max_connections`, or those of the account.",
     ),
     (
-        r"maximum (number of )?streams|maximum consumers|resource limits|insufficient|exceeded",
+        r"maximum (number of )?streams|maximum consumers|resource limits|exceeded",
         "engine_full",
         "has no room for the journal: raise the limits of the account or of JetStream (streams,"
         " consumers, storage, `max_payload`).",
