@@ -11,8 +11,10 @@ def install(app: web.Application) -> None:
         playing,
         starters,
     )
+    from orders.classroom.takehome import download
 
     faults.install(app)
     exercise_api.install(app)
     starters.install(app)
     playing.install(app)
+    download.install(app)

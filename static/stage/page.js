@@ -8,6 +8,7 @@ import { count } from '../ui/words.js';
 import { useBands } from './bands.js';
 import { Flights } from './flights/flights.js';
 import { useLesson } from './lesson/lesson.js';
+import { History } from './past/history.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
@@ -144,6 +145,11 @@ async function set(modes) {
   }
 }
 
+async function takeHome() {
+  const { takeHome: open } = await import('./tools/takehome.js'); // at the end of a lesson
+  open();
+}
+
 function turnTheme() {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
@@ -164,8 +170,10 @@ useTools({ show, speed: (factor) => { flights.speed = factor; } });
 usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
+bind('h', 'Take the lesson home, then erase the room', takeHome, { when: () => here.host });
+byId('stage-home').addEventListener('click', takeHome);
 useLesson(show);
-const opened = tell(show);
+const opened = tell(show, new History(here.room, show));
 useBands((band) => {
   opened(band);
   drawSoon();

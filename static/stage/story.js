@@ -1,7 +1,6 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
-import { byId, here } from '../ui/page.js';
-import { History } from './past/history.js';
+import { byId } from '../ui/page.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
@@ -9,9 +8,9 @@ import { Explain } from './tools/explain.js';
 /**
  * Called once, before anything is shown; returns what to call with the band that was opened, or null.
  * @param {import('./show.js').Show} show
+ * @param {import('./past/history.js').History} history
  */
-export function tell(show) {
-  const history = new History(here.room, show);
+export function tell(show, history) {
   const time = new Time(show, history);
   const explain = new Explain(show, history);
   let asked = null;

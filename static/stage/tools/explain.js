@@ -1,7 +1,7 @@
 /** Why: an opened event on the stage, who received it, who did not, and for what reason. */
 
 import { bind } from '../../ui/keys.js';
-import { byId, copy, here, toast } from '../../ui/page.js';
+import { byId, copy, toast } from '../../ui/page.js';
 
 const AGAIN = 300; // ms between two tellings of the same event
 
@@ -14,6 +14,7 @@ export class Explain extends EventTarget {
   #from = null;
   #learning = null;
   #show;
+  #history;
 
   /**
    * @param {import('../show.js').Show} show
@@ -22,6 +23,7 @@ export class Explain extends EventTarget {
   constructor(show, history) {
     super();
     this.#show = show;
+    this.#history = history;
     document.addEventListener('click', (click) => this.#clicked(click));
     document.addEventListener('keydown', (key) => {
       if (key.key !== 'Escape' || !this.opened || document.querySelector('dialog:modal')) return;
@@ -50,8 +52,7 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
-    const { drawEvent, drawMissing, learn } = await import('../../event/panel.js'); // the stage comes up without it
-    const told = await learn(here.room, id).catch(() => null);
+    const [{ drawEvent, drawMissing }, told] = await Promise.all([import('../../event/panel.js'), this.#history.learn(id)]);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
     document.body.dataset.opened = '';
@@ -77,12 +78,11 @@ export class Explain extends EventTarget {
 
   #doing(event) {
     const said = async (copied) => toast(await copied ? 'Copied.' : 'Your browser refused: mark the text and copy it yourself.');
-    const address = () => new URL(`/log?${new URLSearchParams({ room: here.room, event: event.id })}`, location.href).href;
     return {
       open: (id) => this.open(id),
       close: () => this.close(),
       copy: () => said(copy(JSON.stringify(event, null, 2))),
-      link: () => said(copy(address())),
+      link: this.#history.link && (() => said(copy(this.#history.link(event.id)))),
     };
   }
 

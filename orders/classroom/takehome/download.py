@@ -1,0 +1,203 @@
+"""A lesson as one file to take home, and the letter by which a student finds themselves in it."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import aiohttp_jinja2
+from aiohttp import web
+from pydantic import Field
+
+from orders.broker.records import EVENT, Record
+from orders.broker.room import Room
+from orders.classroom.lesson import BUNDLED
+from orders.classroom.playing import LESSON
+from orders.classroom.takehome.inlined import inlined
+from orders.classroom.takehome.letters import letters
+from orders.classroom.takehome.mask import Mask
+from orders.classroom.takehome.recording import recording
+from orders.domain.envelope import folded
+from orders.errors import NotFound, Refused
+from orders.server import Node
+from orders.web.api import answer, room_named
+from orders.web.bots import BOTS
+from orders.web.export import whole_or_broken
+from orders.web.keys import SETTINGS
+from orders.web.marks import SESSION_HEADER, session_mark, session_of
+from orders.web.query import Query
+from orders.web.security import check_host
+from orders.web.static import FILES
+
+MOST_RECORDS = 20_000
+MOST_BYTES = 16 * 2**20  # of all records together
+AT_ONCE, MOST_WAITING = 2, 20
+SLOWEST = 300.0  # seconds that a file may take to be read
+PAGE = 500
+PART = 64 * 1024  # characters that are sent at once
+#: What stands in the template where the recording comes.
+PLACE = "the recording"
+
+
+@dataclass(eq=False)
+class Making:
+    """Few files are made at once: each is work, and anybody may ask for one.
+
+    `known` has the letters that were told last in each room, with the room and the epoch.
+    """
+
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    waiting: int = 0
+    known: dict[str, tuple[Room, int, dict[str, str]]] = field(default_factory=dict)
+
+
+MAKING = web.AppKey("making", Making)
+
+
+class ExportQuery(Query):
+    """Which file."""
+
+    format: Literal["html"] = Field(
+        "html", description="html; for jsonl, csv and mermaid ask …/events"
+    )
+    names: bool = Field(False, description="true or false")
+
+
+def install(app: web.Application) -> None:
+    """Let the lessons of this server be taken home."""
+    app[MAKING] = Making()
+    room = "/api/rooms/{room}"
+    app.router.add_routes(
+        [web.get(f"{room}/export", get_export), web.get(f"{room}/letter", get_letter)]
+    )
+
+
+# ── the file ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def get_export(request: web.Request) -> web.StreamResponse:
+    """All that happened in a room, as a page that replays it; with `names` only for the host.
+
+    `Orders-Events` says how many events it has. A file that could not be finished breaks off.
+    """
+    query = ExportQuery.read(request.query)
+    if query.names:
+        check_host(request)
+    node, room = await room_named(request)
+    making = request.app[MAKING]
+    if making.waiting >= MOST_WAITING:
+        raise Refused("busy", "Others are taking a lesson home: try again in a minute.", status=503)
+    making.waiting += 1
+    try:
+        async with making.turn, asyncio.timeout(SLOWEST):
+            return await _send(request, room, await _records(node, room), query.names)
+    finally:
+        making.waiting -= 1
+
+
+async def _records(node: Node, room: Room) -> list[Record]:
+    """All records of the room as it stands now; refused where that is nothing, or too much."""
+    records: list[Record] = []
+    position, size, head = 0, 0, room.state.head
+    while position < head and (page := await node.engine.read(room.name, position, PAGE)):
+        records += [record for record in page if record.position <= head]
+        position = page[-1].position
+        size += sum(len(record.body) for record in page)
+        if len(records) > MOST_RECORDS or size > MOST_BYTES:
+            raise Refused(
+                "too_large",
+                f"Room {room.name} holds too much for a page that replays it (more than"
+                f" {MOST_RECORDS:,} records or 16 MiB): export it as jsonl, csv or mermaid.",
+                status=409,
+            )
+    if not any(record.kind is EVENT for record in records):
+        raise Refused(
+            "no_events",
+            f"Room {room.name} has no events yet, so there is nothing to take home: place an"
+            " order first.",
+            status=409,
+        )
+    return records
+
+
+async def _send(
+    request: web.Request, room: Room, records: list[Record], names: bool
+) -> web.StreamResponse:
+    mask = None if names else Mask(records, room.state.modes)
+    title = room.name if names or room.name == "main" else ""
+    context = {"room": title, "names": names, "place": PLACE}
+    page = aiohttp_jinja2.render_string("pages/takehome.html", request, context)
+    head, _, tail = inlined(page, request.app[FILES].body).partition(PLACE)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="orders-{title or "lesson"}.html"',
+            "Cache-Control": "no-store",
+            "Orders-Events": str(sum(record.kind is EVENT for record in records)),
+        }
+    )
+    await response.prepare(request)
+    with whole_or_broken(request):
+        await response.write(head.encode())
+        about = {"room": title or None, "names": names, **_about(request.app, room, records, mask)}
+        async for part in _joined(recording(about, records, mask)):
+            await response.write(part.encode())
+        await response.write_eof(tail.encode())
+    return response
+
+
+def _about(
+    app: web.Application, room: Room, records: list[Record], mask: Mask | None
+) -> dict[str, Any]:
+    """What a recording has beside records; a lesson of the teacher's own may name somebody."""
+    modes, bots = room.state.modes, [bot.shape for bot in app[BOTS].of(room.name)]
+    if mask is not None:
+        modes, bots = mask.modes(modes), [{**bot, "name": mask.name(bot["name"])} for bot in bots]
+    played = {record.data["scene"] for record in records if record.kind == "scene"}
+    scenes = enumerate(app[LESSON].scenes, 1)
+    is_ours = app[SETTINGS].lesson in (None, BUNDLED)
+    captions = {n: scene.caption for n, scene in scenes if n in played} if is_ours or not mask else {}
+    return {"modes": modes, "bots": bots, "captions": captions, "questions": []}
+
+
+async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The same text in fewer pieces."""
+    part: deque[str] = deque()
+    size = 0
+    async for piece in pieces:
+        part.append(piece)
+        size += len(piece)
+        if size >= PART:
+            yield "".join(part)
+            part.clear()
+            size = 0
+    yield "".join(part)
+
+
+# ── the letter ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def get_letter(request: web.Request) -> web.Response:
+    """Which letter stands for you in the file without names: for the session that joined."""
+    Query.read(request.query)
+    node, room = await room_named(request)
+    session = session_of(request)
+    mark = session_mark(session) if session else None
+    member = next((one for one in room.state.members.values() if mark in one.marks), None)
+    if member is None:
+        raise NotFound(
+            "unknown_session",
+            f"Nobody in room {room.name} has this session: send the `session` that you joined"
+            f" with as the header `{SESSION_HEADER}`.",
+        )
+    return answer({"letter": await _letter(request.app[MAKING], node, room, folded(member.name))})
+
+
+async def _letter(making: Making, node: Node, room: Room, name: str) -> str | None:
+    """The letter of one who joined; None as long as the record of that is on its way."""
+    of, epoch, known = making.known.get(room.name, (None, 0, {}))
+    if of is not room or epoch != room.state.epoch or name not in known:
+        known = letters(await node.engine.controls(room.name, -1))
+        making.known[room.name] = (room, room.state.epoch, known)
+    return known.get(name)

@@ -1,0 +1,28 @@
+/** What the class was asked: both rounds beside each other, and what turned out to be true. */
+
+import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
+import { count } from '../ui/words.js';
+
+/** @param {HTMLElement} part  @param {object[]} questions  as GET /api/rooms/{room}/questions has them */
+export function drawQuestions(part, questions) {
+  part.hidden = questions.length === 0;
+  render(questions.map(question), part.querySelector('ol'));
+}
+
+function question({ text, choices, votes = [], truth = null }) {
+  const rounds = votes.map((round) => new Map(Object.entries(round)));
+  const most = Math.max(1, ...rounds.flatMap((round) => [...round.values()]));
+  return html`<li>
+    <h3>${text}</h3>
+    <table>
+      <thead><tr><th scope="col">Answer</th>${rounds.map((_, index) => html`<th scope="col">${index ? 'After talking' : 'At first'}</th>`)}</tr></thead>
+      <tbody>${choices.map(({ choice, text: words }) => html`<tr ?data-true=${choice === truth}>
+        <th scope="row">${words}${choice === truth ? html` <b class="takehome-true">✓ so it was</b>` : nothing}</th>
+        ${rounds.map((round) => bar(round.get(choice) ?? 0, most))}</tr>`)}</tbody>
+    </table>
+    ${rounds.length ? nothing : html`<p class="muted">Nobody’s answers were shown.</p>`}</li>`;
+}
+
+function bar(votes, most) {
+  return html`<td><meter min="0" max=${most} value=${votes} aria-hidden="true"></meter> ${count(votes, 'vote')}</td>`;
+}
