@@ -189,7 +189,9 @@ def tail(
 def export(
     url: Url = DEFAULT_URL,
     room: Room = None,
-    format: Annotated[str, typer.Option(help="jsonl, csv or mermaid", metavar="FORMAT")] = "jsonl",
+    format: Annotated[
+        str, typer.Option(help="jsonl, csv, mermaid or html", metavar="FORMAT")
+    ] = "jsonl",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="a file; else stdout", dir_okay=False, metavar="FILE"),
@@ -198,17 +200,26 @@ def export(
     source: Annotated[
         str | None, typer.Option(help="only what this participant sent", metavar="NAME")
     ] = None,
+    names: Annotated[
+        bool,
+        typer.Option("--names", help="html: with names and notes; else everyone is a letter"),
+    ] = False,
 ) -> None:
-    """Write a room's log: as JSON lines, as CSV, or as a Mermaid sequence diagram.
+    """Write a room's log: as JSON lines, as CSV, as a Mermaid sequence diagram, or as HTML.
+
+    HTML is one page to take home that replays the lesson. Names are the host's to give: where
+    the server is not yours alone, set ORDERS_HOST_TOKEN.
 
     \b
     orders export > log.jsonl
     orders export --format mermaid -o lesson.mmd
+    orders export --format html -o lesson.html
     """
     from orders.cli.log import export_log
 
-    filters = {key: value for key, value in (("type", type), ("source", source)) if value}
-    work = export_log(url, _room(room, url), format=format, to=output, filters=filters)
+    asked = {"type": type, "source": source, "names": "true" if names else None}
+    query = {key: value for key, value in asked.items() if value}
+    work = export_log(url, _room(room, url), format=format, to=output, query=query)
     raise typer.Exit(run(work))
 
 

@@ -114,6 +114,7 @@ export class Participant {
     this.last ??= welcome.last ?? 'start';
     this.link.isIn();
     this.#tell('welcome', welcome, again);
+    this.#learnLetter();
     for (const id of this.outbox.keys()) this.#sendNow(id);
   }
 
@@ -158,12 +159,25 @@ export class Participant {
       this.shown.clear();
       this.outbox.clear();
       this.#tell('lost');
+      this.#learnLetter();
     }
     if (code === 'paused' || code === 'resumed') standPaused(code === 'paused');
     else if (code === 'muted' || code === 'unmuted') this.#mute(code === 'muted');
     else if (STANDING.has(code)) stand(STANDING.get(code), message);
     else if (code === 'journal_back') over('journal');
     if (code !== 'paused' && code !== 'muted' && !STANDING.has(code)) this.#tell('notice', code, message);
+  }
+
+  /** Says on the page which letter stands for us in the file that a class takes home. */
+  async #learnLetter(tries = 5) {
+    const { room, session } = this.who;
+    const place = document.getElementById('letter');
+    if (!place || !session || !tries) return;
+    const answer = await fetch(`/api/rooms/${room}/letter`, { headers: { 'Orders-Session': session } }).catch(() => null);
+    const { letter = null } = answer?.ok ? await answer.json() : {};
+    place.hidden = letter === null;
+    place.lastElementChild.textContent = letter;
+    if (letter === null) setTimeout(() => this.#learnLetter(tries - 1), 1000); // the record of our coming is on its way
   }
 
   #event(event) {

@@ -19,13 +19,13 @@ from orders.classroom.takehome.letters import letters
 from orders.classroom.takehome.mask import Mask
 from orders.classroom.takehome.recording import recording
 from orders.domain.envelope import folded
-from orders.errors import NotFound, Refused
+from orders.errors import Refused
 from orders.server import Node
 from orders.web.api import answer, room_named
 from orders.web.bots import BOTS
 from orders.web.export import whole_or_broken
 from orders.web.keys import SETTINGS
-from orders.web.marks import SESSION_HEADER, session_mark, session_of
+from orders.web.marks import session_mark, session_of
 from orders.web.query import Query
 from orders.web.security import check_host
 from orders.web.static import FILES
@@ -157,7 +157,9 @@ def _about(
     played = {record.data["scene"] for record in records if record.kind == "scene"}
     scenes = enumerate(app[LESSON].scenes, 1)
     is_ours = app[SETTINGS].lesson in (None, BUNDLED)
-    captions = {n: scene.caption for n, scene in scenes if n in played} if is_ours or not mask else {}
+    captions = (
+        {n: scene.caption for n, scene in scenes if n in played} if is_ours or not mask else {}
+    )
     return {"modes": modes, "bots": bots, "captions": captions, "questions": []}
 
 
@@ -179,23 +181,20 @@ async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 async def get_letter(request: web.Request) -> web.Response:
-    """Which letter stands for you in the file without names: for the session that joined."""
+    """`{"letter"}`: what stands for you in the file without names, by the session that joined.
+
+    Null for who is not in the room, or only just came. Nobody learns another's.
+    """
     Query.read(request.query)
     node, room = await room_named(request)
     session = session_of(request)
-    mark = session_mark(session) if session else None
+    mark = session_mark(session) if session else ""
     member = next((one for one in room.state.members.values() if mark in one.marks), None)
-    if member is None:
-        raise NotFound(
-            "unknown_session",
-            f"Nobody in room {room.name} has this session: send the `session` that you joined"
-            f" with as the header `{SESSION_HEADER}`.",
-        )
-    return answer({"letter": await _letter(request.app[MAKING], node, room, folded(member.name))})
+    letter = await _letter(request.app[MAKING], node, room, folded(member.name)) if member else None
+    return answer({"letter": letter})
 
 
 async def _letter(making: Making, node: Node, room: Room, name: str) -> str | None:
-    """The letter of one who joined; None as long as the record of that is on its way."""
     of, epoch, known = making.known.get(room.name, (None, 0, {}))
     if of is not room or epoch != room.state.epoch or name not in known:
         known = letters(await node.engine.controls(room.name, -1))

@@ -15,7 +15,9 @@ Read = Callable[[str], bytes]  # what is in a file, by its path below ROOT
 ROOT = "/static/"
 
 _COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/|@license).)*\*/|//[^\n]*)[ \t]*\n?", re.M | re.S)
-_IMPORT = re.compile(r"""(?:^|(?<=;))import\b\s*([^"'();]*?)\s*(?:from\s*)?["']([^"']+)["'];?""", re.M)
+_IMPORT = re.compile(
+    r"""(?:^|(?<=;))import\b\s*([^"'();]*?)\s*(?:from\s*)?["']([^"']+)["'];?""", re.M
+)
 _ON_DEMAND = re.compile(r"""\bimport\(\s*["']([^"']+)["']\s*\)""")
 _EXPORTED = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.M)
 _EXPORTS = re.compile(r"\bexport\s*\{([^}]*)\};?")

@@ -116,8 +116,9 @@ class Mask:
         }
 
     def _id(self, id: object) -> str:
-        is_id = isinstance(id, str) and is_uuid(id)
-        return self._events.get(key_of(id), UNKNOWN) if is_id else UNKNOWN
+        if not isinstance(id, str) or not is_uuid(id):
+            return UNKNOWN
+        return self._events.get(key_of(id), UNKNOWN)
 
     def _number(self, number: Any) -> int | str:
         """An order's number: the same for the same, whoever says it; `?3` where it was none."""
@@ -152,7 +153,9 @@ class Mask:
     def _joined(self, data: dict[str, Any]) -> dict[str, Any]:
         kept = {key: data[key] for key in ("ack", "echo", "after")}
         was = {"was": self.name(data["was"])} if data.get("was") is not None else {}
-        return {"name": self.name(data["name"]), "types": self._patterns(data["types"])} | kept | was
+        return (
+            {"name": self.name(data["name"]), "types": self._patterns(data["types"])} | kept | was
+        )
 
     def _left(self, data: dict[str, Any]) -> dict[str, Any]:
         to = {"to": self.name(data["to"])} if data.get("to") is not None else {}
@@ -174,7 +177,7 @@ class Mask:
         return {"event": self._id(data["event"]), "name": self.name(data["name"])} | kept
 
     def _moved(self, data: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: data[key] for key in ("attempt", "attempts") if key in data}
+        kept: dict[str, Any] = {key: data[key] for key in ("attempt", "attempts") if key in data}
         if data.get("name") is not None:
             kept["name"] = self.name(data["name"])
         if "reason" in data:

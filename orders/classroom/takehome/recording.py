@@ -1,6 +1,6 @@
 """What a file to take home replays: the records of a room, and why each event went where it did.
 
-    {"room": null unless named, "names", "modes": those of the room, "bots", "questions", "captions",
+    {"room": or null, "names": true or false, "modes": of the room, "bots", "questions", "captions",
      "records": [as the observers' feed has them], "explained": {event: a number of a reason},
      "reasons": [[[received, attempts, why, [name, …]], …], …]}
 

@@ -55,7 +55,7 @@ async function save() {
 async function end() {
   const { events } = await fetched(`/api/rooms/${here.room}`);
   if (events !== taken) {
-    offer(null, `${count(Math.abs(events - taken), 'event')} came since the file was made: take it home once more.`);
+    offer(null, `The room has ${count(events, 'event')} by now, the file ${taken.toLocaleString('en')}: take it home once more.`);
     return;
   }
   await endRoom(here.room);
