@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from orders.domain.confirming import Confirmed, Rejected, answer_id
+from orders.domain.confirming import Confirmed, Rejected, answer_data, answer_id
 from orders.domain.envelope import Event
 from tests.conftest import Connect, Serve
 from tests.rooms import Room
@@ -42,10 +42,9 @@ class Class:
         self.connect, self.server, self.room = connect, server, room
         self.wires: dict[str, Wire] = {}
 
-    async def come(self, name: str, **how: object) -> Wire:
-        self.wires[name] = await self.connect(
-            self.server, room=self.room, name=name, session=self.session(name), **how
-        )
+    async def come(self, name: str, types: str, ack: str = "auto") -> Wire:
+        who = {"room": self.room, "name": name, "session": self.session(name)}
+        self.wires[name] = await self.connect(self.server, **who, types=types, ack=ack)
         return self.wires[name]
 
     def session(self, name: str) -> str:
@@ -80,10 +79,8 @@ async def a_lesson(http: aiohttp.ClientSession, server: Any, connect: Connect, n
             await bob.send({"type": "broker.nack", "data": {"event": event.id, "reason": NOTES[0]}})
             placed = await bob.expect("order_placed", id=data["id"])
             answer = Rejected("unknown_item", f"{one} wants too much")
-        more = {"reason": answer.reason, "message": answer.message} if number == 2 else {}
-        said = {"id": data["id"], "customer": one, "event": event.id, **more}
         of = {"id": answer_id(name, event, answer), "type": answer.type}
-        await bob.send({**of, "data": said})
+        await bob.send({**of, "data": answer_data(event, answer)})
         await bob.expect("broker.accepted", event=of["id"])
         await bob.send({"type": "broker.ack", "data": {"event": event.id}})
     await bob.send({"type": "gossip_about_Zoe".lower(), "data": {"who": NAMES[0]}, "trace": "t-1"})

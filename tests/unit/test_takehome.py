@@ -50,8 +50,8 @@ class Journal:
         return self.add(record)
 
     def joined(self, name: str, *types: str, ack: str = "auto", was: str | None = None) -> Record:
-        how = {"types": list(types or ("*",)), "ack": ack, "echo": True, "after": None}
-        return self.said(Kind.JOINED, name=name, **how, marks=["secret-mark"], was=was)
+        how: dict[str, Any] = {"types": list(types or ("*",)), "ack": ack, "echo": True}
+        return self.said(Kind.JOINED, name=name, **how, after=None, marks=["secret-mark"], was=was)
 
     def event(self, type: str, source: str, mode: str = "relay", **data: Any) -> Record:
         key = UUID(int=next(self._ids) << 96).bytes
