@@ -39,6 +39,11 @@ class Kind(StrEnum):
     EXERCISE = "exercise"  # [name, marks]: a room in which a student's program is examined
     VERDICT = "verdict"  # [stage, verdict, seed, check, failure, reason, event]
     FAULT = "fault"  # [id, name, fault, seconds, step: set/happened/lifted, event, words]
+    # A round begins. [question, asks, text, choices, round, event, order; last, held, secret]
+    ASKED = "asked"
+    ANSWERED = "answered"  # [question, round, choice, voters], see `classroom.questions`
+    CLOSED = "closed"  # [question, round]
+    REVEALED = "revealed"  # [question, event, truth, why, so_far, votes: of each round]
 
 
 #: Asked for with every event: to look a member up takes Python 3.11 ten times as long.

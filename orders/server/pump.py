@@ -28,6 +28,7 @@ BY_HOST = frozenset(
         *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
         *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
         *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
+        *(Kind.ASKED, Kind.ANSWERED, Kind.CLOSED, Kind.REVEALED),
     )
 )
 
