@@ -14,6 +14,7 @@ from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED
 from orders.classroom.playing import LESSON
+from orders.classroom.takehome.asked import asked
 from orders.classroom.takehome.inlined import inlined
 from orders.classroom.takehome.letters import letters
 from orders.classroom.takehome.mask import Mask
@@ -92,6 +93,10 @@ async def get_export(request: web.Request) -> web.StreamResponse:
     try:
         async with making.turn, asyncio.timeout(SLOWEST):
             return await _send(request, room, await _records(node, room), query.names)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("nobody read the file") from None
     finally:
         making.waiting -= 1
 
@@ -160,7 +165,7 @@ def _about(
     captions = (
         {n: scene.caption for n, scene in scenes if n in played} if is_ours or not mask else {}
     )
-    return {"modes": modes, "bots": bots, "captions": captions, "questions": []}
+    return {"modes": modes, "bots": bots, "captions": captions, "questions": asked(records, mask)}
 
 
 async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -57,7 +57,9 @@ class Mask:
         self._types = {type: type for type in TYPES} | {
             type: f"other_{number:0{width}d}" for number, type in enumerate(others, 1)
         }
-        self._numbers: dict[str, int] = {}
+        numbers = (record.parsed().data.get("id") for record in events)
+        texts = dict.fromkeys(order_number(one, "") for one in numbers if one is not None)
+        self._numbers = {text: number for number, text in enumerate(texts, 1)}
         self._holders: dict[str, str] = {}  # who was handed an event last
 
     def name(self, name: object) -> str:
@@ -123,7 +125,7 @@ class Mask:
     def _number(self, number: Any) -> int | str:
         """An order's number: the same for the same, whoever says it; `?3` where it was none."""
         text = order_number(number, "")
-        count = self._numbers.setdefault(text, len(self._numbers) + 1)
+        count = self._numbers[text]
         is_number = text.isascii() and text.isdigit() and text != "0"
         return count if is_number else f"{UNKNOWN}{count}"
 
