@@ -1,7 +1,7 @@
 """A lesson as one file to take home, and the letter by which a student finds themselves in it."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,7 +10,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from pydantic import Field
 
-from orders.broker.records import EVENT, Record
+from orders.broker.records import EVENT, PRESENCE_KINDS, Record
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED
 from orders.classroom.playing import LESSON
@@ -33,6 +33,9 @@ from orders.web.static import FILES
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 16 * 2**20  # of all records together
+MOST_WHYS = (
+    1_000_000  # times that an event meets a record of somebody who comes or goes: ten seconds
+)
 AT_ONCE, MOST_WAITING = 2, 20
 SLOWEST = 300.0  # seconds that a file may take to be read
 PAGE = 500
@@ -104,19 +107,22 @@ async def get_export(request: web.Request) -> web.StreamResponse:
 async def _records(node: Node, room: Room) -> list[Record]:
     """All records of the room as it stands now; refused where that is nothing, or too much."""
     records: list[Record] = []
-    position, size, head = 0, 0, room.state.head
+    position, size, head, kinds = 0, 0, room.state.head, Counter[str]()
     while position < head and (page := await node.engine.read(room.name, position, PAGE)):
         records += [record for record in page if record.position <= head]
         position = page[-1].position
         size += sum(len(record.body) for record in page)
-        if len(records) > MOST_RECORDS or size > MOST_BYTES:
+        kinds.update(record.kind for record in page)
+        whys = kinds[EVENT] * sum(kinds[kind] for kind in PRESENCE_KINDS)
+        if len(records) > MOST_RECORDS or size > MOST_BYTES or whys > MOST_WHYS:
             raise Refused(
                 "too_large",
-                f"Room {room.name} holds too much for a page that replays it (more than"
-                f" {MOST_RECORDS:,} records or 16 MiB): export it as jsonl, csv or mermaid.",
+                f"Room {room.name} holds too much for a page that replays it, such as more than"
+                f" {MOST_RECORDS:,} records: export it as jsonl, csv or mermaid; and clear the"
+                " room before the next lesson.",
                 status=409,
             )
-    if not any(record.kind is EVENT for record in records):
+    if not kinds[EVENT]:
         raise Refused(
             "no_events",
             f"Room {room.name} has no events yet, so there is nothing to take home: place an"
