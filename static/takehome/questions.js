@@ -1,7 +1,7 @@
 /** What the class was asked: both rounds beside each other, and what turned out to be true. */
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { count, visible } from '../ui/words.js';
+import { visible } from '../ui/words.js';
 
 /** @param {HTMLElement} part  @param {object[]} questions  as GET /api/rooms/{room}/questions has them */
 export function drawQuestions(part, questions) {
@@ -15,7 +15,7 @@ function question({ text, choices, votes, truth, why = '', so_far: soFar }) {
   return html`<li>
     <h3>${text}</h3>
     <table>
-      <thead><tr><th scope="col">Answer</th>${rounds.map((_, index) => html`<th scope="col">${index ? 'After talking' : 'At first'}</th>`)}</tr></thead>
+      <thead><tr><th scope="col">Answer</th>${rounds.map((_, index) => html`<th scope="col">${index ? 'After talking' : 'At first'}, votes</th>`)}</tr></thead>
       <tbody>${choices.map(({ choice, text: words }) => html`<tr ?data-true=${choice === truth}>
         <th scope="row">${words}${choice === truth ? html` <b class="takehome-true">✓ ${soFar ? 'so far' : 'so it was'}</b>` : nothing}</th>
         ${rounds.map((round) => bar(round.get(choice) ?? 0, most))}</tr>`)}</tbody>
@@ -24,5 +24,5 @@ function question({ text, choices, votes, truth, why = '', so_far: soFar }) {
 }
 
 function bar(votes, most) {
-  return html`<td><meter min="0" max=${most} value=${votes} aria-hidden="true"></meter> ${count(votes, 'vote')}</td>`;
+  return html`<td><meter min="0" max=${most} value=${votes} aria-hidden="true"></meter> ${votes}</td>`;
 }
