@@ -43,7 +43,7 @@ class Kind(StrEnum):
     ASKED = "asked"
     ANSWERED = "answered"  # [question, round, choice, voters], see `classroom.questions`
     CLOSED = "closed"  # [question, round]
-    REVEALED = "revealed"  # [question, event, truth, why, so_far, votes: of each round]
+    REVEALED = "revealed"  # [question, text, event, truth, why, so_far, votes: of each round]
 
 
 #: Asked for with every event: to look a member up takes Python 3.11 ten times as long.

@@ -114,7 +114,9 @@ def told(lesson: Lesson, place: Place) -> dict[str, Any]:
     if not 1 <= place.scene <= len(lesson.scenes):
         return {"title": lesson.title, **of, "scene": 0}
     scene = lesson.scenes[place.scene - 1]
-    shown = {"caption", "question", "speed", "band"} | ({"answer"} if place.answer else set())
+    shown = {"caption", "question", "speed", "band", "asks"} | (
+        {"answer"} if place.answer else set()
+    )
     return {"title": lesson.title, **of, **scene.model_dump(include=shown)}
 
 

@@ -95,6 +95,7 @@ class Question:
             self._count(record)
         elif self.may(record.kind):
             self.state = TRANSITIONS[self.state, record.kind]
+            self.text = data.get("text", self.text)  # its event came meanwhile
             if record.kind is Kind.ASKED:
                 self.votes.append(dict.fromkeys(self.choices, 0))
             elif record.kind is Kind.REVEALED:

@@ -124,9 +124,20 @@ async def get_questions(request: web.Request) -> web.Response:
 def _shape(request: web.Request, question: Question) -> dict[str, Any]:
     """A question as this visitor may see it; with a session also whether that has answered."""
     shape = question.shape(is_host=is_host(request))
-    if session := session_of(request):
-        shape["answered"] = question.answered([question.voter(session)]) is not None
+    if voters := _voters(request, question):
+        shape["answered"] = question.answered(voters) is not None
     return shape
+
+
+def _voters(request: web.Request, question: Question) -> list[str]:
+    """Whose answer a request is: that of its session, and of all tabs of its browser together.
+
+    Programs of a class may share what keeps their cookies, so theirs are not looked at.
+    """
+    secrets = [session_of(request)]
+    if secrets[0] and request.headers.keys() & {"Origin", "Sec-Fetch-Site"}:
+        secrets.append(request.cookies.get(DEVICE))
+    return [question.voter(secret) for secret in secrets if secret]
 
 
 async def post_answer(request: web.Request) -> web.Response:
@@ -153,10 +164,7 @@ async def post_answer(request: web.Request) -> web.Response:
             "Only who is in the room answers: connect with a `session` of your own (16–64"
             " characters), and send it as the header Orders-Session.",
         )
-    secrets = [session]
-    if "Origin" in request.headers and DEVICE in request.cookies:  # tabs of a browser: one person
-        secrets.append(request.cookies[DEVICE])
-    voters = [question.voter(secret) for secret in secrets]
+    voters = _voters(request, question)
     if question.answered(voters) is None:
         data = {"question": question.id, "round": question.round, "choice": sent.choice}
         record = control(room.name, Kind.ANSWERED, now_ms(), **data, voters=voters)
@@ -185,10 +193,10 @@ async def act(request: web.Request) -> web.Response:
         data: dict[str, Any] = {"question": question.id, "round": question.round}
         if what != "close":
             event = await questions.subject(room, question)
-            data["event"] = question.event
+            data |= {"event": question.event, "text": question.text}
         if what == "again":
             data |= {"round": question.round + 1, "asks": question.kind, "order": question.order}
-            data |= {"text": question.text, "choices": listed(question.choices)}
+            data["choices"] = listed(question.choices)
         elif what == "reveal":
             if question.state == "closed":
                 await questions.let_go(room, question, event)

@@ -10,7 +10,7 @@ from orders.broker.modes import works_on
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.classroom.questions import KINDS, Question, Questions
-from orders.classroom.questions_truth import ORDERS, Truth, order_of, outcome, receivers
+from orders.classroom.questions_truth import ORDERS, Truth, order_of, outcome, receivers, words
 from orders.domain.envelope import id_text, key_of
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Filter
@@ -125,6 +125,7 @@ class KeptQuestions:
         question.looked_at = events
         if found is not None:
             question.event = id_text(found.key)
+            question.text = words(question.kind, found, question.order)
         return found
 
     async def placed(self, room: Room, order: str | None) -> Record | None:

@@ -78,6 +78,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     "closed": {"question": _WORDS, "round": _ROUND},
     "revealed": {
         "question": _WORDS,
+        "text": _WORDS,
         "event": {"type": ["string", "null"], "description": "null: none came"},
         "truth": {"type": ["string", "null"], "description": "one of the choices"},
         "why": _WORDS,

@@ -44,6 +44,7 @@ export class Participant {
     /** What the broker has not answered: its text, and when it went out, by our own clock. @type {Map<string, {text: string, at: number|null}>} */
     this.outbox = new Map();
     this.shown = new Set();
+    this.asked = false; // whether there was a question
     this.link = new Link({
       address: () => this.#address(),
       text: (text) => this.#heard(JSON.parse(text)),
@@ -116,6 +117,13 @@ export class Participant {
     this.#tell('welcome', welcome, again);
     this.#learnLetter();
     for (const id of this.outbox.keys()) this.#sendNow(id);
+    if (this.asked) this.#question();
+  }
+
+  /** The host asks, or it goes on: what shows it comes with the first question. */
+  #question() {
+    this.asked = true;
+    import('../question/phone.js').then(({ look }) => look(this.who.session), () => (this.asked = false));
   }
 
   /** How the room stands, as GET /api/rooms/{room} has it: the page says whether it is paused, and we are muted. */
@@ -161,11 +169,12 @@ export class Participant {
       this.#tell('lost');
       this.#learnLetter();
     }
+    if (code === 'question' || (code === 'reset' && this.asked)) this.#question();
     if (code === 'paused' || code === 'resumed') standPaused(code === 'paused');
     else if (code === 'muted' || code === 'unmuted') this.#mute(code === 'muted');
     else if (STANDING.has(code)) stand(STANDING.get(code), message);
     else if (code === 'journal_back') over('journal');
-    if (code !== 'paused' && code !== 'muted' && !STANDING.has(code)) this.#tell('notice', code, message);
+    if (code !== 'paused' && code !== 'muted' && code !== 'question' && !STANDING.has(code)) this.#tell('notice', code, message);
   }
 
   /** Says on the page which letter stands for us in the file that a class takes home. */

@@ -176,5 +176,18 @@ useLesson(show);
 const opened = tell(show, new History(here.room, show));
 useBands((band) => {
   opened(band);
+  if (band === 'ask') questions();
   drawSoon();
 });
+
+// --- the class predicts: loaded with the first question ---------------------------------------
+
+let asking = null;
+const questions = () => (asking ??= import('./ask/ask.js').then(({ useQuestions }) => useQuestions(show)));
+show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions());
+show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions());
+bind('a', 'Ask the class what will happen; again: the next step', async () => {
+  const { next } = await questions();
+  if (document.body.dataset.band === 'ask') next();
+  else document.querySelector('[data-shows="ask"]').click();
+}, { when: () => here.host && show.live && show.state !== null });

@@ -272,7 +272,7 @@ async def test_what_becomes_of_an_order_is_told_as_far_as_it_has_come(
         assert (await asking.act(id, "reveal"))["truth"] == truth
     id = await asking.ask("outcome")
     await asking.send("carol", id=6)
-    assert (await asking.act(id, "close", "reveal"))["text"] == "What becomes of the next order?"
+    assert (await asking.act(id, "close", "reveal"))["text"] == "What becomes of carol’s order 6?"
     placed = (await asking.question())["event"]
     await asking.send("bob", "order_rejected", id=6, customer="carol", event=placed)
     assert (await asking.act(id, "reveal"))["truth"] == "rejected"

@@ -191,6 +191,7 @@ DONE: dict[Kind, dict[str, Any]] = {
     Kind.CLOSED: {"question": ALICE["id"], "round": 1},
     Kind.REVEALED: {
         "question": ALICE["id"],
+        "text": "Who receives the next event?",
         "event": ALICE["id"],
         "truth": "nobody",
         "why": "Nobody received it.",
