@@ -47,6 +47,8 @@ async def test_progress_is_for_a_terminal_that_shows_nothing_else(
         yield b'{"a": 1}\n{"b": 2}\n'
         if said:
             await until(shown, "it says how far it is")
+        for _ in range(20):  # here it would have said so
+            await asyncio.sleep(0)
         yield b"{}\n"
 
     parts = progress.shown(slow(), 3, beside_output=beside_output)

@@ -156,6 +156,7 @@ def test_the_masked_lesson_is_explained_as_the_real_one() -> None:
     journal.joined("anna", "chat", "order_confirmed")
     journal.joined("ben", "ch*", "order_*")
     journal.joined("carl", "o*", ack="manual")
+    journal.joined("dora", "order_p*")
     journal.event("chat", "anna", "pubsub", text="hi")
     journal.event("chatter", "ben", "pubsub")
     placed = journal.event("order_placed", "anna", "queue", id=1)
@@ -163,7 +164,14 @@ def test_the_masked_lesson_is_explained_as_the_real_one() -> None:
     journal.said(Kind.LEFT, name="ben", last=placed.position)
     mask = Mask(journal.records, {"*": "pubsub", "order_placed": "queue"})
     masked = [one for record in journal.records if (one := mask.masked(record))]
-    names = {"anna": "A", "ben": "B", "carl": "C", "chatter": "other_2", "chat": "other_1"}
+    names = {
+        "anna": "A",
+        "ben": "B",
+        "carl": "C",
+        "dora": "D",
+        "chatter": "other_2",
+        "chat": "other_1",
+    }
 
     def told(records: list[Record]) -> list[list[tuple[str, bool, str]]]:
         events = [record for record in records if record.kind is EVENT]
@@ -178,6 +186,7 @@ def test_the_masked_lesson_is_explained_as_the_real_one() -> None:
     ]
     assert told(masked) == expected
     assert [sum(received for _, received, _ in one) for one in expected] == [2, 1, 1]
+    assert expected[2][3][2].startswith("Only listens")
 
 
 async def test_records_of_other_kinds_are_not_told() -> None:
