@@ -73,7 +73,9 @@ def install(app: web.Application) -> None:
     app[MAKING] = Making()
     room = "/api/rooms/{room}"
     app.router.add_routes(
-        [web.get(f"{room}/export", get_export), web.get(f"{room}/letter", get_letter)]
+        web.get(f"{room}/{what}{end}", handler)
+        for what, handler in (("export", get_export), ("letter", get_letter))
+        for end in ("", "/")
     )
 
 
@@ -139,7 +141,8 @@ async def _send(
     title = room.name if names or room.name == "main" else ""
     context = {"room": title, "names": names, "place": PLACE}
     page = aiohttp_jinja2.render_string("pages/takehome.html", request, context)
-    head, _, tail = inlined(page, request.app[FILES].body).partition(PLACE)
+    whole = await asyncio.to_thread(inlined, page, request.app[FILES].body)  # a tenth of a second
+    head, _, tail = whole.partition(PLACE)
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/html; charset=utf-8",

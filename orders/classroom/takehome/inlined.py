@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 Read = Callable[[str], bytes]  # what is in a file, by its path below ROOT
 ROOT = "/static/"
 
-_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/|@license).)*\*/|//[^\n]*)[ \t]*\n?", re.M | re.S)
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*.*?\*/|//[^\n]*)[ \t]*\n?", re.M | re.S)
 _IMPORT = re.compile(
     r"""(?:^|(?<=;))import\b\s*([^"'();]*?)\s*(?:from\s*)?["']([^"']+)["'];?""", re.M
 )
@@ -87,7 +87,7 @@ def _add(path: str, read: Read, order: dict[str, str], within: tuple[str, ...]) 
             exports.append(f"{outside or name}: {name}")
         return ""
 
-    code = _COMMENT.sub("", read(path).decode())
+    code = _COMMENT.sub(_licence, read(path).decode())
     code = _IMPORT.sub(imported, code)
     code = _ON_DEMAND.sub(lambda found: f"Promise.resolve({module(found[1])})", code)
     exports += _EXPORTED.findall(code)
@@ -95,6 +95,11 @@ def _add(path: str, read: Read, order: dict[str, str], within: tuple[str, ...]) 
     name = f"m{len(order)}"
     order[path] = f"const {name} = (() => {{\n{code}\nreturn {{ {', '.join(exports)} }};\n}})();"
     return name
+
+
+def _licence(comment: re.Match[str]) -> str:
+    """What stays of a comment: the licence of what others made."""
+    return comment[0] if "@license" in comment[0] else ""
 
 
 def _sheet(path: str, read: Read) -> str:
