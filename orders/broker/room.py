@@ -93,10 +93,10 @@ class Room:
 
     @property
     def is_forgettable(self) -> bool:
-        """Empty and without events: nothing would be lost."""
+        """Empty, without events, and nothing that the host set: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
-        is_new = not self.state.events and self.state.rules == Rules() and self.lease is None
-        return is_empty and is_new
+        is_set = self.state.rules != Rules() or self.lease is not None or self.state.paused
+        return is_empty and not self.state.events and not is_set
 
     def remote(self) -> list[Member]:
         """The participants that are connected to other nodes."""

@@ -151,7 +151,7 @@ class Questions:
         question = self.by_id.get(record.data["question"])
         if question is not None:
             question.apply(record)
-        elif record.kind is Kind.ASKED and self.current is None:
+        elif record.kind is Kind.ASKED and record.data["round"] == 1 and self.current is None:
             question = Question.of(record.data)
             self.by_id[question.id] = question
 

@@ -173,21 +173,29 @@ byId('stage-theme').addEventListener('click', turnTheme);
 bind('h', 'Take the lesson home, then erase the room', takeHome, { when: () => here.host });
 byId('stage-home').addEventListener('click', takeHome);
 useLesson(show);
+
+// --- the class predicts: loaded with the first question ---------------------------------------
+
+let asking = null;
+
+async function questions() {
+  try {
+    return await (asking ??= import('./ask/ask.js').then(({ useQuestions }) => useQuestions(show)));
+  } catch {
+    asking = null;
+    return toast('The server does not answer: try again.');
+  }
+}
+
 const opened = tell(show, new History(here.room, show));
 useBands((band) => {
   opened(band);
   if (band === 'ask') questions();
   drawSoon();
 });
-
-// --- the class predicts: loaded with the first question ---------------------------------------
-
-let asking = null;
-const questions = () => (asking ??= import('./ask/ask.js').then(({ useQuestions }) => useQuestions(show)));
 show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions());
 show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions());
 bind('a', 'Ask the class what will happen; again: the next step', async () => {
-  const { next } = await questions();
-  if (document.body.dataset.band === 'ask') next();
+  if (document.body.dataset.band === 'ask') (await questions())?.next();
   else document.querySelector('[data-shows="ask"]').click();
 }, { when: () => here.host && show.live && show.state !== null });

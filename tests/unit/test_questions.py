@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.broker.modes import Mode, matches, works_on
@@ -172,6 +172,13 @@ def test_one_question_at_a_time(journal: Journal) -> None:
     assert journal.ask("two") is journal.questions.current
 
 
+def test_the_second_round_of_a_question_that_a_reset_took_is_passed_over(journal: Journal) -> None:
+    journal.say(Kind.ASKED, "gone", round=2)
+    journal.say(Kind.CLOSED, "gone", round=2)
+    assert journal.questions.by_id == {}
+
+
+@settings(max_examples=40)
 @given(st.data())
 def test_reading_a_journal_again_in_any_pieces_counts_nothing_twice(data: Any) -> None:
     journal = Journal()
