@@ -36,6 +36,7 @@ class Kind(StrEnum):
     MUTED = "muted"  # [name, marks, lifted]: see `broker.rules`
     KICKED = "kicked"  # [name, marks, lifted]
     LOCKED = "locked"  # [locked, admitted: marks]
+    LEASED = "leased"  # [lease: seconds that an event may be held here; null: as the server says]
     EXERCISE = "exercise"  # [name, marks]: a room in which a student's program is examined
     VERDICT = "verdict"  # [stage, verdict, seed, check, failure, reason, event]
     FAULT = "fault"  # [id, name, fault, seconds, step: set/happened/lifted, event, words]

@@ -128,7 +128,7 @@ async def _set(app: web.Application, room: Room, number: int) -> None:
         modes = SWITCH[scene.mode]
         if modes != room.state.modes:
             await node.host.set_modes(room, dict.fromkeys(room.state.modes) | modes)
-    room.lease = scene.lease if scene else None
+    await node.host.set_lease(room, scene.lease if scene else None)
     await _staff(app, room, scene.bots if scene else ())
 
 

@@ -56,6 +56,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     "muted": {"name": _NAME, "lifted": {"type": "boolean"}},
     "kicked": {"name": _NAME, "lifted": {"type": "boolean"}},
     "locked": {"locked": {"type": "boolean"}},
+    "leased": {"lease": {"type": ["number", "null"], "description": "seconds; null: the server's"}},
     "fault": {
         "id": {"type": ["string", "null"], "description": "null where all are lifted"},
         "name": {"type": ["string", "null"], "description": "null: everyone"},

@@ -170,6 +170,7 @@ DONE: dict[Kind, dict[str, Any]] = {
     Kind.MUTED: {"name": "bob", "marks": [], "lifted": False},
     Kind.KICKED: {"name": "bob", "marks": [], "lifted": True},
     Kind.LOCKED: {"locked": True, "admitted": []},
+    Kind.LEASED: {"lease": 5.0},
     Kind.ASKED: {
         "question": ALICE["id"],
         "asks": "receivers",
