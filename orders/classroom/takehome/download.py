@@ -1,7 +1,7 @@
 """A lesson as one file to take home, and the letter by which a student finds themselves in it."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -109,7 +109,8 @@ async def get_export(request: web.Request) -> web.StreamResponse:
 async def _records(node: Node, room: Room) -> list[Record]:
     """All records of the room as it stands now; refused where that is nothing, or too much."""
     records: list[Record] = []
-    position, size, head, kinds = 0, 0, room.state.head, Counter[str]()
+    position, size, kinds = 0, 0, Counter[str]()
+    epoch, head = room.state.epoch, room.state.head
     while position < head and (page := await node.engine.read(room.name, position, PAGE)):
         records += [record for record in page if record.position <= head]
         position = page[-1].position
@@ -124,7 +125,7 @@ async def _records(node: Node, room: Room) -> list[Record]:
                 " room before the next lesson.",
                 status=409,
             )
-    if not kinds[EVENT]:
+    if not kinds[EVENT] or room.state.epoch != epoch:  # it was cleared while it was read
         raise Refused(
             "no_events",
             f"Room {room.name} has no events yet, so there is nothing to take home: place an"
@@ -137,7 +138,7 @@ async def _records(node: Node, room: Room) -> list[Record]:
 async def _send(
     request: web.Request, room: Room, records: list[Record], names: bool
 ) -> web.StreamResponse:
-    mask = None if names else Mask(records, room.state.modes)
+    mask = None if names else await asyncio.to_thread(Mask, records, room.state.modes)
     title = room.name if names or room.name == "main" else ""
     context = {"room": title, "names": names, "place": PLACE}
     page = aiohttp_jinja2.render_string("pages/takehome.html", request, context)
@@ -179,7 +180,7 @@ def _about(
 
 async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
     """The same text in fewer pieces."""
-    part: deque[str] = deque()
+    part: list[str] = []
     size = 0
     async for piece in pieces:
         part.append(piece)
@@ -212,5 +213,6 @@ async def _letter(making: Making, node: Node, room: Room, name: str) -> str | No
     of, epoch, known = making.known.get(room.name, (None, 0, {}))
     if of is not room or epoch != room.state.epoch or name not in known:
         known = letters(await node.engine.controls(room.name, -1))
+        making.known = {n: k for n, k in making.known.items() if node.rooms.get(n) is k[0]}
         making.known[room.name] = (room, room.state.epoch, known)
     return known.get(name)
