@@ -187,6 +187,7 @@ export class Participant {
     if (!place || !session || !tries) return;
     clearTimeout(this.#asking);
     this.#asking = setTimeout(async () => {
+      if (!this.joined) return; // we ask again once we are back
       const answer = await fetch(`/api/rooms/${room}/letter`, { headers: { 'Orders-Session': session } }).catch(() => null);
       const { letter = null } = answer?.ok ? await answer.json() : {};
       place.hidden = letter === null;
