@@ -209,7 +209,7 @@ def export(
     url: Url = DEFAULT_URL,
     room: Room = None,
     format: Annotated[
-        str, typer.Option(help="jsonl, csv, mermaid or html", metavar="FORMAT")
+        str, typer.Option(help="jsonl, csv, mermaid, html", metavar="NAME")
     ] = "jsonl",
     output: Annotated[
         Path | None,
@@ -219,15 +219,11 @@ def export(
     source: Annotated[
         str | None, typer.Option(help="only what this participant sent", metavar="NAME")
     ] = None,
-    names: Annotated[
-        bool,
-        typer.Option("--names", help="html: with names and notes; else everyone is a letter"),
-    ] = False,
+    names: Annotated[bool, typer.Option("--names", help="html: names, not letters")] = False,
 ) -> None:
-    """Write a room's log: as JSON lines, as CSV, as a Mermaid sequence diagram, or as HTML.
+    """Write a room's log: as JSON lines, CSV, a Mermaid diagram, or one page that replays it.
 
-    HTML is one page to take home that replays the lesson. Names are the host's to give: where
-    the server is not yours alone, set ORDERS_HOST_TOKEN.
+    Names in that page are the host's to give: with ORDERS_HOST_TOKEN, or on your own machine.
 
     \b
     orders export > log.jsonl
@@ -236,7 +232,7 @@ def export(
     """
     from orders.cli.log import export_log
 
-    asked = {"type": type, "source": source, "names": "true" if names else None}
+    asked = {"type": type, "source": source, "names": "true" if names else ""}
     query = {key: value for key, value in asked.items() if value}
     work = export_log(url, _room(room, url), format=format, to=output, query=query)
     raise typer.Exit(run(work))
