@@ -208,17 +208,13 @@ def tail(
 def export(
     url: Url = DEFAULT_URL,
     room: Room = None,
-    format: Annotated[
-        str, typer.Option(help="jsonl, csv, mermaid, html", metavar="NAME")
-    ] = "jsonl",
+    format: Annotated[str, typer.Option(help="jsonl, csv, mermaid, html", metavar="FMT")] = "jsonl",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="a file; else stdout", dir_okay=False, metavar="FILE"),
     ] = None,
     type: Annotated[str | None, typer.Option(help="only this type", metavar="TYPE")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="only what this participant sent", metavar="NAME")
-    ] = None,
+    source: Annotated[str | None, typer.Option(help="only what they sent", metavar="NAME")] = None,
     names: Annotated[bool, typer.Option("--names", help="html: names, not letters")] = False,
 ) -> None:
     """Write a room's log: as JSON lines, CSV, a Mermaid diagram, or one page that replays it.
