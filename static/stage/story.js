@@ -1,7 +1,6 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
-import { byId, here } from '../ui/page.js';
-import { History } from './past/history.js';
+import { byId } from '../ui/page.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
@@ -9,10 +8,10 @@ import { Explain } from './tools/explain.js';
 /**
  * Called once. Returns what does so: {explain, time, draw}, `draw` for the diagram, if its band is open.
  * @param {import('./show.js').Show} show
- * @param {(way: object|null) => void} drawWay  see later.js
+ * @param {import('./past/history.js').History} history
+ * @param {(way: object|null) => void} drawWay  on the picture, of the event that is explained; see tools/explain.js
  */
-export function tell(show, drawWay) {
-  const history = new History(here.room, show);
+export function tell(show, history, drawWay) {
   const time = new Time(show, history);
   const explain = new Explain(show, history);
   let asked = null;
