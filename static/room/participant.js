@@ -180,20 +180,10 @@ export class Participant {
     if (code !== 'paused' && code !== 'muted' && code !== 'question' && !STANDING.has(code)) this.#tell('notice', code, message);
   }
 
-  /** Says on the page which letter stands for us in the file that a class takes home: that can wait until all are in. */
-  #learnLetter(tries = 5) {
-    const { room, session } = this.who;
-    const place = document.getElementById('letter');
-    if (!place || !session || !tries) return;
+  /** The letter that stands for us in the file that a class takes home can wait until all are in. */
+  #learnLetter() {
     clearTimeout(this.#asking);
-    this.#asking = setTimeout(async () => {
-      if (!this.joined) return; // we ask again once we are back
-      const answer = await fetch(`/api/rooms/${room}/letter`, { headers: { 'Orders-Session': session } }).catch(() => null);
-      const { letter = null } = answer?.ok ? await answer.json() : {};
-      place.hidden = letter === null;
-      place.lastElementChild.textContent = letter;
-      if (letter === null) this.#learnLetter(tries - 1); // the record of our coming is on its way
-    }, LETTER * (1 + Math.random()));
+    this.#asking = setTimeout(() => import('./letter.js').then(({ learn }) => learn(this), () => {}), LETTER * (1 + Math.random()));
   }
 
   #event(event) {
