@@ -17,6 +17,7 @@ from yarl import URL as Url
 
 from orders.clients.bot import Bot
 from orders.clients.participant import Participant
+from orders.domain.envelope import Event
 from orders.errors import OrdersError
 from tests.simulation.world import URL, World
 
@@ -141,11 +142,24 @@ async def _publish(
 
 async def bob(scene: Scene, name: str, *, delay: float, naive: bool = False) -> None:
     """Bob, the real one. A naive one does without his care."""
-    bot = Bot(URL, name=name, delay=delay, naive=naive)
+    world = scene.world
+
+    def hear(said: Event) -> None:
+        if said.data.get("code") == "reset":
+            world.note(name, "reset")
+
+    bot = Bot(URL, name=name, delay=delay, naive=naive, on_broker=hear)
+    publish = bot.participant.publish
+
+    async def noted(type: str, data: dict[str, Any], *, id: str | None = None) -> str:
+        world.note(name, "answers", event=data["event"], type=type, id=id)
+        return await publish(type, data, id=id)
+
+    bot.participant.publish = noted  # type: ignore[method-assign]
     try:
         await bot.run()
     except OrdersError as error:
-        scene.world.note(name, "ended", code=error.code)
+        world.note(name, "ended", code=error.code)
 
 
 async def beacon(scene: Scene, name: str, *, room: str) -> None:
