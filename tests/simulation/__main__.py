@@ -23,10 +23,10 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must come again
     os.environ["PYTHONHASHSEED"] = "0"
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
 
-from tests.simulation import stage  # isort: skip
-from tests.simulation.page import page
-from tests.simulation.plan import Act, plan
-from tests.simulation.promises import broken
+from tests.simulation import stage  # noqa: E402 # isort: skip
+from tests.simulation.page import page  # noqa: E402
+from tests.simulation.plan import Act, plan  # noqa: E402
+from tests.simulation.promises import broken  # noqa: E402
 
 HOME = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
 PAGES = Path("build") / "simulation"

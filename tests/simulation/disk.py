@@ -1,8 +1,8 @@
-"""The disk under a real SQLite: what was synced outlives a power cut, what was only written may not.
+"""The disk under a real SQLite: what was synced outlives a power cut, what was written may not.
 
 SQLite reaches files through a table of functions, its VFS. Some of these are replaced here, so
-that every write, sync and read of a journal passes by: it can fail, or find the disk full, and what
-of the unsynced writes a power cut leaves is decided by chance. Nothing of SQLite itself is replaced.
+that every write, sync and read of a journal passes by: it can fail, or find the disk full, and
+chance decides what a power cut leaves of unsynced writes. SQLite itself is the real one.
 """
 
 import _sqlite3

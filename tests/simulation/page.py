@@ -42,8 +42,8 @@ def page(
     named = {word.strip(",:.") for sentence in broken for word in sentence.split()}
     people = list(dict.fromkeys(fact["who"] for fact in history.facts))
     boxes = "".join(
-        f'<label><input type="checkbox" checked name="{html.escape(who)}"> {html.escape(who)}</label>'
-        for who in people
+        f'<label><input type="checkbox" checked name="{who}"> {who}</label>'
+        for who in map(html.escape, people)
     )
     failures = "".join(f'<pre class="broken">{html.escape(one)}</pre>' for one in broken)
     facts = "".join(_row(fact, named) for fact in history.facts)

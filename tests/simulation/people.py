@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 import websockets
+import yarl
 from websockets.asyncio.client import connect
-from yarl import URL as Url
 
 from orders.clients.bot import Bot
 from orders.clients.participant import Participant
@@ -57,11 +57,17 @@ def an_order(chance: random.Random, number: int) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def connected(library: str, path: str, **query: str) -> AsyncIterator[Any]:
     """A WebSocket by one of two libraries: something with `send`, and texts to iterate over."""
-    url = Url(URL).with_scheme("ws").with_path(path).with_query(query)
+    url = yarl.URL(URL).with_scheme("ws").with_path(path).with_query(query)
     if library == "websockets":
-        slow = {"ping_interval": 2, "ping_timeout": 3, "open_timeout": 4, "close_timeout": 1}
         async with connect(
-            str(url), compression=None, max_size=None, proxy=None, **slow
+            str(url),
+            compression=None,
+            max_size=None,
+            proxy=None,
+            ping_interval=2,
+            ping_timeout=3,
+            open_timeout=4,
+            close_timeout=1,
         ) as socket:
             yield socket
         return
@@ -255,7 +261,7 @@ async def worker(scene: Scene, name: str, *, library: str, prefetch: int, care: 
 
 
 async def pusher(scene: Scene, name: str, *, library: str, events: int, rate: float) -> None:
-    """Sends without waiting for answers; what was not answered it sends again, in the same order."""
+    """Sends without waiting for answers; what was not answered it sends again, in its order."""
     world, chance = scene.world, scene.chance(name)
     waiting: dict[str, str] = {}
     left = events

@@ -9,6 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+#: An act without its number.
+Drawn = tuple[float, str, str, dict[str, Any]]
 LASTS = 16.0  # seconds in which things happen
 
 
@@ -42,21 +44,19 @@ FAULTS = {
 def plan(seed: int, only: Collection[int] | None = None) -> list[Act]:
     """The acts of a seed in the order of their times; `only` those with these numbers."""
     chance = random.Random(f"{seed}:plan")
-    found: list[tuple[float, str, str, dict[str, Any]]] = [*_people(chance)]
+    found: list[Drawn] = [*_people(chance)]
     names = [name for _, _, name, _ in found]
     has_resets = chance.random() < 0.25
-    for _ in range(chance.choice((0, 2, 4, 8))):
-        found.append(_of_host(chance, names))
+    found += [_of_host(chance, names) for _ in range(chance.choice((0, 2, 4, 8)))]
     for _ in range(chance.choice((1, 2)) if has_resets else 0):
-        found.append((chance.uniform(1, LASTS), "reset room", "host", {}))
-    for _ in range(chance.choice((0, 1, 2, 3, 5))):
-        found.append(_trouble(chance, names))
+        found += [(chance.uniform(1, LASTS), "reset room", "host", {})]
+    found += [_trouble(chance, names) for _ in range(chance.choice((0, 1, 2, 3, 5)))]
     acts = [Act(number, *act) for number, act in enumerate(found)]
     acts.sort(key=lambda act: (act.at, act.number))
     return [act for act in acts if only is None or act.number in only]
 
 
-def _people(chance: random.Random) -> list[tuple[float, str, str, dict[str, Any]]]:
+def _people(chance: random.Random) -> list[Drawn]:
     people: list[tuple[str, str, dict[str, Any]]] = [
         ("modes", "host", {"modes": {"task": "queue", "order_placed": chance.choice(MODES)}})
     ]
@@ -64,7 +64,9 @@ def _people(chance: random.Random) -> list[tuple[float, str, str, dict[str, Any]
     def some(most: int, what: str, least: int = 0) -> list[str]:
         return [f"{what}{number}" for number in range(1, chance.randint(least, most) + 1)]
 
-    library = lambda: chance.choice(("aiohttp", "websockets"))  # noqa: E731
+    def library() -> str:
+        return chance.choice(("aiohttp", "websockets"))
+
     people += [
         ("customer", name, {"orders": chance.choice((1, 4, 8)), "tasks": chance.choice((0, 5))})
         for name in some(3, "alice", 1)
@@ -79,9 +81,7 @@ def _people(chance: random.Random) -> list[tuple[float, str, str, dict[str, Any]
         )
     for name in some(3, "worker"):
         prefetch, care = chance.choice((1, 1, 3)), chance.choice((0.3, 0.8, 1.0))
-        people.append(
-            ("worker", name, {"library": library(), "prefetch": prefetch, "care": care})
-        )
+        people.append(("worker", name, {"library": library(), "prefetch": prefetch, "care": care}))
     for name in some(2, "pusher"):
         events, rate = chance.choice((10, 40)), chance.choice((2, 20))
         people.append(("pusher", name, {"library": library(), "events": events, "rate": rate}))
@@ -98,9 +98,7 @@ def _one(chance: random.Random, weights: dict[str, int]) -> str:
     return chance.choices(list(weights), list(weights.values()))[0]
 
 
-def _of_host(
-    chance: random.Random, names: list[str]
-) -> tuple[float, str, str, dict[str, Any]]:
+def _of_host(chance: random.Random, names: list[str]) -> tuple[float, str, str, dict[str, Any]]:
     what, at = _one(chance, HOST), round(chance.uniform(1, LASTS), 2)
     options: dict[str, Any] = {}
     if what == "pause":
@@ -122,9 +120,7 @@ def _of_host(
     return at, what, "host", options
 
 
-def _trouble(
-    chance: random.Random, names: list[str]
-) -> tuple[float, str, str, dict[str, Any]]:
+def _trouble(chance: random.Random, names: list[str]) -> tuple[float, str, str, dict[str, Any]]:
     what, at = _one(chance, TROUBLES), round(chance.uniform(0.5, LASTS), 2)
     options: dict[str, Any] = {}
     people = [name for name in names if name not in ("host", "beacon")]

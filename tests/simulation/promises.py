@@ -138,10 +138,8 @@ def nobody_speaks_while_muted(history: History) -> Iterator[str]:
         name = muted["act"].split("/")[-2]
         if not muted["act"].endswith("/mute") or muted["status"] != 200:
             continue
-        lifted = [
-            f["began"] for f in done if f["at"] > muted["at"] and f["act"].endswith(f"{name}/unmute")
-        ]
-        until = min(lifted, default=1e9)
+        ends = [f for f in done if f["at"] > muted["at"] and f["act"].endswith(f"{name}/unmute")]
+        until = min((f["began"] for f in ends), default=1e9)
         for sent in history.of("sent", who=name):
             if not muted["at"] < sent["at"] < until:
                 continue

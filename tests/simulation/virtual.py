@@ -73,6 +73,9 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
         self._recorder = _NoTrace()
         self._chance = random.Random(f"{seed}:threads")
         self.slowness = 1.0  # of the disk
+        self._forgotten: set[int] = set()  # connections of which one side never hears again
+        self._dispatch = self.net._dispatch_ready
+        self.net._dispatch_ready = self._arrive
         _loop, _off = self, 0.0
         _chance.seed(seed)
         random.seed(seed)
@@ -129,7 +132,19 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
     def forget(self, *machines: str) -> None:
         """The connections of these machines end there, and the other sides never hear of it."""
         for end in self.ends(*machines):
+            self._forgotten.add(end._conn)
             end._finish(ConnectionResetError("the machine lost it"))
+
+    def _arrive(self, packet: Any) -> None:
+        """A system resets what it has no connection for, where nothing on the way swallows that."""
+        ends = self.net._streams
+        is_for_nobody = (packet.conn, packet.dst, packet.dst_port) not in ends
+        if packet.kind == "data" and is_for_nobody and packet.conn not in self._forgotten:
+            sender = ends.get((packet.conn, packet.src, packet.src_port))
+            if sender is not None:
+                self.call_later(0.001, sender._reset_arrived)
+            return
+        self._dispatch(packet)
 
     def end_process(self, machine: str, *, has_power: bool) -> None:
         """Everything that runs on a machine ends at once. With power its system resets its

@@ -20,7 +20,7 @@ from orders.errors import CannotStart
 from orders.journal.sqlite import views
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.settings import Settings
-from orders.web.keys import NODE, SERVER
+from orders.web.keys import SERVER
 from tests.simulation import virtual
 from tests.simulation.disk import Disk
 from tests.simulation.history import Fact, History
@@ -91,7 +91,8 @@ class World:
     async def _run(self, number: int, stop: asyncio.Event) -> None:
         while self.number == number:
             try:
-                return await self._serve(number, stop)
+                await self._serve(number, stop)
+                break
             except CannotStart as error:
                 troubled = self.disk.trouble or "disk I/O error" in error.message
                 self.note("server", "cannot start", why=error.message)
@@ -138,9 +139,7 @@ class World:
         for path, stored in self.disk.files.items():
             if path.parent == self.folder and path.suffix != ".lock":
                 left = (
-                    stored.after_kill()
-                    if has_power
-                    else stored.after_power_cut(self.disk.chance)
+                    stored.after_kill() if has_power else stored.after_power_cut(self.disk.chance)
                 )
                 (after / path.name).write_bytes(left)
         self.loop.end_process(virtual.SERVER, has_power=has_power)
@@ -165,14 +164,6 @@ class World:
         for path in self.folder.iterdir():
             if path.suffix != ".lock" and not path.name.endswith("-shm"):
                 shutil.copy(path, after / path.name)
-
-    @property
-    def accepted(self) -> int:
-        """How many events this process has accepted."""
-        return int(self.app[NODE].stats.accepted)
-
-    def is_troubled(self) -> bool:
-        return self.app[NODE]._pump.failure is not None
 
     # ── what is left ────────────────────────────────────────────────────────────────────────
 
