@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import shutil
@@ -37,6 +38,7 @@ class Stage:
         self.seed, self.acts = seed, acts
         self.loop = virtual.Loop(seed)
         clock.rng.seed(seed)
+        clock._count, clock._prefix_of = itertools.count(clock.rng.getrandbits(46)), 0
         self.history = History()
         self.world = World(self.loop, folder, self.history, seed)
         self.scene = Scene(self.world, seed, resets=any(a.what == "reset room" for a in acts))
