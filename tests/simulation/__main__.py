@@ -27,6 +27,7 @@ from tests.simulation import stage  # noqa: E402 # isort: skip
 from tests.simulation.page import page  # noqa: E402
 from tests.simulation.plan import Act, plan  # noqa: E402
 from tests.simulation.promises import broken  # noqa: E402
+from tests.simulation.world import warm_up  # noqa: E402
 
 HOME = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
 PAGES = Path("build") / "simulation"
@@ -203,6 +204,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="one alone, with a page of what happened")
     parser.add_argument("--only", help="the numbers of its acts, with commas between them")
     options = parser.parse_args()
+    warm_up()
     gc.collect()
     gc.freeze()
     if options.seed is None:

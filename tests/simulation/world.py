@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import aiohttp_jinja2  # noqa: F401 - imported before the processes part
 from aiohttp import web
 
 from orders import app as orders
@@ -49,6 +48,11 @@ for view in (views.OrderTable, views.QueueTable, views.IdIndex):
     for name, value in VIEWS.items():
         if name != "round" or view is not views.IdIndex:
             setattr(view, name, value)
+
+
+def warm_up() -> None:
+    """Load all that a server needs, once for all processes that are forked from this one."""
+    orders.create_app(Settings(_env_file=None, journal="memory"))
 
 
 class World:
