@@ -72,11 +72,9 @@ def without_gaps(history: History) -> Iterator[str]:
 
 def senders_keep_their_order(history: History) -> Iterator[str]:
     """Events of one sender stand in the order in which they were accepted."""
-    epochs = history.journal.get("main", ())
-    often = Counter(record["event"] for epoch in epochs for record in events(epoch))
-    for epoch in epochs:  # what came again after a reset stands where it came
-        once = [record for record in events(epoch) if often[record["event"]] == 1]
-        place = {record["event"]: record["position"] for record in once}
+    single = _in_one_epoch(history)
+    for epoch in history.journal.get("main", ()):
+        place = {r["event"]: r["position"] for r in events(epoch) if r["event"] in single}
         for who in {fact["who"] for fact in history.of("accepted")}:
             ids = list(dict.fromkeys(f["event"] for f in history.of("accepted", who=who)))
             places = [place[id] for id in ids if id in place]
@@ -151,6 +149,7 @@ def nobody_speaks_while_muted(history: History) -> Iterator[str]:
 
 def nothing_passes_a_pause(history: History) -> Iterator[str]:
     """While the room is paused nobody hears what comes, but for single steps."""
+    single = _in_one_epoch(history)
     for epoch in history.journal.get("main", ()):
         since, held = None, dict[str, int]()
         for record in epoch:
@@ -158,15 +157,15 @@ def nothing_passes_a_pause(history: History) -> Iterator[str]:
                 since = record["position"] if record["data"]["paused"] else None
                 if since is None:
                     break  # one pause of an epoch says enough
-            elif since is not None and record["kind"] == "event" and record["mode"] != "queue":
-                held[record["event"]] = record["position"]
             elif record["kind"] == "stepped":
                 held.pop(record["event"], None)
+            elif since is not None and record["kind"] == "event" and record["mode"] != "queue":
+                held[record["event"]] = record["position"]
         resumed = min(
             (f["began"] for f in history.of("did") if f["act"] == "POST resume"), default=1e9
         )
         for fact in history.of("heard"):
-            if fact["event"] in held and fact["at"] < resumed:
+            if fact["event"] in held.keys() & single and fact["at"] < resumed:
                 yield f"{fact['who']} heard {fact['event']} while the room was paused"
 
 
@@ -249,6 +248,13 @@ def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
         began, ended = fact["began"], fact["at"]
         if fact["took"] > STALL and not any(began - 12 < at < ended + 1 for at in disturbed):
             yield f"the quiet room waited {fact['took']:.2f} s at {ended:.1f}"
+
+
+def _in_one_epoch(history: History) -> set[str]:
+    """The events that were not sent again after a reset, so that their id names one record."""
+    epochs = history.journal.get("main", ())
+    often = Counter(record["event"] for epoch in epochs for record in events(epoch))
+    return {id for id, count in often.items() if count == 1}
 
 
 def _names(history: History, kind: str) -> list[str]:
