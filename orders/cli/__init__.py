@@ -244,13 +244,24 @@ def check(
 
 @app.command()
 @with_settings
-def doctor(settings: Settings) -> None:
+def doctor(
+    settings: Settings,
+    save: Annotated[
+        Path | None, typer.Option(help="write what is intact of a damaged journal to a new file")
+    ] = None,
+) -> None:
     """Say what would go wrong here, and what to do about it. Takes the flags of `serve`.
 
     \b
     orders doctor --lan
+    orders doctor --journal class.db
+    orders doctor --journal class.db --save saved.db
     """
-    from orders.doctor import examine
+    from orders.doctor import examine, save_intact
+
+    if save is not None:
+        say(save_intact(settings, save))
+        return
 
     marks = {"ok": ("ok", "confirmed"), "hint": ("!", "muted"), "problem": ("NO", "rejected")}
     findings = examine(settings)
