@@ -168,8 +168,8 @@ def report(crowd: Crowd, failed: Played) -> None:
     print(f"  again: {again(failed.seed, acts)}\n  all that happened: {file}\n", flush=True)
 
 
-def many(first: int, count: int, jobs: int) -> int:
-    """Play seeds from the first on: how many broke a promise."""
+def many(first: int, count: int, jobs: int, *, hunt: bool = False) -> int:
+    """Play seeds from the first on: how many broke a promise. A `hunt` ends with the first one."""
     crowd, began, shown = Crowd(jobs), REAL(), REAL()
     failed: list[Played] = []
     done, virtual, events = 0, 0.0, 0
@@ -180,6 +180,10 @@ def many(first: int, count: int, jobs: int) -> int:
         if played.broken:
             failed.append(played)
             print(f"seed {played.seed}: {played.broken[0][:300]}", flush=True)
+            if hunt:
+                print(f"after {done} seeds")
+                sys.stdout.flush()
+                os._exit(1)
         if REAL() - shown > 5 or done == count:
             shown = REAL()
             print(
@@ -200,6 +204,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=300, help="how many")
     parser.add_argument("--first", type=int, default=0, help="from which on")
+    parser.add_argument("--hunt", action="store_true", help="end with the first that fails")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once")
     parser.add_argument("--seed", type=int, help="one alone, with a page of what happened")
     parser.add_argument("--only", help="the numbers of its acts, with commas between them")
@@ -208,7 +213,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     if options.seed is None:
-        return 1 if many(options.first, options.seeds, options.jobs) else 0
+        return 1 if many(options.first, options.seeds, options.jobs, hunt=options.hunt) else 0
     only = {int(number) for number in options.only.split(",")} if options.only else None
     acts = plan(options.seed, only)
     print(*acts, sep="\n")
