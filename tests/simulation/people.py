@@ -219,7 +219,7 @@ async def console(scene: Scene, name: str, *, library: str, types: str, restless
                             break
         except LOST:
             pass
-        await asyncio.sleep(chance.uniform(0.05, 0.8))
+        await asyncio.sleep(chance.uniform(0.02, 0.3))
 
 
 async def worker(scene: Scene, name: str, *, library: str, prefetch: int, care: float) -> None:

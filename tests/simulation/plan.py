@@ -75,7 +75,7 @@ def _people(chance: random.Random) -> list[Drawn]:
     if chance.random() < 0.3:
         people.append(("bob", "naive", {"delay": 0.1, "naive": True}))
     for name in some(3, "console", 1):
-        types, restless = chance.choice(("*", "order_*", "t*")), chance.choice((0, 0.02, 0.2))
+        types, restless = chance.choice(("*", "order_*", "t*")), chance.choice((0, 0.03, 0.3))
         people.append(
             ("console", name, {"library": library(), "types": types, "restless": restless})
         )
@@ -83,7 +83,7 @@ def _people(chance: random.Random) -> list[Drawn]:
         prefetch, care = chance.choice((1, 1, 3)), chance.choice((0.3, 0.8, 1.0))
         people.append(("worker", name, {"library": library(), "prefetch": prefetch, "care": care}))
     for name in some(2, "pusher"):
-        events, rate = chance.choice((10, 40)), chance.choice((2, 20))
+        events, rate = chance.choice((10, 60)), chance.choice((4, 30))
         people.append(("pusher", name, {"library": library(), "events": events, "rate": rate}))
     people += [("poster", name, {"events": 4}) for name in some(1, "poster")]
     people += [("observer", name, {"library": library()}) for name in some(1, "observer")]

@@ -96,9 +96,9 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
 
         def work() -> None:
             if not future.cancelled():
-                self.call_later(self.takes() / 2, settle, future, *outcome(lambda: job(*args)))
+                self.call_later(self.takes() * 3, settle, future, *outcome(lambda: job(*args)))
 
-        self.call_later(self.takes(), work)
+        self.call_later(self.takes() * 3, work)
         return future
 
     # ── the network ─────────────────────────────────────────────────────────────────────────
