@@ -15,11 +15,12 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .broken { border-left: 4px solid crimson; padding: .4rem .8rem; margin: .3rem 0; }
 pre, code, td { font-family: ui-monospace, monospace; font-size: 13px; }
 pre { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-td { vertical-align: top; padding: .1rem .6rem .1rem 0; overflow-wrap: anywhere; }
-td:first-child { text-align: right; white-space: nowrap; }
+td { vertical-align: top; padding: .1rem .6rem .1rem 0; white-space: nowrap; }
+td:first-child { text-align: right; }
+td:last-child { white-space: normal; overflow-wrap: anywhere; width: 99%; }
 tr.plan td, tr.server td, tr.host td { font-weight: 600; }
 tr.plan { background: color-mix(in srgb, orange 25%, transparent); }
-tr.server, tr.disk { background: color-mix(in srgb, crimson 20%, transparent); }
+tr.disk, tr.server { background: color-mix(in srgb, crimson 20%, transparent); }
 tr.host { background: color-mix(in srgb, royalblue 18%, transparent); }
 tr.named { outline: 2px solid crimson; } tr.hidden { display: none; }
 label { margin-right: .8rem; white-space: nowrap; }
