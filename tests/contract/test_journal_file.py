@@ -21,8 +21,10 @@ from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import Filter, Outcome
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.journal.sqlite.inspection import Damaged, Inspection, inspect, save
+from orders.journal.sqlite.log import Log
+from orders.journal.sqlite.opening import open_journal
 from orders.journal.sqlite.rows import checksum
-from orders.journal.sqlite.views import OrderTable, QueueTable, View
+from orders.journal.sqlite.views import IdIndex, OrderTable, QueueTable, View
 from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
 
 OLD = Path(__file__).parents[1] / "data" / "journal-0.1.db.gz"
@@ -170,6 +172,24 @@ async def test_killed_in_the_middle_of_a_fold_it_goes_on_where_the_marker_stands
     orders = await engine.orders("main", None, 1000)
     assert [order.event for order in orders] == [r.parsed().id for r in placings.events]
     await engine.close()
+
+
+def test_an_index_that_was_not_finished_is_begun_again_and_commits_are_synced_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IdIndex, "slice", 2)
+    monkeypatch.setattr(IdIndex, "waiting_when_idle", 0)
+    path, full = tmp_path / "orders.db", 2
+    db = open_journal(path)
+    log = Log(db)
+    log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    log.ids.tidy(True)  # the first slice of three, and then the process is gone
+    assert db.execute("PRAGMA synchronous").fetchone()[0] == full
+    db.close()
+    log = Log(open_journal(path))
+    log.restore()
+    again = log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    assert again == [Outcome.DUPLICATE] * 6
 
 
 async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(
