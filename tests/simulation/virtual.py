@@ -95,7 +95,9 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
         future: asyncio.Future[T] = self.create_future()
 
         def work() -> None:
-            if not future.cancelled():
+            if getattr(executor, "_shutdown", False):  # a real one ends what was begun before
+                future.cancel()
+            elif not future.cancelled():
                 self.call_later(self.takes() * 3, settle, future, *outcome(lambda: job(*args)))
 
         self.call_later(self.takes() * 3, work)
