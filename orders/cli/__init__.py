@@ -1,7 +1,4 @@
-"""The `orders` command: demo | serve | bot | place | tail | export | check | doctor.
-
-Each command imports what it needs when it runs, so that all of them start quickly.
-"""
+"""The `orders` command. Each imports what it needs when it runs, so that all start quickly."""
 
 import sys
 from pathlib import Path
@@ -29,6 +26,7 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="the server, or one of its pages")]
+Save = Annotated[Path | None, typer.Option(help="a new file for what is intact in the journal")]
 Room = Annotated[
     str | None, typer.Option(help="the room; else the one in the URL, else main", metavar="NAME")
 ]
@@ -266,15 +264,16 @@ def check(
 
 @app.command()
 @with_settings
-def doctor(settings: Settings) -> None:
+def doctor(settings: Settings, save: Save = None) -> None:
     """Say what would go wrong here, and what to do about it. Takes the flags of `serve`.
 
     \b
     orders doctor --lan
+    orders doctor --journal class.db --save saved.db
     """
     from orders.cli.doctor import say_findings
 
-    raise typer.Exit(say_findings(settings))
+    raise typer.Exit(say_findings(settings, save))
 
 
 def _room(given: str | None, url: str) -> str:

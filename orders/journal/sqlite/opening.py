@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
+from orders.journal.sqlite.inspection import damaged
 from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
@@ -65,6 +66,8 @@ def open_journal(path: Path | None) -> sqlite3.Connection:
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(f"it is damaged: {problem}")
+        if found := next(filter(None, damaged(db)), None):
+            raise sqlite3.DatabaseError(str(found))
     return db
 
 
@@ -165,7 +168,10 @@ def unusable(path: Path, error: object) -> CannotStart:
     elif "readonly" in reason:
         hint = "make the file and its folder writable, or choose another with --journal"
     elif "not a database" in reason or "malformed" in reason or "damaged" in reason:
-        hint = "restore it from a copy, or choose another file with --journal"
+        hint = (
+            "restore it from a copy, or choose another file with --journal;"
+            f" `orders doctor --journal {path}` says what can be saved"
+        )
     else:
         hint = "choose another file with --journal, or `--journal memory`"
     return CannotStart("bad_journal", f"The journal {path} cannot be used ({reason}): {hint}.")
