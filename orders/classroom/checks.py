@@ -61,8 +61,8 @@ class Exercise:
         ]
         for one in stages:
             if one["verdict"] == "failed":
-                event = f"&event={one['event']}" if "event" in one else ""
-                one["link"] = f"/log?room={self.room}{event}"
+                where = f"band=diagram&check={one['check']}&event={one.get('event', '')}"
+                one["link"] = f"/stage?room={self.room}&{where}"
         return {"room": self.room, "name": self.name, "stages": stages, "running": self.check}
 
 
