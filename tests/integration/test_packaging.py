@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import venv
+from compileall import compile_dir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -14,7 +15,17 @@ import pytest
 from tests.process import Process
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
+PAGES: tuple[str, ...] = (
+    "/",
+    "/customer",
+    "/confirmer",
+    "/log",
+    "/stage",
+    "/join",
+    "/handout",
+    "/styleguide",
+)
+PAGES += ("/exercises", "/board", "/starters", "/starters.zip")
 #: What a browser insists on: it runs no script and takes no style sheet of another type.
 KINDS = {".css": "text/css", ".js": "javascript", ".svg": "image/svg+xml"}
 
@@ -42,6 +53,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
         capture_output=True,
     )
+    (starters,) = home.glob("venv/lib/*/site-packages/orders/starters")
+    compile_dir(starters, quiet=1)  # all would take long, and is what pip does else
     return home / "venv/bin/orders"
 
 

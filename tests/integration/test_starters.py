@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import sys
 import zipfile
 from collections import Counter
@@ -64,6 +65,28 @@ async def test_a_solution_in_each_language_passes_every_stage_all_at_once(
     async with asyncio.TaskGroup() as tasks:
         for language in at_hand:
             tasks.create_task(passes(http, server, runs_of(language)), name=language.name)
+
+
+async def test_what_a_starter_proposes_is_enough_for_its_first_two_stages(
+    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    server = start()
+
+    async def proposed(language: Language) -> None:
+        text = (STARTERS / language.name / language.file).read_text(encoding="utf-8")
+        (tmp_path / language.name).mkdir()
+        written = re.sub(r"^( *)(?:#     |#   |//   )", r"\1", text, flags=re.MULTILINE)
+        (tmp_path / language.name / language.file).write_text(written, encoding="utf-8")
+        begun, said = await begin(http, server.url), list[Verdict]()
+        with language.runs(tmp_path, begun["url"]):
+            await until(Room(http, server, begun["room"]).names, f"{language.name} is there")
+            await examine(server.url, begun["room"], "", (1, 2), 0, said.append)
+        assert [one["verdict"] for one in said] == ["passed"] * 2, (language.name, said)
+
+    async with asyncio.TaskGroup() as tasks:
+        for language in LANGUAGES:
+            if not language.missing:
+                tasks.create_task(proposed(language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda one: one.name)
