@@ -15,7 +15,7 @@ from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
-from orders.web.keys import NODE, SERVER, SETTINGS, Server
+from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
 from orders.web.proxy import scheme
 from orders.web.static import FILES, Files
@@ -37,7 +37,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[FILES] = Files(folder("static"))
     app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
-    app[bots.BOTS] = bots.Bots()
+    app[bots.BOTS], app[HOLDS] = bots.Bots(), []
     app[health.REGISTRY] = health.registry(node)
     app.router.add_routes(
         [

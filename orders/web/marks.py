@@ -31,9 +31,13 @@ def marks_of(request: web.Request) -> list[str]:
 
 
 def name_device(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a browser that opens a page a name of its own, unless it has one."""
+    """Give a browser that opens a page a name of its own, unless it has one.
+
+    The answer is being prepared: its cookies are among its headers already, so this one is added.
+    """
     if not _is_device(request.cookies.get(DEVICE, "")):
         response.set_cookie(DEVICE, token(), httponly=True, samesite="Lax", max_age=YEAR)
+        response.headers.add("Set-Cookie", response.cookies[DEVICE].OutputString())
 
 
 def session_mark(session: str) -> str:

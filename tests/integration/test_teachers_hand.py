@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -260,3 +261,21 @@ async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
         while "records" in (said := await observer.receive_json()):
             pass
         assert said["type"] == "broker.heartbeat"
+
+
+async def test_a_browser_that_opens_a_page_is_known_again_by_its_device(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/customer") as page:
+        device = page.cookies["orders_device"]
+        assert (len(device.value) >= 16, device["httponly"], device["samesite"]) == (
+            True,
+            True,
+            "Lax",
+        )
+    room = Room(http, server)
+    ann = await connect(server, name="ann")  # with the cookie, as a tab of that browser
+    await ann.expect("broker.welcome")
+    await room.act("/participants/ann/kick")
+    assert await ann.close_code() == 4003
+    assert (await refused(await connect(server, name="somebody-else")))[0] == "kicked"
