@@ -18,7 +18,7 @@ from orders.broker.room import Room
 from orders.classroom import exercises
 from orders.clock import now_ms
 from orders.domain.envelope import Event
-from orders.errors import Full, NotFound, StorageFailed
+from orders.errors import Full, NotFound, OrdersError, StorageFailed
 from orders.journal.base import Filter
 from orders.server import Node
 from orders.web.bots import own_url
@@ -203,11 +203,13 @@ class Checks:
         """Erase the rooms in which nothing was said for a day, by the journal: this server may have
         been off for most of it."""
         for exercise in await self.all():
-            room = self.node.rooms[exercise.room]
+            room = self.node.rooms.get(exercise.room)
+            if room is None or room.participants or room.remote():
+                continue
             newest = await self.node.engine.page(room.name, Filter(), 1, before=room.state.head + 1)
             last = max([exercise.at, *(event.at for event in newest.events)])
-            if not room.participants and not room.remote() and now_ms() > last + KEPT:
-                del self.exercises[room.name]
+            if now_ms() > last + KEPT:
+                self.exercises.pop(room.name, None)
                 await self.node.presence.end(room)
 
 
@@ -244,7 +246,7 @@ async def ending_old(app: web.Application) -> AsyncIterator[None]:
         while True:
             try:
                 await app[CHECKS].end_old()
-            except StorageFailed as error:
+            except OrdersError as error:
                 log.warning("old exercises could not be looked for", error=error.message)
             await asyncio.sleep(LOOK)
 
