@@ -547,7 +547,7 @@ class IgnoresPoison(DiesOfPoison):
 
 
 class AcksOnlyWhatItConfirms(Bob):
-    STAGE = 12
+    STAGE = 11
 
     async def ack(self, id: str) -> None:
         if id in self.confirmed.values():
@@ -560,7 +560,8 @@ class GivesPoisonBack(Bob):
     STAGE = 12
 
     async def handle(self, event: Event) -> None:
-        if "attempt" in event and self.reason(event) not in ("", "duplicate_order"):
+        odd = any(isinstance(value, list | dict | bool | None) for value in event["data"].values())
+        if odd and "attempt" in event:
             await self.send({"type": "broker.nack", "data": {"event": event["id"]}})
         else:
             await super().handle(event)

@@ -10,6 +10,7 @@ and is placed again, as it should be.
 
 from orders.classroom.answers import answered, check, expected_of, once
 from orders.classroom.exam import ANSWERS, Exam
+from orders.classroom.exercises.stage09_queue import acked
 from orders.domain.confirming import Rejected
 
 HINTS = (
@@ -41,6 +42,7 @@ async def judge(exam: Exam) -> None:
         hint = "Another id is another event, though the order's number is the same: reject it."
         await exam.silence(again, f"order_rejected, duplicate_order: {first.data['id']}", hint)
     check(again, exam.about(again, *ANSWERS)[0], right, USED)
+    await acked(exam, again)
     order = exam.order()
     for quantity in (0, 1):
         sent = await exam.send(alice, "order_placed", {**order, "quantity": quantity})

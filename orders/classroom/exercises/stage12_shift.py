@@ -12,7 +12,7 @@ from functools import partial
 
 from orders.classroom.answers import answered, once
 from orders.classroom.exam import Exam, Failed
-from orders.classroom.exercises.stage09_queue import EXPECTED, settled
+from orders.classroom.exercises.stage09_queue import EXPECTED, NOT_ACKED, settled
 
 HINTS = (
     "When its ack was lost an order comes again, with `attempt` 2: ack it, and answer nothing.",
@@ -20,7 +20,6 @@ HINTS = (
 )
 LATE = 1.2  # seconds in which a second answer to what was answered may come
 COMES_AGAIN = "An order whose ack was lost comes again, with `attempt` 2: it wants another ack."
-NOT_ACKED = "You answered it and did not ack it: ack each, also one that you reject."
 ANSWERED = "It came again because its ack was lost: you had answered it already."
 POISON = ({"id": True}, {"id": None}, {"id": [5]}, {"item": ["mint tea"]}, {"quantity": {"n": 1}})
 
