@@ -18,7 +18,7 @@ from orders.broker.room import Room
 from orders.classroom import exercises
 from orders.clock import now_ms
 from orders.domain.envelope import Event
-from orders.errors import Full, NotFound, OrdersError, StorageFailed
+from orders.errors import Forbidden, Full, NotFound, OrdersError, StorageFailed
 from orders.journal.base import Filter
 from orders.server import Node
 from orders.web.bots import own_url
@@ -103,7 +103,7 @@ class Checks:
         if name not in self.node.rooms:
             self.exercises.pop(name, None)  # it was ended, or goes on elsewhere
             if name.startswith(PREFIX):
-                with contextlib.suppress(NotFound):
+                with contextlib.suppress(NotFound, Forbidden):  # it may just be ending
                     await self.node.enter(name)
         room = self.node.rooms.get(name) if name.startswith(PREFIX) else None
         if name not in self.exercises and room is not None:
