@@ -1,6 +1,6 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
-import { byId } from '../ui/page.js';
+import { byId, toast } from '../ui/page.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
@@ -38,6 +38,23 @@ export function tell(show, history, drawWay) {
   });
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
+  const asking = new URLSearchParams(location.search);
+  if (asking.get('check')) history.addEventListener('reread', () => showCheck(asking.get('check'), asking.get('event')), { once: true });
+
+  /** How it was when a check ended, with the event that it ended at: where a failure links to. */
+  async function showCheck(check, event) {
+    const end = () => history.past.records.findLastIndex((record) => record.check === check);
+    if (end() < 0) await history.reach();
+    if (end() < 0) {
+      toast('The room remembers nothing of that check.');
+      return;
+    }
+    time.go(end() + 1);
+    byId('stage-diagram-band').scrollIntoView();
+    await draw();
+    if (event && matchMedia('(min-width: 60rem)').matches) explain.open(event); // else it would cover the diagram
+  }
+
   explain.addEventListener('way', () => drawWay(explain.way));
   return { explain, time, draw };
 }
