@@ -5,7 +5,7 @@ Read it from the inside out; every layer imports only what stands above it in th
     errors.py, settings.py   what may be refused, and what may be set
     domain/                  an event's envelope; orders and where each stands; Bob's rules
     broker/                  who receives what: pure, no clock, no sockets
-    journal/                 where the journal lies: SQLite, in a file or in memory, or NATS JetStream
+    journal/                 where the journal lies: SQLite (a file, or memory), or NATS JetStream
     server/                  take all that waits, one append, dispatch, write
     web/                     sockets, HTTP API, pages, the observers' feed
     clients/                 a client any program may use; the bot that plays Bob
