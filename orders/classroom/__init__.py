@@ -10,9 +10,11 @@ def install(app: web.Application) -> None:
         faults,
         playing,
         starters,
+        wire,
     )
 
     faults.install(app)
     exercise_api.install(app)
     starters.install(app)
     playing.install(app)
+    wire.install(app)

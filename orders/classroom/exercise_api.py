@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
 from orders.classroom.exercises import STAGES
-from orders.classroom.line import Line
+from orders.classroom.line import connection_of
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
 from orders.errors import Forbidden, Refused
@@ -20,7 +20,6 @@ from orders.web.pages import shown
 from orders.web.proxy import scheme, visitor
 from orders.web.query import Query
 from orders.web.security import check_host, is_host
-from orders.web.socket import Connection
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 PONG = 2.0  # seconds in which a ping is answered, or not
@@ -134,15 +133,13 @@ async def get_all(request: web.Request) -> web.Response:
 async def ping(request: web.Request) -> web.Response:
     """Ping a participant of this node: `{"ms"}` until its pong, null if none came within 2 s."""
     _, room = await hosted(request)
-    one = room.participants.get(request.match_info["name"])
-    transport = one.transport.inner if one and isinstance(one.transport, Line) else None
-    transport = transport or (one.transport if one else None)
-    if not isinstance(transport, Connection):
+    connection = connection_of(room.participants.get(request.match_info["name"]))
+    if connection is None:
         return answer({"ms": None})
     began = monotonic()
-    transport.beat(began, float("inf"))
-    while transport.answered_at < began:
+    connection.beat(began, float("inf"))
+    while connection.answered_at < began:
         if monotonic() > began + PONG:
             return answer({"ms": None})
         await asyncio.sleep(0.005)
-    return answer({"ms": round((transport.answered_at - began) * 1000, 1)})
+    return answer({"ms": round((connection.answered_at - began) * 1000, 1)})

@@ -1,0 +1,159 @@
+"""The wire: handshake and frames of one connection, for the host or for who is at its end."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import hdrs, web
+from pydantic_core import to_json
+
+from orders.broker.participants import Participant
+from orders.broker.room import Room
+from orders.classroom.line import connection_of
+from orders.classroom.wire_handshake import accept, message
+from orders.classroom.wire_tap import TAPS, Tap, Taps
+from orders.domain.envelope import folded, is_name
+from orders.errors import Forbidden, NotFound, WrongParameter
+from orders.web.connect_options import HEARTBEAT
+from orders.web.keys import NODE
+from orders.web.marks import marks_of
+from orders.web.observe import feeding
+from orders.web.pages import shown
+from orders.web.query import Query
+from orders.web.security import is_host
+from orders.web.socket import OPENED, SOCKETS, Connection, frame
+
+PAUSE = 0.1  # seconds between two batches
+LOOKS_AGAIN = 1.0  # seconds until a room that is not there is looked for again
+MOST_IN_A_BATCH = 50  # frames; of more only the newest are shown
+
+
+class WireQuery(Query):
+    """Who looks."""
+
+    session: str | None = None  # see `web.marks`
+    heartbeat: float | None = HEARTBEAT
+
+
+def install(app: web.Application) -> None:
+    """Let people look at the wire."""
+    app[TAPS] = Taps()
+    app[OPENED].append(app[TAPS].opened)
+    app[SOCKETS].append(feed)
+    app.router.add_get("/wire", page)
+    app.router.add_get("/observe/{room}/wire/{name}", feed)
+
+
+async def page(request: web.Request) -> web.Response:
+    """The wire, for the projector, or for a student."""
+    return shown(request, "wire")
+
+
+async def feed(request: web.Request) -> web.StreamResponse:
+    """The handshake and the frames of whoever has a name in a room, now or later, as JSON."""
+    return await feeding(request, _begin)
+
+
+async def _begin(request: web.Request, connection: Connection) -> Any:
+    name = request.match_info["name"]
+    if not is_name(name):
+        raise WrongParameter("invalid_name", "A name has letters or digits, such as `alice`.")
+    connection.silence = WireQuery.read(request.query).heartbeat
+    return _Feed(request, connection, name).run()
+
+
+class _Feed:
+    """What one viewer is told; see docs/api.md."""
+
+    def __init__(self, request: web.Request, connection: Connection, name: str) -> None:
+        self._request, self._connection, self._name = request, connection, name
+        self._node, self._taps = request.app[NODE], request.app[TAPS]
+        self._room = request.match_info["room"]
+        self._told: dict[str, dict[str, Any]] = {}  # the last of each kind
+
+    async def run(self) -> None:
+        """Wait for somebody of that name, look at the connection until it ends, and again."""
+        awaited = self._taps.awaited
+        try:
+            while True:
+                awaited[self._connection] = self._room, folded(self._name)
+                participant, looked_at = await self._found()
+                self._check(participant)
+                tap = self._taps.watch(looked_at)
+                del awaited[self._connection]
+                try:
+                    await self._look(participant, looked_at, tap)
+                finally:
+                    self._taps.leave(looked_at)
+        finally:
+            awaited.pop(self._connection, None)
+
+    async def _found(self) -> tuple[Participant, Connection]:
+        """Who has the name, as soon as somebody who is connected here has it."""
+        while True:
+            room = await self._enter()
+            if room is not None:
+                name = room.state.spellings.get(folded(self._name), self._name)
+                one, member = room.participants.get(name), room.state.members.get(name)
+                connection = connection_of(one)
+                if one and connection and not connection.transport.is_closing():
+                    return one, connection
+                self._tell(state="elsewhere" if member and member.node else "waiting")
+            else:
+                self._tell(state="waiting")
+            await asyncio.sleep(PAUSE if room else LOOKS_AGAIN)
+
+    async def _enter(self) -> Room | None:
+        try:
+            return await self._node.enter(self._room)
+        except NotFound:
+            return None
+
+    def _check(self, participant: Participant) -> None:
+        marks = set(marks_of(self._request))
+        if not is_host(self._request) and not marks & set(participant.marks):
+            raise Forbidden(
+                "not_yours",
+                f"What {participant.name} says and hears is for the host, and for who takes part"
+                " under this name: open this page in the browser in which you do.",
+            )
+
+    async def _look(self, participant: Participant, looked_at: Connection, tap: Tap) -> None:
+        """Tell the handshake, then the frames, to the end of the connection."""
+        self._told.clear()
+        self._tell(state="open", whole=tap.is_whole, **handshake(looked_at))
+        seen = 0
+        while not (tap.over and seen == tap.count):
+            tap.ask()
+            self._tell(name=participant.name, reads=not tap.is_asking)
+            if tap.count > seen and self._connection.unread() == 0:
+                new = min(tap.count - seen, MOST_IN_A_BATCH)
+                frames = b",".join(list(tap.frames)[-new:])
+                self._send(b'{"frames":[%b],"skipped":%d}' % (frames, tap.count - seen - new))
+                seen = tap.count
+            await asyncio.sleep(PAUSE)
+        self._tell(state="closed")
+
+    def _tell(self, **told: Any) -> None:
+        """Say it, unless it was said already."""
+        kind = next(iter(told))
+        if self._told.get(kind) != told:
+            self._told[kind] = told
+            self._send(to_json(told))
+
+    def _send(self, text: bytes) -> None:
+        self._connection.write(frame(text))
+
+
+def handshake(connection: Connection) -> dict[str, Any]:
+    """Request, answer, and the steps from the key to the accept, of a connection that lives."""
+    request, answer = connection.request, connection.ws
+    key = request.headers.get(hdrs.SEC_WEBSOCKET_KEY, "")
+    asked = f"{request.method} {request.raw_path} HTTP/1.1"
+    sent = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers
+    ]
+    return {
+        "request": message(asked, sent),
+        "accept": accept(key),
+        "response": message(f"HTTP/1.1 {answer.status} {answer.reason}", answer.headers.items()),
+    }
