@@ -45,7 +45,7 @@ def install(app: web.Application) -> None:
 
 async def page(request: web.Request) -> web.Response:
     """The wire, for the projector, or for a student."""
-    return shown(request, "wire")
+    return shown(request, "wire", others=request.url.without_query_params("name").relative())
 
 
 async def feed(request: web.Request) -> web.StreamResponse:
