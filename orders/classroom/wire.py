@@ -10,7 +10,7 @@ from orders.broker.participants import Participant
 from orders.broker.room import Room
 from orders.classroom.line import connection_of
 from orders.classroom.wire_handshake import accept, message
-from orders.classroom.wire_tap import TAPS, Tap, Taps
+from orders.classroom.wire_tap import TAPS, Awaited, Tap, Taps
 from orders.domain.envelope import folded, is_name
 from orders.errors import Forbidden, NotFound, WrongParameter
 from orders.web.connect_options import HEARTBEAT
@@ -23,7 +23,7 @@ from orders.web.security import is_host
 from orders.web.socket import OPENED, SOCKETS, Connection, frame
 
 PAUSE = 0.1  # seconds between two batches
-LOOKS_AGAIN = 1.0  # seconds until a room that is not there is looked for again
+LOOKS_AGAIN = 1.0  # seconds until it is looked whether somebody came to another node
 MOST_IN_A_BATCH = 50  # frames; of more only the newest are shown
 
 
@@ -36,7 +36,7 @@ class WireQuery(Query):
 
 def install(app: web.Application) -> None:
     """Let people look at the wire."""
-    app[TAPS] = Taps()
+    app[TAPS] = Taps(app[NODE])
     app[OPENED].append(app[TAPS].opened)
     app[SOCKETS].append(feed)
     app.router.add_get("/wire", page)
@@ -72,35 +72,45 @@ class _Feed:
 
     async def run(self) -> None:
         """Wait for somebody of that name, look at the connection until it ends, and again."""
-        awaited = self._taps.awaited
-        try:
-            while True:
-                awaited[self._connection] = self._room, folded(self._name)
-                participant, looked_at = await self._found()
+        while True:
+            participant, looked_at = await self._found()
+            try:
                 self._check(participant)
-                tap = self._taps.watch(looked_at)
-                del awaited[self._connection]
-                try:
-                    await self._look(participant, looked_at, tap)
-                finally:
-                    self._taps.leave(looked_at)
-        finally:
-            awaited.pop(self._connection, None)
+                await self._look(participant, looked_at, self._taps.taps[looked_at])
+            finally:
+                self._taps.leave(looked_at)
 
     async def _found(self) -> tuple[Participant, Connection]:
-        """Who has the name, as soon as somebody who is connected here has it."""
-        while True:
-            room = await self._enter()
-            if room is not None:
-                name = room.state.spellings.get(folded(self._name), self._name)
-                one, member = room.participants.get(name), room.state.members.get(name)
-                connection = connection_of(one)
-                if one and connection and not connection.transport.is_closing():
-                    return one, connection
-                self._tell(state="elsewhere" if member and member.node else "waiting")
-            else:
-                self._tell(state="waiting")
-            await asyncio.sleep(PAUSE if room else LOOKS_AGAIN)
+        """Who is connected here and has the name, as soon as somebody does; looked at from then."""
+        came: asyncio.Future[tuple[Participant, Connection]] = asyncio.Future()
+        awaited = Awaited(self._room, folded(self._name), came)
+        self._taps.awaited[awaited] = None
+        try:
+            while not came.done():
+                self._look_around(await self._enter(), came)
+                await asyncio.wait({came}, timeout=LOOKS_AGAIN)
+            return came.result()
+        except asyncio.CancelledError:
+            if came.done():
+                self._taps.leave(came.result()[1])
+            raise
+        finally:
+            del self._taps.awaited[awaited]
+
+    def _look_around(
+        self, room: Room | None, came: asyncio.Future[tuple[Participant, Connection]]
+    ) -> None:
+        name = room.state.spellings.get(folded(self._name), self._name) if room else ""
+        participant = room.participants.get(name) if room else None
+        connection = connection_of(participant)
+        if came.done():
+            return
+        if participant and connection and not connection.transport.is_closing():
+            self._taps.watch(connection)
+            came.set_result((participant, connection))
+            return
+        member = room.state.members.get(name) if room else None
+        self._tell(state="elsewhere" if member and member.node else "waiting")
 
     async def _enter(self) -> Room | None:
         try:

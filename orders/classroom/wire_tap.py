@@ -10,17 +10,23 @@ that nobody could guess: where that begins, a frame begins.
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
 from aiohttp import hdrs, web
 from pydantic_core import to_json
 
+from orders.broker.participants import Participant
+from orders.broker.records import Kind, Record
+from orders.broker.room import Room
+from orders.classroom.line import connection_of
 from orders.classroom.wire_frames import PING, PONG, Dissector, Frame, unmask
 from orders.classroom.wire_handshake import inflater
 from orders.classroom.wire_shown import shown
 from orders.clock import monotonic, now_ms, token
-from orders.domain.envelope import folded, nfc
+from orders.domain.envelope import folded
+from orders.server import Node
 from orders.web.socket import Connection
 
 log = structlog.get_logger()
@@ -42,7 +48,7 @@ class Tap:
         self.viewers = 0
         self.count = 0
         self.frames: deque[bytes] = deque(maxlen=KEPT)
-        self.over = False
+        self.over = connection.transport.is_closing()
         agreed = connection.ws.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS, "")
         self._in = Dissector(True, inflater(agreed, from_client=True))
         self._out = Dissector(False, inflater(agreed, from_client=False))
@@ -51,9 +57,10 @@ class Tap:
         self._before = b""  # what may be the beginning of that pong
         self._connection, self._transport = connection, connection.transport
         self._protocol = self._transport.get_protocol()
-        self._transport.set_protocol(cast(asyncio.Protocol, _Protocol(self, self._protocol)))
-        connection.write_through(cast(asyncio.Transport, _Transport(self, self._transport)))
-        self.ask()
+        if not self.over:
+            self._transport.set_protocol(cast(asyncio.Protocol, _Protocol(self, self._protocol)))
+            connection.write_through(cast(asyncio.Transport, _Transport(self, self._transport)))
+            self.ask()
 
     @property
     def is_asking(self) -> bool:
@@ -62,7 +69,8 @@ class Tap:
 
     def ask(self) -> None:
         """Ask for the pong where we begin to read, unless it came or was asked for just now."""
-        if self._fence and not self.over and monotonic() > self._asked + ASKS_AGAIN:
+        is_closing = self.over or self._transport.is_closing()
+        if self._fence and not is_closing and monotonic() > self._asked + ASKS_AGAIN:
             self._asked = monotonic()
             self._connection.transport.write(bytes((0x80 | PING, len(self._fence))) + self._fence)
 
@@ -143,16 +151,26 @@ class _Transport:
         self._inner.write(data)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Awaited:
+    """Somebody who may come, by room and folded name; `came` is told once."""
+
+    room: str
+    name: str
+    came: asyncio.Future[tuple[Participant, Connection]]
+
+
 class Taps:
     """The taps of this node, one for each connection that somebody looks at.
 
-    `awaited`: who waits for whom, by room and folded name. A new connection that may be the one is
-    tapped from its handshake on, so that nothing of it is missed.
+    A new connection that may be an awaited one is tapped from its handshake on: so nothing of it
+    is missed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, node: Node) -> None:
         self.taps: dict[Connection, Tap] = {}
-        self.awaited: dict[Connection, tuple[str, str]] = {}
+        self.awaited: dict[Awaited, None] = {}
+        node.context.followers[Kind.JOINED] = self._joined
 
     def watch(self, connection: Connection) -> Tap:
         """Look at a connection."""
@@ -168,16 +186,29 @@ class Taps:
         self._drop(connection)
 
     def opened(self, connection: Connection) -> None:
-        """A connection was opened: is it one that somebody waits for?"""
-        if not self.awaited or len(self.taps) > MOST_EXPECTED:
+        """A connection was opened: is it one that is awaited?"""
+        if not self.awaited or len(self.taps) >= MOST_EXPECTED:
             return
         query = connection.request.query
-        room, name = query.get("room", "main"), folded(nfc(query.get("name", "")))
+        room, name = query.get("room", "main"), folded(query.get("name", ""))
         if connection.request.path in ("/", "/ws") and any(
-            room == where and name in ("", whom) for where, whom in self.awaited.values()
+            one.room == room and name in ("", one.name) for one in self.awaited
         ):
             self.taps[connection] = Tap(connection, is_whole=True)
             asyncio.get_running_loop().call_later(EXPECTED, self._drop, connection)
+
+    def _joined(self, room: Room, record: Record) -> None:
+        """Somebody came: those who wait look from here on."""
+        if not self.awaited:
+            return
+        name = record.data["name"]
+        participant = room.participants.get(name)
+        connection = connection_of(participant)
+        for one in self.awaited:
+            is_the_one = (one.room, one.name) == (room.name, folded(name))
+            if is_the_one and participant and connection and not one.came.done():
+                self.watch(connection)
+                one.came.set_result((participant, connection))
 
     def _drop(self, connection: Connection) -> None:
         tap = self.taps.get(connection)

@@ -51,7 +51,7 @@ class Context:
         self.protocol = Protocol(new_id)
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
-        #: Who follows records of a kind that changes nothing here: told when one is true.
+        #: Who follows records of a kind beside us: told when one is true.
         self.followers: dict[str, Callable[[Room, Record], None]] = {}
         #: Rooms whose names begin so have a limit of their own.
         self.most_rooms: dict[str, int] = {}

@@ -13,6 +13,7 @@ from yarl import URL
 
 from orders.classroom.wire_handshake import GUID
 from orders.classroom.wire_tap import KEPT, Taps
+from orders.server import Node
 from tests.conftest import Connect, Serve
 from tests.raw import PONG, TEXT, Raw, frame
 from tests.wire import DEADLINE
@@ -160,11 +161,16 @@ async def test_a_student_sees_itself_and_nobody_else(
 
 
 @pytest.fixture
-def taps(monkeypatch: pytest.MonkeyPatch) -> Taps:
-    """The taps of the server that is started next."""
-    taps = Taps()
-    monkeypatch.setattr("orders.classroom.wire.Taps", lambda: taps)
-    return taps
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Taps]:
+    """The taps of each server that is started from here on."""
+    made: list[Taps] = []
+
+    def make(node: Node) -> Taps:
+        made.append(Taps(node))
+        return made[-1]
+
+    monkeypatch.setattr("orders.classroom.wire.Taps", make)
+    return made
 
 
 async def comes(true: Callable[[], bool]) -> None:
@@ -174,9 +180,10 @@ async def comes(true: Callable[[], bool]) -> None:
 
 
 async def test_with_the_last_viewer_the_tap_is_gone_and_the_connection_as_it_was(
-    taps: Taps, serve: Serve, http: aiohttp.ClientSession, connect: Connect
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect
 ) -> None:
     async with serve() as server:
+        (taps,) = made
         alice = await joined(connect, server, name="alice")
         await joined(connect, server, name="bob")
         assert taps.taps == {}
@@ -205,10 +212,11 @@ async def test_with_the_last_viewer_the_tap_is_gone_and_the_connection_as_it_was
 
 
 async def test_a_new_connection_that_is_not_the_one_waited_for_is_tapped_no_longer(
-    taps: Taps, serve: Serve, http: aiohttp.ClientSession, connect: Connect, monkeypatch: Any
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("orders.classroom.wire_tap.EXPECTED", 0.05)
     async with serve() as server:
+        (taps,) = made
         viewer = await Viewer.look(http, server, "alice")
         await viewer.until(state="waiting")
         await joined(connect, server, name="bob")
@@ -219,9 +227,10 @@ async def test_a_new_connection_that_is_not_the_one_waited_for_is_tapped_no_long
 
 
 async def test_a_flood_is_shown_as_far_as_anybody_could_read_it(
-    taps: Taps, serve: Serve, http: aiohttp.ClientSession, connect: Connect
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect
 ) -> None:
     async with serve(rate=0) as server:
+        (taps,) = made
         alice = await joined(connect, server, name="alice", types="nothing")
         viewer = await Viewer.look(http, server, "alice")
         await viewer.until(reads=True)
