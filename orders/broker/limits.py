@@ -12,6 +12,8 @@ PING = 5  # commands that a ping costs, or a pong
 REFUSED = 0.004  # seconds for which a connection is not read after what was refused, at least
 NAP = 0.02  # seconds that gather before it is really left unread: what comes meanwhile costs less
 
+Message = str | bytes
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -39,7 +41,7 @@ class Bucket:
         return True
 
 
-def weight(message: str | bytes | bytearray) -> int:
+def weight(message: Message) -> int:
     """What a message costs of its sender's bytes, found without reading it."""
     if not isinstance(message, str):
         return len(message)
@@ -85,8 +87,9 @@ class Allowance:
         self.commands = Bucket(rate * COMMAND_RATE, burst * COMMAND_RATE)
         self.bytes = Bucket(self.limits.bytes, self.limits.burst_bytes)
 
-    def spend_bytes(self, count: int, clock: float) -> None:
-        """Charge the size of a message, or refuse it unread."""
+    def spend_bytes(self, message: Message, clock: float) -> None:
+        """Charge the weight of a message, or refuse it unread."""
+        count = weight(message)
         if self.over_since is not None and self._paused(clock):
             self.over_since = None
         if self.limits.rate and not self.bytes.take(count, clock):

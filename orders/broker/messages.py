@@ -159,6 +159,9 @@ COMMANDS: dict[str, type[Data]] = {
     "broker.nack": Nack,
 }
 
+#: The commands as they are called by one who forgets their prefix.
+BARE = frozenset(type.removeprefix(PREFIX) for type in COMMANDS)
+
 _EXPECTED = {
     "types": f"a list of 1 to {MAX_PATTERNS} types, or beginnings with a star",
     "event": "the id (a UUID) of the event that was handed to you",

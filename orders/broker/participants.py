@@ -6,7 +6,6 @@ from enum import Enum, auto
 from typing import Protocol
 
 from orders.broker.limits import Allowance, Limits
-from orders.broker.modes import works_on
 from orders.broker.records import Kind, Record, control
 from orders.errors import Close
 
@@ -125,10 +124,6 @@ class Participant:
     @property
     def hears_notices(self) -> bool:
         return self.life not in (Life.ARRIVING, Life.GONE)
-
-    def works_on(self, type: str) -> bool:
-        """Whether it takes events of this type from their queue."""
-        return works_on(self.types, self.ack, type)
 
     @property
     def credit(self) -> int:

@@ -55,7 +55,7 @@ class Protocol:
         """What a message means; bytes are a binary one."""
         event = None
         try:
-            participant.allowance.spend_bytes(limits.weight(text), clock)
+            participant.allowance.spend_bytes(text, clock)
         except Refused as refused:
             return refusal(refused)  # unread
         try:
@@ -70,7 +70,7 @@ class Protocol:
                 participant.allowance.spend_command(clock, cost)
                 return _command(participant, event)
             participant.allowance.spend_event(clock)
-            if f"{messages.PREFIX}{event.type}" in messages.COMMANDS:
+            if event.type in messages.BARE:
                 messages.check_prefix(event)
             name = _speaks_as(room, participant, event)
             return Publish(self.record(room, event, name or participant.name, now), name)

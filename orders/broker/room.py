@@ -5,12 +5,12 @@ matched and written once per audience, never once per participant and event.
 """
 
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orders.broker.backoff import Backoff
 from orders.broker.leases import Leases
-from orders.broker.modes import PUBSUB, RELAY, matches
+from orders.broker.modes import PUBSUB, RELAY, matches, works_on
 from orders.broker.participants import GONE, Life, Participant
 from orders.broker.records import Record
 from orders.broker.room_state import Member, RoomState
@@ -54,6 +54,11 @@ class Audience:
     def wants(self, record: Record) -> bool:
         """Whether this event is for all of this audience."""
         return record.mode == RELAY or (record.mode == PUBSUB and self.matches(record.type))
+
+    def workers(self, type: str) -> Iterator[Participant]:
+        """Those that take events of this type from their queue."""
+        works = {ack: works_on(self.types, ack, type) for ack in ("auto", "manual")}
+        yield from (one for one in (*self.members, *self.without_echo) if works[one.ack])
 
 
 @dataclass(slots=True, eq=False)
@@ -213,10 +218,8 @@ class Room:
             member
             for audience in self.audiences.values()
             if audience.matches(type)
-            for member in (*audience.members, *audience.without_echo)
-            if member.credit > 0
-            and member.works_on(type)
-            and self.backoff.allows(member, type, self.leases)
+            for member in audience.workers(type)
+            if member.credit > 0 and self.backoff.allows(member, type, self.leases)
         ]
         able.sort(key=lambda member: (member.number <= self.turn, member.number))
         return able

@@ -179,19 +179,17 @@ def fold(event: Event, at: int, book: OrderBook) -> Order | None:
 
 
 def _place(event: Event, at: int, book: OrderBook) -> Order | None:
-    said: dict[str, Any] = {
-        key: _kept(event.data[key])
-        for key in ("id", "item", "quantity", "note")
-        if event.data.get(key) is not None
-    }
-    placing = Placing(event=event.id, at=at, **said)
-    order = book.get(event.source, order_number(placing.id, event.id))
+    said: dict[str, Any] = {"event": event.id, "at": at}
+    for key in ("id", "item", "quantity", "note"):
+        if event.data.get(key) is not None:
+            said[key] = _kept(event.data[key])
+    order = book.get(event.source, order_number(said.get("id"), event.id))
     if order and event.id in (order.event, *(other.event for other in order.behind)):
         return None  # heard before
     if (order.state if order else None, event.type) in TRANSITIONS:
-        return Order.of(placing, event.source)
+        return Order(customer=event.source, **said)
     if order and order.state == "placed" and len(order.behind) < MOST_REMEMBERED:
-        return replace(order, behind=(*order.behind, placing))
+        return replace(order, behind=(*order.behind, Placing(**said)))
     return None
 
 

@@ -81,7 +81,8 @@ class Inbox:
             self._bytes += len(record.body)
         self.is_full = len(self.waiting) >= MOST_GATHERED or self._bytes >= MOST_GATHERED_BYTES
         if urgent:
-            self._depart()
+            if not self._due:
+                self._depart()
         elif self._lingering is None:
             self._lingering = asyncio.get_running_loop().call_later(LINGER, self._depart)
         return submission

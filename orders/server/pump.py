@@ -172,11 +172,19 @@ class Pump:
     def _reply(self, pairs: Sequence[tuple[Submission, Answer]]) -> None:
         """Answer the senders, each in the order in which it sent."""
         replies: dict[Participant, list[bytes]] = {}
-        now = now_ms()
+        frame, stats, now = self._context.frame, self._context.stats, now_ms()
         for submission, answer in pairs:
-            text = self._answer(submission, answer, now)
-            if text is not None and submission.sender is not None:
-                replies.setdefault(submission.sender, []).append(text)
+            record, sender = submission.record, submission.sender
+            if record is not None and record.kind is EVENT and isinstance(answer, int):
+                stats.accepted += 1
+                if sender is None or sender.quiet:
+                    continue
+                id = (record.event or record.parsed()).id
+                text: bytes | None = frame(messages.say_accepted(id, now, new_id()))
+            else:
+                text = self._answer(submission, answer)
+            if text is not None and sender is not None:
+                replies.setdefault(sender, []).append(text)
         for participant, frames in replies.items():
             if participant.life is GONE:
                 continue
@@ -185,7 +193,8 @@ class Pump:
             if room is not None and waiting > self._context.options.max_unread:
                 self._replay.fall_behind(room, participant)
 
-    def _answer(self, submission: Submission, answer: Answer, now: int) -> bytes | None:
+    def _answer(self, submission: Submission, answer: Answer) -> bytes | None:
+        """What the sender hears of anything but an accepted event."""
         record, sender = submission.record, submission.sender
         if record is None or record.kind is not EVENT:
             if record is None:
@@ -193,16 +202,11 @@ class Pump:
             elif record.kind is Kind.JOINED and sender is not None and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
-        id, quiet = (record.event or record.parsed()).id, sender is None or sender.quiet
-        if isinstance(answer, int):
-            self._context.stats.accepted += 1
-            if quiet:
-                return None
-            return self._context.frame(messages.say_accepted(id, now, new_id()))
+        id = record.parsed().id
         if answer is Outcome.DUPLICATE:
             self._context.stats.duplicates += 1
             again = messages.Accepted(event=id, duplicate=True)
-            return None if quiet else self._context.say(again)
+            return None if sender is None or sender.quiet else self._context.say(again)
         self._context.stats.refused += 1
         error = answer if isinstance(answer, StorageFailed) else conflict(id)
         return self._context.say(refusal(error, id))

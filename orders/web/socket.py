@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from aiohttp import HttpVersion11, WSMsgType, web
 
 from orders.broker import messages
-from orders.broker.limits import NAP, weight
+from orders.broker.limits import NAP
 from orders.broker.participants import Participant
 from orders.clock import monotonic, new_id, now_ms, slept
 from orders.domain.envelope import check_name
@@ -22,8 +22,8 @@ SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
 CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
 PING = b"\x89\x00"
-#: Messages of one connection that are handled before others have their turn; one of more than so
-#: much weight counts as all of them.
+#: Messages of one connection that are handled before others have their turn; one that is longer
+#: than so many characters counts as all of them.
 AT_ONCE = 16
 LARGE = 4096
 #: What a participant says; anything else is the end of its connection.
@@ -169,7 +169,7 @@ async def _listen(
         message = await ws.receive()
         if message.type not in SAID:
             return
-        left -= AT_ONCE if weight(message.data) > LARGE else 1
+        left -= AT_ONCE if len(message.data) > LARGE else 1
         if left <= 0:
             left = AT_ONCE
             await next_turn(app)
@@ -188,7 +188,7 @@ async def _listen(
             await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
-        if allowance.is_abused(monotonic()):
+        if allowance.over_since is not None and allowance.is_abused(monotonic()):
             connection.close(Close.TOO_MANY, "too many messages for too long")
 
 

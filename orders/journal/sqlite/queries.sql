@@ -134,10 +134,10 @@ ORDER BY position LIMIT 1;
 -- name: save_order
 -- Where an order stands after a batch; a position of 0 keeps that of its placing.
 INSERT INTO orders (room, customer, number, position, pending, state, body)
-VALUES (:room, :customer, :number, :position, :pending, :state, :body)
+VALUES (:room, :customer, :number, :position, :state = 'placed', :state, :body)
 ON CONFLICT (room, customer, number) DO UPDATE
 SET position = coalesce(nullif(:position, 0), position),
-    pending = :pending,
+    pending = excluded.pending,
     state = :state,
     body = :body;
 

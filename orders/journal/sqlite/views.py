@@ -55,7 +55,7 @@ class View:
         raise NotImplementedError
 
     def undo(self) -> None:
-        """The transaction failed."""
+        """Forget what is at hand: the transaction failed, or a room is gone."""
 
     def written(self, items: Sequence[Item]) -> None:
         """The marker has moved past these."""
@@ -77,6 +77,7 @@ class View:
         self.waiting = [item for item in self.waiting if item[0] is not row]
         self._bytes = self.size(self.waiting)
         self._round = []
+        self.undo()
 
     def tidy(self, idle: bool) -> None:
         """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
@@ -113,6 +114,8 @@ class View:
         items = self._round[self._done : self._done + count]
         is_last = self._done + len(items) == len(self._round)
         try:
+            # No sync: what power takes away is folded again, and the log's next sync covers it.
+            self._db.execute("PRAGMA synchronous = normal")
             self._db.execute("BEGIN IMMEDIATE")
             self.write(items)
             if is_last:
@@ -123,10 +126,12 @@ class View:
                 self._db.execute("ROLLBACK")
             self.undo()
             return False
+        finally:
+            self._db.execute("PRAGMA synchronous = full")
         self._done += len(items)
         if is_last:
             del self.waiting[: len(self._round)]
-            self._bytes = self.size(self.waiting)
+            self._bytes -= self.size(self._round)
             self.written(self._round)
             self._round = []
         return True
@@ -177,6 +182,11 @@ class QueueTable(View):
     """Where each queued event stands that is not settled; what came and went is never written."""
 
     marker = "queued"
+    MOST_AT_HAND = 4096  # entries: most are settled soon after they were queued
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__(db)
+        self._queues: dict[RoomRow, Queue] = {}  # with entries as they are in the table
 
     def pick(self, stored: Sequence[Stored]) -> list[Item]:
         return [
@@ -186,10 +196,9 @@ class QueueTable(View):
         ]
 
     def write(self, items: Sequence[Item]) -> None:
-        queues: dict[RoomRow, Queue] = {}
         changed: dict[tuple[RoomRow, int], Entry] = {}
         for row, _, record in items:
-            queue = queues.setdefault(row, Queue())
+            queue = self._queues.setdefault(row, Queue())
             if record.kind is EVENT:
                 entry: Entry | None = queue.add(record)
             else:
@@ -206,13 +215,16 @@ class QueueTable(View):
         ]
         self._db.executemany(QUERIES["settle"], settled)
         self._db.executemany(QUERIES["save_entry"], kept)
+        if sum(len(queue.entries) for queue in self._queues.values()) > self.MOST_AT_HAND:
+            self._queues.clear()
+
+    def undo(self) -> None:
+        self._queues.clear()
 
     def _load(self, row: RoomRow, record: Record, queue: Queue) -> None:
         """Take up the entry that a record is about, as it was left."""
-        found = self._db.execute(
-            QUERIES["entry"],
-            {"room": row.key, "position": record.about, "place": row.place(record.about)},
-        ).fetchone()
+        values = {"room": row.key, "position": record.about, "place": row.place(record.about)}
+        found = self._db.execute(QUERIES["entry"], values).fetchone()
         if found is not None:
             entry = read_entry(found)
             if entry.key == record.key:  # else it is of an epoch that is over
@@ -260,8 +272,7 @@ class OrderTable(View):
             QUERIES["save_order"],
             [
                 {"room": room, "customer": customer, "number": number, "position": position}
-                | {"pending": order.state == "placed", "state": order.state}
-                | {"body": order.to_json()}
+                | {"state": order.state, "body": order.to_json()}
                 for (room, customer, number), position in self._changed.items()
                 for order in [self.at_hand[room, customer, number]]
             ],
@@ -281,9 +292,8 @@ class _OrdersAtHand(OrdersOfRoom):
         self._table = table
 
     def get(self, customer: str, number: str) -> Order | None:
-        return self._table.at_hand.get((self._room, customer, number)) or super().get(
-            customer, number
-        )
+        at_hand = self._table.at_hand.get((self._room, customer, number))
+        return at_hand or super().get(customer, number)
 
     def oldest_pending(self, number: str, customer: str | None) -> Order | None:
         self._table.save()  # so that the table knows all
