@@ -183,6 +183,8 @@ export function renamed(name) {
   const key = sessionKey();
   here.name = name;
   byId('me').textContent = name;
+  const wire = document.querySelector('[data-wire]');
+  if (wire) wire.href = `/wire?${new URLSearchParams({ room: here.room, name })}`;
   const url = new URL(location.href);
   url.searchParams.set('name', name);
   history.replaceState(null, '', url);

@@ -6,7 +6,6 @@ Needs tshark (Debian: apt-get install tshark) and leave to capture; without eith
 import asyncio
 import contextlib
 import json
-import shutil
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,11 @@ from tests.wire import DEADLINE
 
 
 @contextlib.asynccontextmanager
-async def captured(port: int, file: Path) -> AsyncIterator[None]:
+async def captured(dumpcap: str, port: int, file: Path) -> AsyncIterator[None]:
     """Everything that passes the loopback from or to a port goes into this file."""
-    tool = shutil.which("dumpcap")
-    if tool is None or shutil.which("tshark") is None:
-        pytest.skip("tshark is not installed (Debian: apt-get install tshark)")
     flags = ("-i", "lo", "-f", f"tcp port {port}", "-w", str(file), "-B", "64")
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(tool, *flags, stderr=pipe, stdout=null)
+    process = await asyncio.create_subprocess_exec(dumpcap, *flags, stderr=pipe, stdout=null)
     assert process.stderr is not None
     said = b""
     async with asyncio.timeout(DEADLINE):
@@ -109,10 +105,10 @@ def ours(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def test_every_frame_equals_what_tshark_dissects(
-    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+    dumpcap: str, start: Start, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     server, file = start("--rate", "0"), tmp_path / "wire.pcapng"
-    async with captured(server.port, file):
+    async with captured(dumpcap, server.port, file):
         viewer = await Viewer.look(http, server, "eve")
         await viewer.until(state="waiting")
         async with connect(f"ws://localhost:{server.port}/ws?name=eve") as eve:

@@ -14,7 +14,9 @@ export function useFaults(show) {
   document.documentElement.dataset.faults = '';
 
   function open(figure) {
-    byId('stage-faults-name').textContent = figure.dataset.participant;
+    const name = figure.dataset.participant;
+    byId('stage-faults-name').textContent = name;
+    byId('stage-faults-wire').href = `/wire?${new URLSearchParams({ room: here.room, name })}`;
     panel.querySelector('[data-fault="die_before_ack"]').disabled = figure.dataset.bot === undefined;
     panel.hidePopover();
     panel.showPopover();
@@ -47,6 +49,11 @@ export function useFaults(show) {
     for (const { kind, name, step, words } of records) {
       if (kind === 'fault' && step !== 'happened') toast(name === null ? words : `${name}: ${words}`);
     }
+  });
+
+  bind('x', 'The wire of the participant whose menu is open; else of one you choose', () => {
+    const isOpen = panel.matches(':popover-open');
+    window.open(isOpen ? byId('stage-faults-wire').href : `/wire?${new URLSearchParams({ room: here.room })}`);
   });
 
   // By keyboard: the participants in turn.
