@@ -1,6 +1,5 @@
 /** The bits of a frame's header, field by field, and frames in plain words. Pure. */
 
-const OPCODES = ['continuation', 'text', 'binary', , , , , , 'close', 'ping', 'pong']; // eslint-disable-line no-sparse-arrays
 const ROW = 32;
 
 /** Two hexadecimal digits for each byte; one that is hidden stays two dots. */
@@ -76,7 +75,7 @@ export function sentence(frame, who) {
   if (close) return `${sender} closes the connection: ${close.code}, ${close.words}${close.reason ? ` (“${close.reason}”)` : ''}. The other side answers with a close of its own, then the socket is shut.`;
   if (kind === 'close') return `${sender} closes the connection.`;
   if (kind === 'continuation') return `${sender} sends ${fin ? 'the last' : 'another'} part of a ${frame.continues ?? 'message that began before you looked'}.`;
-  if (OPCODES[frame.opcode] === undefined) return `${sender} sends an opcode that nobody uses: a mistake, for which a connection is closed with 1002.`;
+  if (kind === 'reserved') return `${sender} sends an opcode that nobody uses: a mistake, for which a connection is closed with 1002.`;
   const what = kind === 'text' ? 'text in UTF-8' : 'bytes that are no text';
   return fin ? `${sender} sends ${what}: the whole message in one frame.` : `${sender} sends the first part of a message: ${what}. More follows${text === undefined ? '' : ', and others may speak in between'}.`;
 }
