@@ -1,6 +1,7 @@
 """The wire: handshake and frames of one connection, for the host or for who is at its end."""
 
 import asyncio
+from itertools import islice
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -24,7 +25,7 @@ from orders.web.socket import OPENED, SOCKETS, Connection, frame
 
 PAUSE = 0.1  # seconds between two batches
 LOOKS_AGAIN = 1.0  # seconds until it is looked whether somebody came to another node
-MOST_IN_A_BATCH = 50  # frames; of more only the newest are shown
+MOST_IN_A_BATCH = 25  # frames; the tap keeps the others for a while
 
 
 class WireQuery(Query):
@@ -136,10 +137,13 @@ class _Feed:
             tap.ask()
             self._tell(name=participant.name, reads=not tap.is_asking)
             if tap.count > seen and self._connection.unread() == 0:
-                new = min(tap.count - seen, MOST_IN_A_BATCH)
-                frames = b",".join(list(tap.frames)[-new:])
-                self._send(b'{"frames":[%b],"skipped":%d}' % (frames, tap.count - seen - new))
-                seen = tap.count
+                forgotten = tap.count - len(tap.frames)
+                skipped = max(forgotten - seen, 0)
+                seen += skipped
+                new = list(islice(tap.frames, seen - forgotten, seen - forgotten + MOST_IN_A_BATCH))
+                seen += len(new)
+                frames = b",".join(one.told for one in new)
+                self._send(b'{"frames":[%b],"skipped":%d}' % (frames, skipped))
             await asyncio.sleep(PAUSE)
         self._tell(state="closed")
 

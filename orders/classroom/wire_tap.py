@@ -37,8 +37,27 @@ EXPECTED = 5.0  # seconds that a connection is tapped whose name somebody may be
 MOST_EXPECTED = 20
 
 
+@dataclass(slots=True, eq=False)
+class Seen:
+    """A frame that was seen; what is made of it is made when first somebody reads it."""
+
+    frame: Frame
+    sender: str
+    number: int
+    at: int
+    _told: bytes = b""
+
+    @property
+    def told(self) -> bytes:
+        """As JSON."""
+        if not self._told:
+            told = shown(self.frame, sender=self.sender, number=self.number, at=self.at)
+            self._told = to_json(told)
+        return self._told
+
+
 class Tap:
-    """The newest frames of one connection, each as JSON, and how many there were since it began.
+    """The newest frames of one connection, and how many there were since it began.
 
     `is_whole`: it began with the connection, and so has seen all of it.
     """
@@ -47,7 +66,7 @@ class Tap:
         self.is_whole = is_whole
         self.viewers = 0
         self.count = 0
-        self.frames: deque[bytes] = deque(maxlen=KEPT)
+        self.frames: deque[Seen] = deque(maxlen=KEPT)
         self.over = connection.transport.is_closing()
         agreed = connection.ws.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS, "")
         self._in = Dissector(True, inflater(agreed, from_client=True))
@@ -100,10 +119,9 @@ class Tap:
         try:
             for frame in frames:
                 self.count += 1
-                told = shown(frame, sender=sender, number=self.count, at=now_ms())
-                self.frames.append(to_json(told))
+                self.frames.append(Seen(frame, sender, self.count, now_ms()))
         except Exception:
-            log.exception("a frame could not be shown")
+            log.exception("a frame could not be read")
 
     def _begun(self, data: bytes) -> bytes:
         """What comes from the pong on that was asked for; nothing before."""
