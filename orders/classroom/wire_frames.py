@@ -7,7 +7,7 @@ most: what breaks a rule is a frame all the same, with the rule in its `wrong`.
 import codecs
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 KINDS = {
@@ -50,7 +50,7 @@ CLOSE_WORDS = {
 NEVER_SENT = {1004, 1005, 1006, 1015}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One frame. `head` is its header as it came; of the payload, `raw` is what came and `plain`
     what it means (unmasked, inflated): both no more than what is kept of its message.
@@ -207,18 +207,17 @@ class Dissector:
         self._came += len(piece)
 
     def _finish(self, frame: Frame) -> Frame:
-        raw, plain, came = bytes(self._raw), bytes(self._plain), self._came
+        frame.came, frame.raw = self._came, bytes(self._raw)
+        frame.plain = frame.said = bytes(self._plain)
         self._begun, self._raw, self._plain, self._came = None, bytearray(), bytearray(), 0
-        is_control, is_whole = frame.opcode >= CLOSE, came == frame.length
-        wrong = tuple(self._wrong(frame)) + tuple(_wrong_close(frame, plain) if is_whole else ())
-        said = plain if is_control else self._said + plain
-        if not is_control:
-            self._said = said
-        if not is_control and frame.fin and is_whole:
-            if frame.compressed and self.inflater is not None:
-                self.inflater.end()
-            self._said, self._of, self._compressed = b"", None, False
-        return replace(frame, came=came, raw=raw, plain=plain, said=said, wrong=wrong)
+        frame.wrong = (*self._wrong(frame), *_wrong_close(frame))
+        if frame.opcode < CLOSE:
+            self._said = frame.said = self._said + frame.plain
+            if frame.fin and not frame.truncated:
+                if frame.compressed and self.inflater is not None:
+                    self.inflater.end()
+                self._said, self._of, self._compressed = b"", None, False
+        return frame
 
     def _wrong(self, frame: Frame) -> Iterator[str]:
         opcode, masked = frame.opcode, frame.key is not None
@@ -247,8 +246,9 @@ def _size(head: bytes) -> int:
     return 2 + {126: 2, 127: 8}.get(head[1] & 0x7F, 0) + (4 if head[1] & 0x80 else 0)
 
 
-def _wrong_close(frame: Frame, plain: bytes) -> Iterator[str]:
-    if frame.opcode != CLOSE or not plain:
+def _wrong_close(frame: Frame) -> Iterator[str]:
+    plain = frame.plain
+    if frame.opcode != CLOSE or frame.truncated or not plain:
         return
     if len(plain) == 1:
         yield "half a close code"
