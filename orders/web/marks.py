@@ -7,7 +7,7 @@ them: a whole class may share it.
 import re
 from hashlib import blake2s
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from orders.clock import token
 
@@ -34,6 +34,8 @@ def name_device(request: web.Request, response: web.StreamResponse) -> None:
     """Give a browser that opens a page a name of its own, unless it has one."""
     if not _is_device(request.cookies.get(DEVICE, "")):
         response.set_cookie(DEVICE, token(), httponly=True, samesite="Lax", max_age=YEAR)
+        # the headers are there already: `set_cookie` alone would come too late
+        response.headers.add(hdrs.SET_COOKIE, response.cookies[DEVICE].OutputString())
 
 
 def session_mark(session: str) -> str:

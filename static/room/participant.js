@@ -197,8 +197,11 @@ export function session() {
   return recall(key) ?? remember(key, uuid());
 }
 
-function sessionKey() {
-  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
+/** That of another page, from which this one was opened, under the same name; null: there is none. */
+export const sessionOf = (page) => recall(sessionKey(page));
+
+function sessionKey(page = document.body.dataset.page) {
+  return `orders ${page} ${here.room} ${here.name}`;
 }
 
 function recall(key) {

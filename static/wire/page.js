@@ -2,8 +2,9 @@
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { HEARTBEAT, hear, Link, socketAddress } from '../room/connection.js';
+import { HEARTBEAT, hear, Link, showConnection, socketAddress } from '../room/connection.js';
 import { observe } from '../room/observe.js';
+import { sessionOf } from '../room/participant.js';
 import { bind } from '../ui/keys.js';
 import { byId, copying, here } from '../ui/page.js';
 import { clock, count, visible } from '../ui/words.js';
@@ -56,14 +57,14 @@ function look() {
   let done = Infinity; // bytes unmasked by now
   let unmasking = null;
   let drawing = false;
-  let session = null;
+  let session = sessionOf('customer') ?? sessionOf('confirmer');
   let draws = null; // the module that draws frames, once it is needed
   let shakes = null;
 
   const link = new Link({
     address: () => socketAddress(`/observe/${here.room}/wire/${encodeURIComponent(name)}`, { heartbeat: HEARTBEAT, session }),
     text: (text) => heard(JSON.parse(text)),
-    down: () => { byId('session').hidden = link.why === null; },
+    down: refused,
   });
 
   function heard(message) {
@@ -86,6 +87,15 @@ function look() {
     drawSoon();
   }
 
+  /** The server does not show it to us, and says why; true: we tell of it ourselves. */
+  function refused(final) {
+    if (final === null || link.why === null) return false;
+    told = { state: 'refused' };
+    showConnection('offline', 'Not shown');
+    drawSoon();
+    return true;
+  }
+
   const isPaused = () => byId('pause').getAttribute('aria-pressed') === 'true';
 
   function drawSoon() {
@@ -99,7 +109,7 @@ function look() {
 
   function draw() {
     drawState();
-    byId('halves').hidden = told.request === undefined;
+    for (const id of ['halves', 'keys', 'live', 'pause', 'save']) byId(id).hidden = told.request === undefined;
     if (told.request === undefined) return;
     byId('live').setAttribute('aria-pressed', follows);
     const late = frames.length ? frames.at(-1).number - (shown.at(-1)?.number ?? 0) : 0;
@@ -118,10 +128,12 @@ function look() {
 
   function drawState() {
     const words = new Map([
+      ['refused', link.why],
       ['waiting', told.request && `The connection of ${who} is over. The next one is shown from its first byte on.`],
       ['elsewhere', `${who} is connected to another node of this server: open this page at the address of that one.`],
       ['closed', `The connection of ${who} is over.`],
     ]).get(told.state);
+    byId('session').hidden = told.state !== 'refused';
     byId('next').hidden = told.state !== 'waiting' || told.request !== undefined;
     byId('state').hidden = !words;
     if (byId('state').textContent !== (words ?? '')) byId('state').textContent = words ?? '';
@@ -223,7 +235,8 @@ function look() {
   byId('session').addEventListener('submit', (submitted) => {
     submitted.preventDefault();
     session = byId('session-text').value;
-    byId('session').hidden = true;
+    told = { state: 'asking' };
+    draw();
     link.again();
   });
   matchMedia('(max-width: 48rem)').addEventListener('change', drawSoon);

@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.test_axe import complaints, in_each_look
 from tests.browser.watching import open_stage
+from tests.conftest import Connect, Serve
 
 pytestmark = pytest.mark.browser
 
@@ -107,3 +108,23 @@ async def test_the_ways_to_the_wire_from_the_stage_and_from_nowhere(
     await expect(wire.get_by_role("link", name="alice")).to_be_visible()
     found = {look: await complaints(wire) async for look in in_each_look(wire)}
     assert set(map(tuple, found.values())) == {()}
+
+
+async def test_a_student_opens_its_own_wire_and_no_others(
+    serve: Serve, connect: Connect, open_page: OpenPage
+) -> None:
+    async with serve(lan=True) as server:
+        await connect(server, name="bob", session="a-secret-of-bobs-program")
+        alice = await open_page(server, "/customer?name=alice", may_lose_server=True)
+        await expect(alice.locator("body")).to_have_attribute("data-connection", "open")
+        async with alice.expect_popup() as opening:
+            await alice.get_by_role("link", name="Your wire").click()
+        wire = await opening.value
+        await expect(wire.locator("#opened")).to_contain_text("✓ the same")
+        await wire.goto(f"{server.url}/wire?name=bob")
+        await expect(wire.locator("#state")).to_contain_text("What bob says and hears is for the")
+        await expect(wire.get_by_role("button", name="Save JSON")).to_be_hidden()
+        await wire.get_by_label("with which it connects").fill("a-secret-of-bobs-program")
+        await wire.get_by_role("button", name="Look").click()
+        await expect(wire.locator("#opened")).to_contain_text("bob asks, in plain HTTP")
+        await expect(wire.locator("#state")).to_be_hidden()

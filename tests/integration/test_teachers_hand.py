@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -260,3 +261,15 @@ async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
         while "records" in (said := await observer.receive_json()):
             pass
         assert said["type"] == "broker.heartbeat"
+
+
+async def test_a_browser_is_given_the_name_of_its_device_once(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/customer") as first:
+        cookie = first.cookies["orders_device"]
+    assert cookie["httponly"] and cookie["samesite"] == "Lax"
+    async with http.get(
+        f"{server.url}/customer", headers={"Cookie": f"orders_device={cookie.value}"}
+    ) as second:
+        assert "orders_device" not in second.cookies
