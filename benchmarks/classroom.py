@@ -1,14 +1,17 @@
-"""A class: latency for all of it, a reader that stops, and memory under attack.
+"""A class: latency for all of it, answers to a question, a reader that stops, memory under attack.
 
-python -m benchmarks.classroom              all three
+python -m benchmarks.classroom              all four
 python -m benchmarks.classroom latency      500 connections, each getting 10 events a second
+python -m benchmarks.classroom answers      300 phones hear of a question, and answer within 5 s
 python -m benchmarks.classroom stopped      callbacks of a reader that stops; how soon it is gone
 python -m benchmarks.classroom attack       memory while stopped readers, floods and giants go on
 """
 
 import argparse
+import asyncio
 import json
 import os
+import random
 import re
 import resource
 import socket
@@ -17,9 +20,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
+
 from benchmarks import servers, wire
 
 PERCENT = 99
+WITHIN = 5.0  # seconds in which a class answers
 MIB = 1 << 20
 PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
@@ -97,6 +103,56 @@ def latency(core: int, options: argparse.Namespace) -> None:
             f" the server took {server.memory / MIB:.0f} MiB"
         )
         everyone.load.close()
+
+
+def answers(core: int, options: argparse.Namespace) -> None:
+    """Each phone hears the notice, fetches the question, and answers when its owner has thought."""
+    with servers.orders(core) as server:
+        asyncio.run(_ask(server, options.phones))
+
+
+async def _ask(server: servers.Server, phones: int) -> None:
+    room = f"http://127.0.0.1:{server.port}/api/rooms/main"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        fetched: list[float] = []
+        answered: list[float] = []
+        there = asyncio.Semaphore(0)
+
+        async def phone(number: int) -> None:
+            session = f"the-session-of-{number}"
+            path = f"/ws?name=student-{number}&session={session}&types=order_confirmed"
+            headers = {"Orders-Session": session}
+            async with http.ws_connect(f"http://127.0.0.1:{server.port}{path}") as ws:
+                there.release()
+                async for message in ws:
+                    if message.json()["data"].get("code") == "question":
+                        break
+                began = time.monotonic()
+                async with http.get(f"{room}/questions", headers=headers) as answer:
+                    (question,) = (await answer.json())["questions"]
+                fetched.append(time.monotonic() - began)
+                await asyncio.sleep(random.uniform(0, WITHIN))
+                began, choice = time.monotonic(), random.choice(question["choices"])["choice"]
+                url = f"{room}/questions/{question['id']}/answers"
+                async with http.post(url, json={"choice": choice}, headers=headers) as answer:
+                    if answer.status != 204:
+                        raise SystemExit(await answer.text())
+                answered.append(time.monotonic() - began)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(phones):
+                tasks.create_task(phone(number))
+            for _ in range(phones):
+                await there.acquire()
+            async with http.post(f"{room}/questions", json={"kind": "receivers"}) as asked:
+                id = (await asked.json())["id"]
+        async with http.post(f"{room}/questions/{id}/close") as closed:
+            counted = sum((await closed.json())["votes"][0].values())
+    parts = []
+    for what, times in (("the question was there", fetched), ("an answer was stored", answered)):
+        p50, p99 = (sorted(times)[int(len(times) * part)] * 1000 for part in (0.5, 0.99))
+        parts.append(f"{what} after p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    print(f"answers: {counted} of {phones} phones answered within {WITHIN:g} s; {', '.join(parts)}")
 
 
 def stopped(core: int, options: argparse.Namespace) -> None:
@@ -194,17 +250,18 @@ def _sockets(server: servers.Server) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", nargs="*", help="latency, stopped, attack (all)")
+    parser.add_argument("which", nargs="*", help="latency, answers, stopped, attack (all)")
     parser.add_argument("--connections", type=int, default=500, help="(500)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of latency (60)")
+    parser.add_argument("--phones", type=int, default=300, help="of answers (300)")
     parser.add_argument("--runs", type=int, default=5, help="of stopped (5)")
     parser.add_argument("--attack-seconds", type=float, default=30.0, help="(30)")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     core = min(os.sched_getaffinity(0))
-    for name, measure in (("latency", latency), ("stopped", stopped), ("attack", attack)):
-        if not options.which or name in options.which:
+    for measure in (latency, answers, stopped, attack):
+        if not options.which or measure.__name__ in options.which:
             measure(core, options)
 
 

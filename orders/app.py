@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -110,7 +111,7 @@ def found_at(server: Server, port: int, address: str | None = None) -> None:
     server.url = f"http://localhost:{port}"
     known = [] if server.is_loopback else lan_addresses(address)
     server.urls = [f"http://{name}:{port}" for name in known] or [server.url]
-    server.host_url = f"{server.urls[0]}/host?token={server.token}"
+    server.host_url = f"{server.urls[0]}/host?token={quote(server.token)}"
 
 
 # ── ports ───────────────────────────────────────────────────────────────────────────────────────

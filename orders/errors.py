@@ -64,7 +64,8 @@ CODES = (
     # an address
     *("wrong_parameter", "wrong_path", "wrong_upgrade", "upgrade_expected", "wrong_method"),
     *("wrong_request", "invalid_room", "invalid_name", "not_found", "unknown_position"),
-    "not_yours",
+    *("not_yours", "not_in_room", "unknown_question", "unknown_choice"),
+    *("question_open", "question_closed", "question_revealed", "already_answered"),
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
     # the server
     *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),

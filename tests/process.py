@@ -77,7 +77,7 @@ class Process:
 
     def _ready(self, seen: int) -> bool:
         if not self.port:
-            found = re.search(rb"http://localhost:(\d+)", self.log_path.read_bytes()[seen:])
+            found = re.search(rb"Open http://[^:]+:(\d+)", self.log_path.read_bytes()[seen:])
             if found is None:
                 return False
             self.port = int(found[1])

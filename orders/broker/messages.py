@@ -20,7 +20,7 @@ PREFIX = "broker."
 NOTICE_CODES = (
     *("paused", "resumed", "reset", "muted", "unmuted", "going_down"),
     *("lease_ended", "dead_letter", "unknown_type", "unmatched_answer"),
-    *("journal_away", "journal_back"),
+    *("journal_away", "journal_back", "question"),
 )
 
 #: What somebody hears who held an event.

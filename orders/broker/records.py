@@ -36,9 +36,15 @@ class Kind(StrEnum):
     MUTED = "muted"  # [name, marks, lifted]: see `broker.rules`
     KICKED = "kicked"  # [name, marks, lifted]
     LOCKED = "locked"  # [locked, admitted: marks]
+    LEASED = "leased"  # [lease: seconds that an event may be held here; null: as the server says]
     EXERCISE = "exercise"  # [name, marks]: a room in which a student's program is examined
     VERDICT = "verdict"  # [stage, verdict, seed, check, failure, reason, event]
     FAULT = "fault"  # [id, name, fault, seconds, step: set/happened/lifted, event, words]
+    # A round begins. [question, asks, text, choices, round, event, order; last, held, secret]
+    ASKED = "asked"
+    ANSWERED = "answered"  # [question, round, choice, voters], see `classroom.questions`
+    CLOSED = "closed"  # [question, round]
+    REVEALED = "revealed"  # [question, text, event, truth, why, so_far, votes: of each round]
 
 
 #: Asked for with every event: to look a member up takes Python 3.11 ten times as long.

@@ -81,7 +81,6 @@ class Room:
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
-    lease: float | None = None  # seconds that an event may be held, where the host set it
     numbers: int = 0
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     turn: int = 0
@@ -93,10 +92,10 @@ class Room:
 
     @property
     def is_forgettable(self) -> bool:
-        """Empty and without events: nothing would be lost."""
+        """Empty, without events, and nothing that the host set: nothing would be lost."""
         is_empty = not self.participants and not self.remote()
-        is_new = not self.state.events and self.state.rules == Rules() and self.lease is None
-        return is_empty and is_new
+        is_set = self.state.rules != Rules() or self.state.paused
+        return is_empty and not self.state.events and not is_set
 
     def remote(self) -> list[Member]:
         """The participants that are connected to other nodes."""

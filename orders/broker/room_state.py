@@ -92,7 +92,7 @@ class Summary:
             case Kind.PAUSED:
                 self.paused = record.data["paused"]
                 released = released or not self.paused
-            case Kind.MUTED | Kind.KICKED | Kind.LOCKED:
+            case Kind.MUTED | Kind.KICKED | Kind.LOCKED | Kind.LEASED:
                 self.rules = self.rules.after(record)
             case Kind.STEPPED:
                 self.cursor = max(self.cursor, record.about)

@@ -1,4 +1,4 @@
-"""What the host set for a room: who is muted, who was removed, and whether it is locked.
+"""What the host set for a room: who is muted or removed, whether it is locked, how long a lease is.
 
 It holds through resets and restarts, until the host lifts it. A person is known by the name, in
 whatever case, and by marks: hashes of the session and of the device that it came with. Never by
@@ -15,16 +15,20 @@ from orders.domain.envelope import folded
 @dataclass(frozen=True, slots=True)
 class Rules:
     """`muted` and `kicked`: folded names with their marks. `admitted`: marks of those who were in
-    when the room was locked."""
+    when the room was locked. `lease`: seconds that an event may be held, None: as the server says.
+    """
 
     locked: bool = False
     admitted: list[str] = field(default_factory=list)
     muted: dict[str, list[str]] = field(default_factory=dict)
     kicked: dict[str, list[str]] = field(default_factory=dict)
+    lease: float | None = None
 
     def after(self, record: Record) -> "Rules":
         """The rules after a record of the host."""
         data = record.data
+        if record.kind is Kind.LEASED:
+            return replace(self, lease=data["lease"])
         if record.kind is Kind.LOCKED:
             return replace(self, locked=data["locked"], admitted=data["admitted"])
         is_mute = record.kind is Kind.MUTED

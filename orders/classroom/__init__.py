@@ -9,11 +9,13 @@ def install(app: web.Application) -> None:
         exercise_api,
         faults,
         playing,
+        questions_api,
         starters,
         wire,
     )
 
     faults.install(app)
+    questions_api.install(app)
     exercise_api.install(app)
     starters.install(app)
     playing.install(app)

@@ -45,8 +45,9 @@ class Scene(_Part):
     """One idea: what the stage shows and asks, and how the room is set for it.
 
     `lease` is in seconds, None: as the server was started. `band` is
-    what opens below the picture. `minutes`: what the scene takes in each
-    cut of the lesson that has it. `seen`: the sentences that come true on the projector.
+    what opens below the picture, `asks` what the class is asked to predict. `minutes`: what the
+    scene takes in each cut of the lesson that has it. `seen`: the sentences that come true on the
+    projector.
     """
 
     caption: Annotated[str, AfterValidator(_short)]
@@ -57,6 +58,7 @@ class Scene(_Part):
     lease: float | None = Field(None, gt=0)
     speed: float = 1
     band: Literal["tools", "diagram", "table"] | None = None
+    asks: Literal["receivers", "outcome"] | None = None
     seen: tuple[str, ...] = Field(min_length=1)
     minutes: dict[Literal["20", "45", "90"], Annotated[int, Field(ge=1)]] = Field(min_length=1)
 

@@ -114,7 +114,9 @@ def told(lesson: Lesson, place: Place) -> dict[str, Any]:
     if not 1 <= place.scene <= len(lesson.scenes):
         return {"title": lesson.title, **of, "scene": 0}
     scene = lesson.scenes[place.scene - 1]
-    shown = {"caption", "question", "speed", "band"} | ({"answer"} if place.answer else set())
+    shown = {"caption", "question", "speed", "band", "asks"} | (
+        {"answer"} if place.answer else set()
+    )
     return {"title": lesson.title, **of, **scene.model_dump(include=shown)}
 
 
@@ -126,7 +128,7 @@ async def _set(app: web.Application, room: Room, number: int) -> None:
         modes = SWITCH[scene.mode]
         if modes != room.state.modes:
             await node.host.set_modes(room, dict.fromkeys(room.state.modes) | modes)
-    room.lease = scene.lease if scene else None
+    await node.host.set_lease(room, scene.lease if scene else None)
     await _staff(app, room, scene.bots if scene else ())
 
 

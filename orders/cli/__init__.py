@@ -1,4 +1,4 @@
-"""The `orders` command: serve | bot | place | tail | export | check | doctor.
+"""The `orders` command: demo | serve | bot | place | tail | export | check | doctor.
 
 Each command imports what it needs when it runs, so that all of them start quickly.
 """
@@ -14,6 +14,7 @@ from orders.cli.options import with_settings
 from orders.cli.output import flush, note, paint, say, take_any_character
 from orders.cli.running import run, until_stdin_closes
 from orders.clients.address import DEFAULT_URL, room_in
+from orders.domain.menu import MENU
 from orders.errors import OrdersError
 from orders.settings import Settings
 
@@ -22,7 +23,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 it could not be done (stderr says why), 2 wrong usage,"
     " 130 stopped before it was done. NO_COLOR turns colours off.",
@@ -50,10 +50,24 @@ def orders(
     """Event-driven architecture, made visible.
 
     \b
-    orders serve --open --with-bot    a server, a browser, and Bob
+    orders demo                       a server, Bob, and a browser
     orders serve --lan                for a class: every address, a QR code
     orders place --count 50 --invalid 20%
     """
+
+
+@app.command()
+@with_settings
+def demo(settings: Settings) -> None:
+    """Show it: the server, Bob, who confirms, and a browser. Takes the flags of `serve`.
+
+    \b
+    orders demo
+    orders demo --lan                 for a class, with Bob
+    """
+    from orders.cli.serve import serve_until_stopped
+
+    serve_until_stopped(settings, open_browser=True, with_bot=True)
 
 
 @app.command()
@@ -116,7 +130,12 @@ def place(
         int | None, typer.Option(help="the (first) order number; else the next", metavar="N")
     ] = None,
     item: Annotated[
-        str | None, typer.Option(help="from the menu; else one after another", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="from the menu; else one after another",
+            metavar="NAME",
+            autocompletion=lambda: list(MENU),
+        ),
     ] = None,
     quantity: Annotated[int | None, typer.Option(help="1 to 100", metavar="N")] = None,
     note_: Annotated[str | None, typer.Option("--note", help="for Bob", metavar="TEXT")] = None,
@@ -250,16 +269,9 @@ def doctor(settings: Settings) -> None:
     \b
     orders doctor --lan
     """
-    from orders.doctor import examine
+    from orders.cli.doctor import say_findings
 
-    marks = {"ok": ("ok", "confirmed"), "hint": ("!", "muted"), "problem": ("NO", "rejected")}
-    findings = examine(settings)
-    for finding in findings:
-        mark, colour = marks[finding.state]
-        say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
-        if finding.advice:
-            say(f"    {finding.advice}")
-    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+    raise typer.Exit(say_findings(settings))
 
 
 def _room(given: str | None, url: str) -> str:

@@ -45,11 +45,12 @@ def serve_until_stopped(settings: Settings, *, open_browser: bool, with_bot: boo
 
 
 def announce(server: "Server", settings: Settings) -> None:
-    """Say where the server is, and to whom."""
+    """Say what to open, what a class opens, and how to end it."""
     if settings.port is None and server.port != DEFAULT_PORT:
         note(f"Port {DEFAULT_PORT} is taken, so this is port {server.port}.")
-    say(f"Orders is at {paint(server.url, 'confirmed')}")
     if settings.lan:
+        host = paint(server.host_url, "confirmed")
+        say(f"Open {host} - this makes you the host, so keep it to yourself.")
         others = [url for url in server.urls if url != server.url]
         for url in others:
             say(f"  for the class: {paint(url, 'confirmed')}")
@@ -58,7 +59,9 @@ def announce(server: "Server", settings: Settings) -> None:
             if can_show(code):
                 say(code)
             say(f"The way in, large, for the projector: {others[0]}/join")
-        say(f"You are the host at {server.host_url} (keep this address to yourself).")
+    else:
+        say(f"Open {paint(server.url, 'confirmed')}")
+        say("  for a class: end this, and start it with --lan")
     note("Ctrl-C ends it.")
 
 

@@ -115,6 +115,11 @@ class Host:
         data = {"locked": locked, "admitted": admitted if locked else []}
         await self._store(control(room.name, Kind.LOCKED, now_ms(), **data))
 
+    async def set_lease(self, room: Room, seconds: float | None) -> None:
+        """How long an event may be held here from now on; None: as the server says."""
+        if seconds != room.state.rules.lease:
+            await self._store(control(room.name, Kind.LEASED, now_ms(), lease=seconds))
+
     async def _bar(self, room: Room, kind: Kind, name: str) -> None:
         """Mute or kick one who is in the room, or was, or posts into it."""
         spellings, posters = room.state.spellings, room.posters

@@ -26,8 +26,9 @@ from orders.server.replay import Replay
 BY_HOST = frozenset(
     (
         *(Kind.MODES, Kind.PAUSED, Kind.RESET, Kind.STEPPED),
-        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED),
+        *(Kind.MUTED, Kind.KICKED, Kind.LOCKED, Kind.LEASED),
         *(Kind.FAULT, Kind.EXERCISE, Kind.VERDICT),
+        *(Kind.ASKED, Kind.ANSWERED, Kind.CLOSED, Kind.REVEALED),
     )
 )
 

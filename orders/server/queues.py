@@ -174,7 +174,7 @@ class Queues:
 
     def _seconds(self, room: Room) -> float:
         """How long an event may be held in a room."""
-        return room.lease or self._context.options.lease
+        return room.state.rules.lease or self._context.options.lease
 
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
         """Write an event to the one who has it now."""

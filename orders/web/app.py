@@ -15,7 +15,7 @@ from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
-from orders.web.keys import NODE, SERVER, SETTINGS, Server
+from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
 from orders.web.proxy import scheme
 from orders.web.static import FILES, Files
@@ -40,7 +40,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[socket.SOCKETS] = sockets
     app[socket.OPENED] = []
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
-    app[bots.BOTS] = bots.Bots()
+    app[bots.BOTS], app[HOLDS] = bots.Bots(), []
     app[health.REGISTRY] = health.registry(node)
     app.router.add_routes(
         [

@@ -14,6 +14,7 @@ _ID: Schema = {"type": "string", "format": "uuid", "description": "the id of the
 _WORDS: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _TYPES: Schema = {"type": "array", "items": {"type": "string"}}
+_ROUND: Schema = {"type": "integer", "minimum": 1, "maximum": 2}
 _MODE: Schema = {"title": "Mode", "type": "string", "enum": list(Mode)}
 _ACK: Schema = {"title": "AckMode", "type": "string", "enum": ["auto", "manual"]}
 _BOT: Schema = {"title": "Bot", "type": "object"}
@@ -55,6 +56,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     "muted": {"name": _NAME, "lifted": {"type": "boolean"}},
     "kicked": {"name": _NAME, "lifted": {"type": "boolean"}},
     "locked": {"locked": {"type": "boolean"}},
+    "leased": {"lease": {"type": ["number", "null"], "description": "seconds; null: the server's"}},
     "fault": {
         "id": {"type": ["string", "null"], "description": "null where all are lifted"},
         "name": {"type": ["string", "null"], "description": "null: everyone"},
@@ -63,6 +65,26 @@ KINDS: dict[str, dict[str, Schema]] = {
         "step": {"type": "string", "enum": ["set", "happened", "lifted"]},
         "event": {"type": ["string", "null"], "description": "what it happened to"},
         "words": _WORDS,
+    },
+    "asked": {
+        "question": _WORDS,
+        "asks": {"type": "string", "enum": ["receivers", "outcome"]},
+        "text": _WORDS,
+        "choices": {"type": "array", "items": {"type": "object"}, "description": "choice, text"},
+        "round": _ROUND,
+        "event": {"type": ["string", "null"], "description": "null: the next that comes"},
+        "order": {"type": ["string", "null"], "description": "such as carol/5"},
+    },
+    "answered": {"question": _WORDS, "round": _ROUND},
+    "closed": {"question": _WORDS, "round": _ROUND},
+    "revealed": {
+        "question": _WORDS,
+        "text": _WORDS,
+        "event": {"type": ["string", "null"], "description": "null: none came"},
+        "truth": {"type": ["string", "null"], "description": "one of the choices"},
+        "why": _WORDS,
+        "so_far": {"type": "boolean", "description": "whether it may still change"},
+        "votes": {"type": "array", "items": {"type": "object"}, "description": "of each round"},
     },
     "exercise": {"name": _NAME},
     "verdict": {

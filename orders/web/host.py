@@ -13,7 +13,7 @@ from orders.errors import NotFound, Refused
 from orders.server import Node
 from orders.web.api import answer, snapshot
 from orders.web.bots import BOTS, own_url
-from orders.web.keys import NODE
+from orders.web.keys import HOLDS, NODE
 from orders.web.query import Query
 from orders.web.security import check_host
 
@@ -92,6 +92,9 @@ async def act(request: web.Request) -> web.Response:
     """Pause, step, resume, reset: answered with the room as it stands then."""
     node, room = await hosted(request)
     action = request.match_info["action"]
+    if action in ("step", "resume"):
+        for check in request.app[HOLDS]:
+            await check(room)
     if action == "step":
         return answer({"event": await node.host.step(room)})
     await {"pause": node.host.pause, "resume": node.host.resume, "reset": node.host.reset}[action](

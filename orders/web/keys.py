@@ -1,9 +1,11 @@
 """What the handlers find in the application, typed."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from orders.broker.room import Room
 from orders.server import Node
 from orders.settings import Settings
 
@@ -24,3 +26,5 @@ class Server:
 NODE = web.AppKey("node", Node)
 SETTINGS = web.AppKey("settings", Settings)
 SERVER = web.AppKey("server", Server)
+#: Asked before the host lets events of a room go; each may refuse.
+HOLDS: web.AppKey[list[Callable[[Room], Awaitable[None]]]] = web.AppKey("holds")

@@ -7,7 +7,7 @@ them: a whole class may share it.
 import re
 from hashlib import blake2s
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from orders.clock import token
 
@@ -31,11 +31,13 @@ def marks_of(request: web.Request) -> list[str]:
 
 
 def name_device(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a browser that opens a page a name of its own, unless it has one."""
+    """Give a browser that opens a page a name of its own, unless it has one.
+
+    The answer is being prepared: its cookies are among its headers already, so this one is added.
+    """
     if not _is_device(request.cookies.get(DEVICE, "")):
         response.set_cookie(DEVICE, token(), httponly=True, samesite="Lax", max_age=YEAR)
-        # the headers are there already: `set_cookie` alone would come too late
-        response.headers.add(hdrs.SET_COOKIE, response.cookies[DEVICE].OutputString())
+        response.headers.add("Set-Cookie", response.cookies[DEVICE].OutputString())
 
 
 def session_mark(session: str) -> str:

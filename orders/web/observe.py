@@ -42,6 +42,11 @@ PAUSE = 0.05  # seconds between two batches
 MOST_IN_A_BATCH = 500
 LOOK = 0.25  # seconds between two looks at what is not in the journal
 SLOW_PART = 8  # slow: more than this part of what may wait unread does
+#: What no observer learns of a record: positions, by what people are known, what they answered.
+INSIDE = (
+    *("last", "changes", "of", "to", "marks", "admitted"),
+    *("choice", "voters", "held", "secret"),
+)
 FAR_BEHIND = 5_000  # records; an observer that is further behind gets a number instead
 
 
@@ -192,12 +197,12 @@ class _Aside:
 
 
 def observed(record: Record) -> dict[str, Any]:
-    """A record as an observer hears it: positions stay inside."""
+    """A record as an observer hears it; how somebody answered a question stays inside."""
     data = from_json(record.body)
     if record.kind is Kind.EVENT:
         return {"kind": "event", "at": record.at, "mode": record.mode, "event": data}
     if record.kind is Kind.JOINED:
         data["after"] = data["after"] is not None
-    for inside in ("last", "changes", "of", "to", "marks", "admitted"):
+    for inside in INSIDE:
         data.pop(inside, None)
     return {"kind": record.kind, "at": record.at, **data}

@@ -45,7 +45,7 @@ async def get_queue(request: web.Request) -> web.Response:
                 "name": entry.name if is_held else None,
                 "attempt": entry.attempt,
                 "reason": entry.reason or None,
-                "lease": (room.lease or node.options.lease) if is_held else None,
+                "lease": (room.state.rules.lease or node.options.lease) if is_held else None,
                 "left": round(max(0.0, lease.deadline - now), 1) if lease else None,
             }
         )

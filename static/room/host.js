@@ -22,6 +22,10 @@ export const killBot = (name) => ask('DELETE', `${room}/bots/${name}`);
 /** Go to a scene of the lesson, or show its answer. */
 export const play = (scene, answer) => ask('PUT', `${room}/lesson`, { scene, answer });
 
+/** Ask the class, of an order if one is named; then close the round, open it again, or reveal. */
+export const askClass = (kind, order) => ask('POST', `${room}/questions`, order ? { kind, order } : { kind });
+export const moveQuestion = (id, step) => ask('POST', `${room}/questions/${id}/${step}`);
+
 /** A dead letter gets another chance, or is given up. */
 export const retry = (event) => ask('POST', `${room}/dead-letters/${event}/retry`);
 export const discard = (event) => ask('POST', `${room}/dead-letters/${event}/discard`);

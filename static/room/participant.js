@@ -44,6 +44,7 @@ export class Participant {
     /** What the broker has not answered: its text, and when it went out, by our own clock. @type {Map<string, {text: string, at: number|null}>} */
     this.outbox = new Map();
     this.shown = new Set();
+    this.asked = false; // whether there was a question
     this.link = new Link({
       address: () => this.#address(),
       text: (text) => this.#heard(JSON.parse(text)),
@@ -115,6 +116,13 @@ export class Participant {
     this.link.isIn();
     this.#tell('welcome', welcome, again);
     for (const id of this.outbox.keys()) this.#sendNow(id);
+    if (this.asked) this.#question();
+  }
+
+  /** The host asks, or it goes on: what shows it comes with the first question. */
+  #question() {
+    this.asked = true;
+    import('../question/phone.js').then(({ look }) => look(this.who.session), () => (this.asked = false));
   }
 
   /** How the room stands, as GET /api/rooms/{room} has it: the page says whether it is paused, and we are muted. */
@@ -159,11 +167,12 @@ export class Participant {
       this.outbox.clear();
       this.#tell('lost');
     }
+    if (code === 'question' || (code === 'reset' && this.asked)) this.#question();
     if (code === 'paused' || code === 'resumed') standPaused(code === 'paused');
     else if (code === 'muted' || code === 'unmuted') this.#mute(code === 'muted');
     else if (STANDING.has(code)) stand(STANDING.get(code), message);
     else if (code === 'journal_back') over('journal');
-    if (code !== 'paused' && code !== 'muted' && !STANDING.has(code)) this.#tell('notice', code, message);
+    if (code !== 'paused' && code !== 'muted' && code !== 'question' && !STANDING.has(code)) this.#tell('notice', code, message);
   }
 
   #event(event) {

@@ -6,12 +6,12 @@
 
 import { bind } from '../ui/keys.js';
 
-const BANDS = new Map(Object.entries({ tools: ['t', 'The tools'], diagram: ['g', 'The diagram, and back in time'], table: ['v', 'The table of types'] }));
+const BANDS = new Map(Object.entries({ tools: ['t', 'The tools'], diagram: ['g', 'The diagram, and back in time'], table: ['v', 'The table of types'], ask: [] }));
 const RESTS = 3000; // ms until a pointer that rests hides
 
 /** Wire the bands up. `changed` is called with the one that is open then, or null. */
 export function useBands(changed) {
-  for (const [band, [key, words]] of BANDS) bind(key, words, () => show(band));
+  for (const [band, [key, words]] of BANDS) if (key) bind(key, words, () => show(band)); // of `ask` it does more
   document.addEventListener('click', ({ target }) => {
     const button = target.closest('[data-shows]');
     if (button) show(button.dataset.shows);

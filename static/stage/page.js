@@ -165,8 +165,29 @@ usePeople(show);
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 useLesson(show);
+
+// --- the class predicts: loaded with the first question ---------------------------------------
+
+let asking = null;
+
+async function questions() {
+  try {
+    return await (asking ??= import('./ask/ask.js').then(({ useQuestions }) => useQuestions(show)));
+  } catch {
+    asking = null;
+    return toast('The server does not answer: try again.');
+  }
+}
+
 const opened = tell(show);
 useBands((band) => {
   opened(band);
+  if (band === 'ask') questions();
   drawSoon();
 });
+show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions());
+show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions());
+bind('a', 'Ask the class what will happen; again: the next step', async () => {
+  if (document.body.dataset.band === 'ask') (await questions())?.next();
+  else document.querySelector('[data-shows="ask"]').click();
+}, { when: () => here.host && show.live && show.state !== null });

@@ -7,6 +7,7 @@ import { Book } from '../orders/book.js';
 import { MyOrders } from '../orders/mine.js';
 import { decide } from '../orders/rules.js';
 import { Waiting } from '../orders/waiting.js';
+import { drawRounds } from '../question/rounds.js';
 import { byId, copying, given } from '../ui/page.js';
 
 const MORNING = Date.UTC(2026, 0, 5, 9, 30);
@@ -57,6 +58,9 @@ const actions = { confirm: nothing, rejectAs: nothing, chooseReason: nothing, ke
 const page = { verdict: (row) => decide(row.placed, new Book(), rules), reasons, now: MORNING + 60_000, actions };
 render(drawWaiting(waiting.open(), { ...page, rejecting: bad.id }), byId('waiting'));
 render(drawDone(waiting.done()), byId('answered'));
+
+const choices = [{ choice: 'once', text: 'Confirmed once' }, { choice: 'more', text: 'Confirmed more than once' }, { choice: 'waits', text: 'It waits' }];
+render(drawRounds({ choices, votes: [{ once: 17, more: 6, waits: 2 }, { once: 5, more: 19, waits: 0 }], truth: 'more' }), byId('rounds'));
 
 copying();
 document.querySelector('.themes').addEventListener('change', ({ target }) => {

@@ -97,8 +97,8 @@ export function copying() {
 }
 
 /** GET as JSON. Throws an Error with the server's own sentence, and its `code` and `status`. */
-export async function fetched(path) {
-  const answer = await fetch(path, { headers: { accept: 'application/json' } });
+export async function fetched(path, headers = {}) {
+  const answer = await fetch(path, { headers: { accept: 'application/json', ...headers } });
   const body = await answer.json().catch(() => null);
   if (answer.ok) return body;
   const { code = 'http', message = `The server answered ${answer.status}.` } = body?.error ?? {};

@@ -10,6 +10,7 @@ import pytest
 from yarl import URL
 
 from orders.classroom.lesson import BUNDLED, read
+from orders.settings import Settings
 from tests.conftest import Connect, Start
 from tests.process import Process
 from tests.rooms import Room
@@ -40,22 +41,6 @@ async def test_a_scene_sets_mode_and_bots_and_the_next_takes_them_away(
     assert after["modes"] == {"*": "pubsub", "order_placed": "queue"}
     await go(http, server, 6)
     assert (await room.get())["bots"] == []
-
-
-async def test_a_scene_sets_the_lease(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
-) -> None:
-    await go(http, server, 10)
-    for bot in (await Room(http, server).get())["bots"]:
-        async with http.delete(f"{server.url}/api/rooms/main/bots/{bot['name']}"):
-            pass
-    eve = await connect(server, name="eve", types="order_placed", ack="manual")
-    await eve.expect("broker.welcome")
-    ben = await connect(server, name="ben", types="order_confirmed")
-    await ben.send({"type": "order_placed", "data": {"id": 1}})
-    await eve.expect("order_placed")
-    (queued,) = (await Room(http, server).get("/queue"))["queued"]
-    assert queued["lease"] == SCENES[9].lease
 
 
 async def test_nobody_can_look_up_an_answer_before_it_is_shown(
@@ -103,15 +88,23 @@ async def test_only_the_host_goes_on(server: Any, http: aiohttp.ClientSession) -
         assert (await told.json())["scene"] == 0
 
 
-async def test_where_it_stands_survives_a_restart(
-    start: Start, http: aiohttp.ClientSession
+async def test_where_it_stands_and_its_lease_survive_a_restart(
+    start: Start, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
     server = start()
-    await go(http, server, 3, answer=True)
+    await go(http, server, 10, answer=True)
     server.kill()
     server.start()
-    told = await Room(http, server).get("/lesson")
-    assert (told["scene"], told["answer"]) == (3, SCENES[2].answer)
+    room = Room(http, server)
+    told = await room.get("/lesson")
+    assert (told["scene"], told["answer"]) == (10, SCENES[9].answer)
+    eve = await connect(server, name="eve", types="order_placed", ack="manual")
+    await eve.expect("broker.welcome")
+    ben = await connect(server, name="ben", types="order_confirmed")
+    await ben.send({"type": "order_placed", "data": {"id": 1}})
+    await eve.expect("order_placed")
+    (queued,) = (await room.get("/queue"))["queued"]
+    assert queued["lease"] == SCENES[9].lease != Settings().lease
 
 
 async def test_a_lesson_of_ones_own_is_served_and_a_wrong_one_ends_the_start(

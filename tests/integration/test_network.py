@@ -88,7 +88,7 @@ def test_terminal_doctor_and_pages_tell_the_same_address(tmp_path: Path) -> None
     )
     assert re.findall(r"for the class: (\S+)", said)[0] == "http://192.168.1.23:8080"
     assert "projector: http://192.168.1.23:8080/join" in said
-    assert "You are the host at http://192.168.1.23:8080/host?token=" in said
+    assert "Open http://192.168.1.23:8080/host?token=" in said
     assert 'alt="QR code of http://192.168.1.23:8080/"' in said
     assert "open http://192.168.1.23:8080 on a phone" in said
     assert re.findall(r"(\S+) is an address of this machine", said)[0] == "192.168.1.23"
@@ -99,7 +99,7 @@ def test_the_teacher_may_choose_the_address(tmp_path: Path) -> None:
     for chosen in ("10.8.0.2", "orders.school.example"):
         serve = orders("serve", "--lan", "--port", "0", "--journal", "memory", "--address", chosen)
         out = shlex.quote(str(tmp_path / chosen))
-        wait = f"until grep -q 'host at' {out}; do kill -0 $! || exit; sleep 0.1; done"
+        wait = f"until grep -q 'the class' {out}; do kill -0 $! || exit; sleep 0.1; done"
         command = f"{serve} > {out} & {wait}; kill $!; wait; cat {out}"
         said = in_networks((*OTHERS, WIFI), (BY_WIFI,), command)
         assert re.findall(r"for the class: http://([^:]+):", said)[0] == chosen

@@ -105,7 +105,7 @@ async def test_a_console_that_lacks_a_character_shows_another(
     assert json.loads(ended.stdout)["data"]["note"] == "☕", "JSON says it in another way"
     serve = ["serve", "--lan", "--port", "0", "--journal", "memory"]
     with Command(tmp_path, *serve, PYTHONIOENCODING=encoding) as command_:
-        said = await command_.until_said("You are the host at")
+        said = await command_.until_said("/join")
         assert "?" * 5 not in said, "no QR code of question marks"
         assert "/join" in said
 
@@ -174,7 +174,7 @@ async def test_a_second_signal_ends_it_at_once_and_nothing_is_left(
 ) -> None:
     serve = ["serve", "--port", "0", "--journal", "memory", "--with-bot"]
     with Command(tmp_path, *serve) as command:
-        await command.until_said("Orders is at")
+        await command.until_said("Open http")
         command.send(number)
         command.send(number)
         assert await command.ended() in (0, 130)

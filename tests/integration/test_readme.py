@@ -1,51 +1,110 @@
-"""The programs in the README do what it says they do."""
+"""The programs in the README, and of the first Bob, do what is said of them."""
 
+import asyncio
 import re
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from orders.domain.confirming import Confirmed, answer_id
+from orders.domain.envelope import Event
 from tests.process import environment, running
 from tests.rooms import Room
 from tests.wire import DEADLINE, until
 
-README = Path(__file__).parents[2] / "README.md"
-PROGRAMS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-NAMES = ("carol", "dave", "erin")
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_readme_has_a_program_for_each_of_them() -> None:
-    assert [re.findall("carol|dave|erin", program)[0] for program in PROGRAMS] == list(NAMES)
+def programs(page: str) -> dict[str, str]:
+    """The programs on a page, by the name under which each joins."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    return {re.findall(r'name="?([a-z0-9-]+)', program)[0]: program for program in found}
 
 
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_program_from_the_readme_places_an_order_and_hears_that_it_is_confirmed(
-    server: Any, http: aiohttp.ClientSession, tmp_path: Path, name: str
-) -> None:
-    program = PROGRAMS[NAMES.index(name)].replace("localhost:8080", f"localhost:{server.port}")
-    room = Room(http, server)
-    output = tmp_path / "output"
-    with running("bot", server.url, cwd=tmp_path), output.open("wb") as file:
-        await room.has("bob")
+CUSTOMERS, BOBS = programs("README.md"), programs("docs/first-bob.md")
+
+
+def test_the_pages_have_these_programs() -> None:
+    assert list(CUSTOMERS) == ["carol", "dave"]
+    assert list(BOBS) == ["bob-1", "bob-2", "bob-3", "bob-4"]
+
+
+@contextmanager
+def started(program: str, server: Any, output: Path) -> Iterator[Callable[[str], Awaitable[bool]]]:
+    """A program that talks to this server; asks whether a text stands in what it printed."""
+    program = program.replace("localhost:8080", f"localhost:{server.port}")
+    with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-u", "-c", program],
-            cwd=tmp_path,
+            cwd=output.parent,
             env=environment(),
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-        try:
 
-            async def confirmed() -> bool:
-                assert process.poll() is None, output.read_text()
-                return "order_confirmed" in output.read_text()
+    async def printed(text: str) -> bool:
+        said = await asyncio.to_thread(output.read_text)
+        assert process.poll() is None, said
+        return text in said
 
-            await until(confirmed, f"{name} hears of the confirmation")
-        finally:
-            process.kill()
-            process.wait(DEADLINE)
+    try:
+        yield printed
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+
+
+@pytest.mark.parametrize("name", CUSTOMERS)
+async def test_a_program_from_the_readme_places_an_order_and_hears_that_it_is_confirmed(
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path, name: str
+) -> None:
+    room = Room(http, server)
+    with running("bot", server.url, cwd=tmp_path):
+        await room.has("bob")
+        with started(CUSTOMERS[name], server, tmp_path / "output") as printed:
+            await until(lambda: printed("order_confirmed"), f"{name} hears of the confirmation")
     assert [event["source"] for event in await room.log()] == [name, "bob"]
+
+
+async def test_the_first_bob_listens_answers_shares_the_work_and_answers_once(
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    room = Room(http, server)
+
+    async def coffees(number: int, count: int) -> bool:
+        log = [event for event in await room.log() if event["type"] == "order_confirmed"]
+        return [event["data"]["id"] for event in log].count(number) == count
+
+    async def place(number: int) -> None:
+        order = {"type": "order_placed", "source": "alice", "data": {"id": number}}
+        async with http.post(f"{server.url}/api/rooms/main/events", json=order) as answer:
+            assert answer.status == 201
+
+    with started(BOBS["bob-1"], server, tmp_path / "1") as printed:
+        await room.has("bob-1")
+        await place(1)
+        await until(lambda: printed("order_placed"), "bob-1 hears an order")
+    with (
+        started(BOBS["bob-2"], server, tmp_path / "2"),
+        started(BOBS["bob-2"].replace("bob-2", "bob-5"), server, tmp_path / "5"),
+    ):
+        await room.has("bob-2")
+        await room.has("bob-5")
+        await place(2)
+        await until(lambda: coffees(2, 2), "two coffees")
+    await room.set_modes({"order_placed": "queue"})
+    await place(3)
+    with started(BOBS["bob-3"], server, tmp_path / "3"):
+        await until(lambda: coffees(3, 1), "bob-3 takes what waited")
+    await place(4)
+    with started(BOBS["bob-4"], server, tmp_path / "4"):
+        await until(lambda: coffees(4, 1), "bob-4 takes what waited")
+    placed = next(event for event in await room.log() if event["data"] == {"id": 4})
+    answer = next(event for event in await room.log() if event["source"] == "bob-4")
+    assert answer["id"] == answer_id("main", Event.model_validate(placed), Confirmed())

@@ -263,13 +263,19 @@ async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
         assert said["type"] == "broker.heartbeat"
 
 
-async def test_a_browser_is_given_the_name_of_its_device_once(
-    server: Any, http: aiohttp.ClientSession
+async def test_a_browser_that_opens_a_page_is_known_again_by_its_device(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
-    async with http.get(f"{server.url}/customer") as first:
-        cookie = first.cookies["orders_device"]
-    assert cookie["httponly"] and cookie["samesite"] == "Lax"
-    async with http.get(
-        f"{server.url}/customer", headers={"Cookie": f"orders_device={cookie.value}"}
-    ) as second:
-        assert "orders_device" not in second.cookies
+    async with http.get(f"{server.url}/customer") as page:
+        device = page.cookies["orders_device"]
+        assert (len(device.value) >= 16, device["httponly"], device["samesite"]) == (
+            True,
+            True,
+            "Lax",
+        )
+    room = Room(http, server)
+    ann = await connect(server, name="ann")  # with the cookie, as a tab of that browser
+    await ann.expect("broker.welcome")
+    await room.act("/participants/ann/kick")
+    assert await ann.close_code() == 4003
+    assert (await refused(await connect(server, name="somebody-else")))[0] == "kicked"

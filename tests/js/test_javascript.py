@@ -24,7 +24,7 @@ def test_the_pure_modules_of_the_pages_do_what_their_tests_say(file: Path) -> No
 
 STATIC = HERE.parents[1] / "static"
 #: Folders whose modules others share, lowest first; a page's own folder lies above them all.
-SHARED = ("vendor", "ui", "room", "orders", "event")
+SHARED = ("vendor", "ui", "question", "room", "orders", "event")
 #: The style guide shows what the pages draw.
 SEES_PAGES = "styleguide"
 IMPORT = re.compile(r"""\b(?:from|import)\s*\(?\s*['"]([./][^'"]+\.js)['"]""")

@@ -508,6 +508,10 @@ def test_a_room_is_forgettable_while_it_is_empty_and_has_neither_events_nor_rule
     journal.take(control("main", Kind.LOCKED, 0, locked=True, admitted=[]))
     assert not room.is_forgettable
     journal.take(control("main", Kind.LOCKED, 0, locked=False, admitted=[]))
+    journal.take(control("main", Kind.PAUSED, 0, paused=True))
+    assert not room.is_forgettable
+    journal.take(control("main", Kind.PAUSED, 0, paused=False))
+    assert room.is_forgettable
     bob = journal.join("bob")
     journal.say(bob)
     journal.leave(bob)

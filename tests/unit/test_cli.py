@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from orders.domain.envelope import Event
 from orders.errors import CannotStart, Refused
 from orders.settings import Settings
 
-COMMANDS = ["serve", "bot", "place", "tail", "export", "doctor"]
+COMMANDS = ["demo", "serve", "bot", "place", "tail", "export", "check", "doctor"]
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -44,6 +46,26 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert code == 0
     assert all(f"\n  {command} " in text for command in COMMANDS)
     assert "Exit codes: 0 done, 1" in text
+
+
+@pytest.mark.parametrize(
+    ("shell", "asked"),
+    [
+        ("bash", {"COMP_WORDS": "orders exp", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "orders exp"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "orders exp", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+        (
+            "powershell",
+            {"_TYPER_COMPLETE_ARGS": "orders exp", "_TYPER_COMPLETE_WORD_TO_COMPLETE": "exp"},
+        ),
+    ],
+)
+def test_every_shell_completes_commands(shell: str, asked: dict[str, str]) -> None:
+    environment = {**os.environ, "_ORDERS_COMPLETE": f"complete_{shell}", **asked}
+    command = [sys.executable, "-c", "from orders.cli import main; main()"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "export" in said.stdout
+    assert "place" not in said.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,10 @@ from orders.errors import Close, OrdersError
 from orders.server.delivery import NOTICES
 from orders.settings import Settings
 from orders.web.asyncapi import ORDER_EVENTS
+from tests.pictures import IMAGES, TAKEN, taken_of
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 DOCS = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 CONTRACT = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 #: Whatever stands in `code marks`, as whole words.
@@ -202,3 +204,9 @@ def test_the_reference_of_the_participant_has_what_it_has_with_its_defaults() ->
     assert f'Participant({url.name}="{url.default}", *, …)' in page
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page, re.M)
     assert rows == [(one.name, repr(one.default)) for one in options]
+
+
+def test_no_picture_is_older_than_its_page() -> None:
+    for name, taken in json.loads(TAKEN.read_text(encoding="utf-8")).items():
+        assert (IMAGES / name).exists()
+        assert taken == taken_of(), f"the page has changed since {name}: run `make pictures`"

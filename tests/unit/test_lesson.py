@@ -51,6 +51,7 @@ def test_the_page_says_of_each_scene_what_the_stage_says(number: int) -> None:
     assert section.startswith(f"\n{setup(scene)}\n")
     assert f"**Seen.** {' '.join(scene.seen)}\n" in section
     assert f"**Ask.** {scene.question} (*{scene.answer}*)\n" in section
+    assert ("**Predict.** `a` asks" in section) == (scene.asks is not None)
 
 
 def test_the_page_has_no_scene_that_the_stage_lacks() -> None:
@@ -84,6 +85,7 @@ def test_a_lesson_of_ones_own_is_read(tmp_path: Path) -> None:
         ),
         ('"relay"', '"really"', "scene 1, `mode`: input should be 'relay', 'pubsub' or 'queue'"),
         ("mode =", "speed = 2\nmode =", "scene 1, `speed`: it is 2, and must be 1, 0.5 or 0.25"),
+        ("mode =", 'asks = "why"\nmode =', "scene 1, `asks`: input should be 'receivers' or"),
         ("mode =", "colour = 2\nmode =", "scene 1, `colour`: extra inputs are not permitted"),
         ("mode =", "bots = [{ thinks = 99 }]\nmode =", "scene 1, `bots.0.thinks`: input should be"),
         ('answer = "So."', "", "scene 1, `answer`: field required"),

@@ -40,6 +40,7 @@ export function useLesson(show) {
     byId('lesson-question').textContent = told.question ?? '';
     byId('lesson-answer').textContent = told.answer ?? '';
     document.body.dataset.scene = told.scene;
+    document.body.dataset.asks = told.asks ?? '';
     if (entered && told.scene) enter(told);
   }
 

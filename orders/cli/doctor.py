@@ -1,0 +1,18 @@
+"""`orders doctor`: what would go wrong, as lines of a terminal."""
+
+from orders.cli.output import paint, say
+from orders.doctor import examine
+from orders.settings import Settings
+
+MARKS = {"ok": ("ok", "confirmed"), "hint": ("!", "muted"), "problem": ("NO", "rejected")}
+
+
+def say_findings(settings: Settings) -> int:
+    """Say each finding, and what to do about it; 1 if one of them is a problem, else 0."""
+    findings = examine(settings)
+    for finding in findings:
+        mark, colour = MARKS[finding.state]
+        say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")
+        if finding.advice:
+            say(f"    {finding.advice}")
+    return 1 if any(finding.state == "problem" for finding in findings) else 0
