@@ -91,7 +91,7 @@ class _Feed:
                 self._look_around(await self._enter(), came)
                 await asyncio.wait({came}, timeout=LOOKS_AGAIN)
             return came.result()
-        except asyncio.CancelledError:
+        except BaseException:  # it leaves, or may not stay: so it looks no more
             if came.done():
                 self._taps.leave(came.result()[1])
             raise

@@ -36,8 +36,9 @@ function choose() {
     },
     missing: draw,
     records(records) {
-      for (const { kind, name: who } of records) {
-        if (kind === 'joined' || kind === 'left') people = people.filter((one) => one !== who);
+      for (const { kind, name: who, was } of records) {
+        if (kind === 'left' && who === null) people = []; // the server started again
+        if (kind === 'joined' || kind === 'left') people = people.filter((one) => one !== who && one !== was);
         if (kind === 'joined') people.push(who);
       }
       draw();
