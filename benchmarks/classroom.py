@@ -23,11 +23,11 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks import servers, wire
+from benchmarks.wire import PING, PONG
 
 PERCENT = 99
 WITHIN = 5.0  # seconds in which a class answers
 MIB = 1 << 20
-PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 
 
 class Arrivals:

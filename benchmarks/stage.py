@@ -21,7 +21,7 @@ import statistics
 import time
 from multiprocessing.connection import Connection
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import CDPSession, Page, async_playwright
 
 from benchmarks import servers, wire
 
@@ -84,30 +84,49 @@ async def _measure(port: int, options: argparse.Namespace, load: Connection) -> 
             await page.goto(f"http://localhost:{port}{path}")
             await asyncio.sleep(SETTLE)
             load.send("forget")
+            devtools = await page.context.new_cdp_session(page)
+            await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+            before = await _metrics(devtools)
             print(f"{name}: {_told(await page.evaluate(MEASURE, options.seconds))}")
+            print(f"  {_worked(before, await _metrics(devtools), options.seconds)}")
             load.send("tell")
             while not load.poll():
                 await asyncio.sleep(0.05)
             print(f"  latency in the room meanwhile: {load.recv()}")
             if path == "/stage":
-                await _check(page, options)
+                await _check(page, devtools, options)
             await page.close()
         await browser.close()
 
 
-async def _check(page: Page, options: argparse.Namespace) -> None:
+async def _check(page: Page, devtools: CDPSession, options: argparse.Namespace) -> None:
     """That it was the stage under load which was measured."""
     drawn = await page.locator("#stage-flights").get_attribute("data-drawn")
     flown = await page.locator("#stage-flights").get_attribute("data-flown")
     print(f"  drawn as {drawn}; {flown or 0} ways drawn")
-    devtools = await page.context.new_cdp_session(page)
-    await devtools.send("Performance.enable")
     await devtools.send("HeapProfiler.collectGarbage")
-    told = (await devtools.send("Performance.getMetrics"))["metrics"]
-    held = {one["name"]: one["value"] for one in told}
+    held = await _metrics(devtools)
     print(f"  {held['JSHeapUsedSize'] / 2**20:.1f} MiB of memory, {held['Nodes']:.0f} nodes")
     if options.screenshot:
         await page.screenshot(path=options.screenshot)
+
+
+async def _metrics(devtools: CDPSession) -> dict[str, float]:
+    """What Chromium counts of the page: seconds of its main thread, bytes of memory, nodes."""
+    told = (await devtools.send("Performance.getMetrics"))["metrics"]
+    return {one["name"]: one["value"] for one in told}
+
+
+def _worked(before: dict[str, float], after: dict[str, float], seconds: float) -> str:
+    """Processor time of the page's main thread: on a busy machine this tells more than frames."""
+    names = {"all": "Task", "script": "Script", "style": "RecalcStyle", "layout": "Layout"}
+    spent = {
+        words: 1000 * (after[f"{name}Duration"] - before[f"{name}Duration"]) / seconds
+        for words, name in names.items()
+    }
+    return "main thread, ms of the processor a second: " + ", ".join(
+        f"{w} {ms:.0f}" for w, ms in spent.items()
+    )
 
 
 def _told(seen: dict[str, list[float]]) -> str:
@@ -159,7 +178,7 @@ def _load(port: int, participants: int, rate: float, pipe: Connection) -> None:
     for number in range(participants):
         path = f"/ws?name=p-{number}&types={TYPES[number % len(TYPES)]}&quiet=true"
         sock, _ = wire.connect(port, path)
-        load.add(sock, timed if number == 0 else _ignore)
+        load.add(sock, wire.staying(sock, timed) if number == 0 else wire.staying(sock))
         sockets.append(sock)
     pipe.send("ready")
     due, number = time.perf_counter(), 0
@@ -177,10 +196,6 @@ def _load(port: int, participants: int, rate: float, pipe: Connection) -> None:
                 timed.seconds.clear()
             else:
                 pipe.send(timed.told())
-
-
-def _ignore(piece: memoryview) -> None:
-    pass
 
 
 if __name__ == "__main__":

@@ -60,6 +60,23 @@ def random_ids() -> Iterator[bytes]:
             yield b"-".join((d[:8], d[8:12], b"4" + d[13:16], b"8" + d[17:20], d[20:]))
 
 
+PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
+
+
+def staying(
+    sock: socket.socket, heard: Callable[[memoryview], None] | None = None
+) -> Callable[[memoryview], None]:
+    """`heard`, for one who stays for minutes: it answers pings, whose bytes no JSON text holds."""
+
+    def answering(piece: memoryview) -> None:
+        if PING in bytes(piece):
+            sock.send(PONG)
+        if heard:
+            heard(piece)
+
+    return answering
+
+
 class Meter(Protocol):
     """Is given what came on a socket, and knows how many events that was."""
 

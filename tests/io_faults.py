@@ -29,7 +29,7 @@ from tests.wire import DEADLINE, until
 
 CALLS = (
     *("openat", "access", "newfstatat", "fcntl", "pread64", "pwrite64", "ftruncate"),
-    *("fdatasync", "fsync", "unlink", "mmap"),
+    *("fdatasync", "fsync", "unlink", "mmap", "close", "fchown"),
 )
 FILES = ("", "-wal", "-shm", "-journal", ".lock", ".lock-journal")
 PLACED, ANSWERED, TICKS = "order_placed", "order_confirmed", 4

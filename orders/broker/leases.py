@@ -34,6 +34,7 @@ class Leases:
 
     held: dict[bytes, Lease] = field(default_factory=dict)
     claiming: dict[bytes, Entry] = field(default_factory=dict)  # asked for on a shared journal
+    _by_holder: dict[Participant, dict[bytes, Lease]] = field(default_factory=dict)
     _ready: Ready = field(default_factory=dict)
     _others: Ready = field(default_factory=dict)  # in the share of another node
 
@@ -80,7 +81,8 @@ class Leases:
 
     def hold(self, entry: Entry, holder: Participant, deadline: float) -> None:
         """A participant of this node holds an event now."""
-        self.held[entry.key] = Lease(entry, holder, deadline)
+        lease = self.held[entry.key] = Lease(entry, holder, deadline)
+        self._by_holder.setdefault(holder, {})[entry.key] = lease
         holder.in_flight += 1
 
     def end(self, key: bytes, how: str = "", by: Participant | None = None) -> Lease | None:
@@ -92,13 +94,17 @@ class Leases:
         if lease is None or lease.holder is not (by or lease.holder):
             return None
         del self.held[key]
+        held = self._by_holder[lease.holder]
+        del held[key]
+        if not held:
+            del self._by_holder[lease.holder]
         lease.holder.in_flight -= 1
         if how:
             remember(lease.holder, key, how)
         return lease
 
     def held_by(self, holder: Participant) -> list[Lease]:
-        return [lease for lease in self.held.values() if lease.holder is holder]
+        return list(self._by_holder.get(holder, {}).values())
 
     def prolong(self, seconds: float) -> None:
         """All of them end so much later."""

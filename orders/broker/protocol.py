@@ -22,7 +22,7 @@ from orders.broker.modes import bounded
 from orders.broker.participants import Participant
 from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
-from orders.domain.envelope import Event, check_name, is_uuid
+from orders.domain.envelope import Event, check_name, folded, is_uuid
 from orders.domain.mistakes import MAX_VALUES
 from orders.errors import Forbidden, Full, OrdersError, Refused
 
@@ -139,6 +139,12 @@ def _speaks_as(room: Room, participant: Participant, event: Event) -> str | None
         check_unmuted(room, name or participant.name, participant.marks)
     if not name or name == participant.name:
         return name or None
+    if participant.named and folded(name) == folded(participant.name):
+        raise Refused(
+            "wrong_source",
+            f"`source` is {name!r}, but here you are {participant.name!r}: spell it so, such as"
+            f' "source": "{participant.name}", or leave it out.',
+        )
     if participant.named:
         raise Refused(
             "wrong_source",

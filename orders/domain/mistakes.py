@@ -6,6 +6,7 @@ come here, so it may take its time; the texts are tried in tests/data/mistakes.
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,7 +29,8 @@ COMMAND_EXAMPLES = {
 
 _FIELDS = ("id", "type", "created", "source", "data", "attempt")
 #: What other protocols call `type` and `data`.
-_LIKE_TYPE = {"event", "eventtype", "event_type", "kind", "topic", "action", "command", "cmd"}
+_LIKE_TYPE = {"event", "eventtype", "event_type", "eventname", "event_name", "messagetype"}
+_LIKE_TYPE |= {"message_type", "kind", "topic", "action", "command", "cmd", "op", "method"}
 _LIKE_DATA = {"payload", "body", "content", "message", "msg", "params", "args", "value"}
 _is_type = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*").fullmatch
 
@@ -43,10 +45,14 @@ def explained(error: ValidationError, text: str | bytes) -> Refused:
     field = str(first["loc"][0])
     sent: dict[str, Any] = from_json(text)
     is_missing = first["type"] == "missing"
-    if "specversion" in sent:
-        sentence = _cloud_event(field)
+    other = next((_OTHERS[name] for name in _OTHERS if name in sent), None)
+    if other:
+        sentence = _another(other, field)
     elif is_missing:
         sentence = (_missing_type if field == "type" else _missing_data)(sent)
+    elif field == "data" and sent["type"] in COMMAND_EXAMPLES:
+        sentence = f"{_wrong_data(sent[field]).split(', such')[0]}, such as"
+        sentence += f" {COMMAND_EXAMPLES[sent['type']]}."
     else:
         sentence = _WRONG[field](sent[field])
     if is_missing:
@@ -116,9 +122,13 @@ def _not_an_object(sent: object) -> str:
     )
 
 
-def _cloud_event(field: str) -> str:
+#: A field by which what another protocol sends is known.
+_OTHERS = {"specversion": "CloudEvent", "jsonrpc": "call of JSON-RPC"}
+
+
+def _another(protocol: str, field: str) -> str:
     return (
-        f"This is a CloudEvent, whose `{field}` does not fit; an event here has `id` (a UUID),"
+        f"This is a {protocol}, whose `{field}` does not fit; an event here has `id` (a UUID),"
         " `type`, `created` (milliseconds as a string), `source` (your name) and `data` (an"
         f" object), such as {EXAMPLE}: only `type` and `data` may not be left out."
     )
@@ -129,6 +139,11 @@ def _cloud_event(field: str) -> str:
 
 def _missing_type(sent: Mapping[str, Any]) -> str:
     for name, value in sent.items():
+        if isinstance(value, dict) and isinstance(value.get("type"), str):
+            return (
+                f"`type` is missing: the event stands within {shown(name)}; an event is the object"
+                f" itself, such as {EXAMPLE}."
+            )
         if name.lower() in {"type", *_LIKE_TYPE}:
             good = value if isinstance(value, str) and _is_type(value) else "order_placed"
             return (
@@ -192,7 +207,9 @@ def _wrong_type(sent: object) -> str:
 def as_type(sent: object) -> str:
     """The type of an event that was probably meant."""
     if isinstance(sent, str) and "*" not in sent:
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", sent[:64]).lower()
+        first = re.sub("[äöü]", r"\g<0>e", sent.split(",")[0][:64]).replace("ß", "ss")
+        plain = unicodedata.normalize("NFKD", first).encode("ascii", "ignore").decode()
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
         better = re.sub(r"[^a-z0-9_.]+", "_", words).strip("_.")
         if better != sent and _is_type(better):
             return better

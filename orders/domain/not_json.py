@@ -23,6 +23,11 @@ _BEGINNINGS: list[tuple[str, str]] = [
         " new WebSocket(…) instead of io(…), and send JSON such as {example}.",
     ),
     (
+        r"[\x00-\x08\x0b\x0c\x0e-\x1f]",
+        "The text begins with a character that no text has, as UTF-16 or another protocol (MQTT)"
+        " has them; send one JSON object as a text in UTF-8, such as {example}.",
+    ),
+    (
         r"[^\x1e]*\x1e",
         "The text holds the character U+001E, as SignalR sends it; this is a plain WebSocket: send"
         " one JSON object in a message, such as {example}.",
@@ -40,16 +45,58 @@ _BEGINNINGS: list[tuple[str, str]] = [
         r"[bB]['\"]",
         "{there} is how Python shows bytes; send text, such as socket.send(json.dumps(event)).",
     ),
+    (
+        r"<[\w.]+ object|<class|[A-Z]\w*\(|dict\(",
+        "{there} is how Python shows an object; send JSON, such as"
+        " socket.send(json.dumps({example})).",
+    ),
     (r"\s*<", "{there} is HTML or XML; an event is one JSON object, such as {example}."),
+    (
+        r"%7[Bb]|%22",
+        "{there} is encoded for the address of a page; send the JSON as it is, such as {example},"
+        " without encodeURIComponent.",
+    ),
+    (
+        r"eyJ[\w+/=-]+\s*\Z",
+        "{there} is Base64; send the JSON as it is, such as {example}.",
+    ),
     (
         r"[\w.]+=[^=]",
         "{there} is written like a form or a program; an event is one JSON object, such as"
         " {example}.",
     ),
+    (
+        r"[a-z]\w*:? ?(?=\{)",
+        "{found} stands before what is to be sent; a message is one JSON object and nothing else,"
+        " such as {example}.",
+    ),
 ]
 
 #: What can be told from where `json` stumbled: what stands before it, what stands there.
 _PLACES: list[tuple[str, str, str]] = [
+    (
+        r"^\s*\"[^\"]*\"\s*\Z",
+        r":",
+        "The bracket {{ is missing at the beginning; an event is one object, such as {example}.",
+    ),
+    (
+        r"",
+        r"&(quot|#34|#x22);",
+        "{found} stands at {there}, as HTML writes a quote; JSON wants the quote itself, such as"
+        ' "type": "order_placed".',
+    ),
+    (
+        r"[{,:\[]\s*\Z",
+        r"\\[\"']",
+        "A backslash stands before a quote at {there}; it belongs only within a text, such as"
+        ' "type": "order_placed": call JSON.stringify or json.dumps only once.',
+    ),
+    (
+        r"",
+        r"\(",
+        "A round bracket stands at {there}; JSON has {{ }} for an object and [ ] for a list, such"
+        " as {example}.",
+    ),
     (
         r"",
         r"[“”„‟«»″‘’‚‛‹›]",
@@ -93,8 +140,9 @@ _PLACES: list[tuple[str, str, str]] = [
     ),
     (
         r",\s*\Z",
-        r"[}\]]",
-        "A comma stands before {there}; after the last field comes none, such as {example}.",
+        r"[}\],]",
+        "A comma too many stands before {there}; there is one between two fields and none after"
+        " the last, such as {example}.",
     ),
     (
         r"",
@@ -125,32 +173,39 @@ _PLACES: list[tuple[str, str, str]] = [
         'An equals sign stands at {there}; between name and value is a colon, such as "id": 5.',
     ),
     (
-        r"",
+        r"(?<!\})\Z",
         r"[\x00-\x1f]",
         "A text is broken off by a line break, a tab or the like; within quotes it is written"
         r' \n or \t, such as "note": "two\nlines".',
     ),
     (
-        r"",
+        r"(?<!\})\Z",
         r"\\",
         r"{there} is no escape that JSON knows; a backslash itself is written twice, such as"
         r' "note": "C:\\bob".',
     ),
     (
+        r"\\\Z",
+        r"",
+        r"A backslash stands before {there}; within a text it is written twice, such as"
+        r' "note": "C:\\bob".',
+    ),
+    (
+        r"",
+        r"\$\{",
+        "A placeholder that was not filled in stands at {there}; let JSON.stringify write the whole"
+        " event, such as socket.send(JSON.stringify({example})).",
+    ),
+    (
+        r"",
+        r"[\u00a0\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]",
+        "A space that is none of JSON's, and cannot be told from one, stands at {there}; delete it"
+        " and type a space, such as {example}: pages and chats put it there.",
+    ),
+    (
         r":\s*\Z",
         r"[,}\]]",
         'A value is missing before {there}; one follows each colon, such as "id": 5.',
-    ),
-    (
-        r"\"\s*\Z",
-        r"[,}]",
-        'A colon and a value are missing before {there}; each name has them, such as "id": 5.',
-    ),
-    (
-        r"[}\]\"\d\w]\s*\Z",
-        r"\"[^\"]*\"\s*:",
-        "A comma is missing before {there}; one stands between two fields, such as"
-        ' "id": 5, "item": "espresso".',
     ),
     (
         r"\"\Z",
@@ -170,6 +225,24 @@ _MORE = (
     "The JSON ends before {there}; nothing follows it, and a second event goes in a message of its"
     " own, such as {example}."
 )
+#: What `json` says where nothing above fits.
+_EXPECTED = {
+    "Expecting ':' delimiter": (
+        'A colon is missing before {there}; one stands between name and value, such as "id": 5.'
+    ),
+    "Expecting ',' delimiter": (
+        "A comma, or the bracket that closes, is missing before {there}; a comma stands between two"
+        ' fields, such as "id": 5, "item": "espresso".'
+    ),
+    "Expecting property name enclosed in double quotes": (
+        "A name in double quotes is missing at {there}; in an object each value has one, such as"
+        ' "id": 5.'
+    ),
+    "Expecting value": (
+        "A value is missing at {there}; it is a text in double quotes, a number, true, false, null,"
+        ' an object or a list, such as "id": 5.'
+    ),
+}
 _CUT_OFF = (
     "The text ends too early, at {before}; each bracket and quote that opens must close, such as"
     " {example}."
@@ -182,26 +255,26 @@ def why_not_json(text: str) -> str:
     for beginning, sentence in _BEGINNINGS:
         if found := re.match(beginning, text):
             return _filled(sentence, text, 0, found[0])
-    place, is_whole = _stumbled(text)
+    place, expected = _stumbled(text)
     if place >= len(text.rstrip()):
         return _filled(_CUT_OFF, text, place)
     before, there = text[max(0, place - 40) : place], text[place : place + 200]
     for ending, beginning, sentence in _PLACES:
         if re.search(ending, before) and (found := re.match(beginning, there)):
             return _filled(sentence, text, place, found[0])
-    return _filled(_MORE if is_whole else _NO_JSON, text, place)
+    sentence = _EXPECTED.get(expected, _NO_JSON) if place else _NO_JSON
+    return _filled(_MORE if expected == "Extra data" else sentence, text, place)
 
 
-def _stumbled(text: str) -> tuple[int, bool]:
-    """Where the text stops being JSON, and whether a whole value stands before that."""
+def _stumbled(text: str) -> tuple[int, str]:
+    """Where the text stops being JSON, and what `json` says there."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        is_open = error.msg.startswith("Unterminated")
-        return (len(text) if is_open else error.pos), error.msg == "Extra data"
+        return (len(text) if error.msg.startswith("Unterminated") else error.pos), error.msg
     except (ValueError, RecursionError):
         pass  # too deep, or a number too long, before the place is reached
-    return 0, False
+    return 0, ""
 
 
 def _filled(sentence: str, text: str, place: int, found: str = "") -> str:
@@ -210,6 +283,8 @@ def _filled(sentence: str, text: str, place: int, found: str = "") -> str:
         "{before}": shown(text[max(0, place - 20) : place]),
         "{found}": shown(found),
         "{there}": shown(text[place : place + 60]),
+        "{{": "{",
+        "}}": "}",
     }
     return re.sub("|".join(texts), lambda slot: texts[slot[0]], sentence)
 

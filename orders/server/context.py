@@ -15,6 +15,7 @@ from orders.clock import new_id, now_ms
 from orders.journal.base import Engine
 
 AWAY = 0.3  # seconds until a journal that does not answer is asked again
+MOST_AT_ONCE = 512  # records that are made true in one turn of the loop, so that rooms share it
 
 
 @dataclass(frozen=True, slots=True)

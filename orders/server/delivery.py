@@ -16,7 +16,7 @@ from orders.clock import now_ms
 from orders.domain.envelope import folded
 from orders.domain.orders import ORDER_TYPES
 from orders.errors import Close, StorageFailed
-from orders.server.context import AWAY, Context
+from orders.server.context import AWAY, MOST_AT_ONCE, Context
 from orders.server.hints import Hints
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -48,7 +48,11 @@ class Delivery:
         """Make records true and let events go, in the order of the journal."""
         if room in self._waiting:
             self._waiting[room] += stored
-            return
+        else:
+            self._dispatch(room, stored)
+
+    def _dispatch(self, room: Room, stored: Sequence[Stored]) -> bool:
+        """The same, now; False where what was held goes first, and the rest waits for it."""
         run: list[Record] = []
         for number, (record, submission) in enumerate(stored, 1):
             if record.kind is EVENT:
@@ -65,12 +69,13 @@ class Delivery:
             if follow := self._context.followers.get(record.kind):
                 follow(room, record)
             if room.cursor < room.state.cursor:
-                self._waiting[room] = list(stored[number:])
+                self._waiting[room] = [*stored[number:], *self._waiting.get(room, ())]
                 self._context.spawn(self._let_go(room, record, submission))
-                return
+                return False
             if submission is not None:
                 submission.resolve(record.position)
         self._release(room, run)
+        return True
 
     def _release(self, room: Room, run: list[Record]) -> None:
         """Let a run of accepted events go, unless the room is paused."""
@@ -123,7 +128,13 @@ class Delivery:
         self._queues.touch(room)
         if submission is not None:
             submission.resolve(by.position)
-        self.dispatch(room, self._waiting.pop(room, ()))
+        waiting = self._waiting[room]
+        while waiting:
+            now, waiting[:MOST_AT_ONCE] = waiting[:MOST_AT_ONCE], ()
+            if not self._dispatch(room, now):
+                return
+            await asyncio.sleep(0)
+        del self._waiting[room]
 
     # ── control records ─────────────────────────────────────────────────────────────────────
 

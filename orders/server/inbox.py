@@ -13,7 +13,8 @@ from orders.broker.participants import Participant
 from orders.broker.records import Record
 from orders.journal.base import Answer
 
-#: A batch this large reads no further from the sockets: TCP slows the senders, nothing is dropped.
+#: A batch is no larger; meanwhile sockets are read no further: TCP slows the senders, nothing is
+#: dropped.
 MOST_GATHERED = 4096
 MOST_GATHERED_BYTES = 8 * 1024 * 1024
 #: How long what nobody waits for may wait for a batch to ride with, in seconds.
@@ -106,8 +107,11 @@ class Inbox:
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
-        taken, self.waiting, self._bytes = self.waiting, [], 0
+        taken, self.waiting = self.waiting[:MOST_GATHERED], self.waiting[MOST_GATHERED:]
+        self._bytes = sum(len(s.record.body) for s in self.waiting if s.record is not None)
         self._taken.set()
+        if self.waiting:  # so many left at once, say, that what they held does not fit
+            self._depart()
         return taken
 
     def rooms(self) -> set[str]:

@@ -4,7 +4,7 @@ At low load a batch is one event, and its latency one sync and one write.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orders.broker import messages
 from orders.broker.modes import works
@@ -15,7 +15,7 @@ from orders.broker.room import Room
 from orders.clock import new_id, now_ms
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Answer, Outcome
-from orders.server.context import Context
+from orders.server.context import MOST_AT_ONCE, Context
 from orders.server.delivery import Delivery, Stored
 from orders.server.inbox import Inbox, Submission
 from orders.server.presence import Presence
@@ -94,8 +94,7 @@ class Pump:
         if submissions or self._retry:
             await self._append(submissions)
         if self._context.engine.shared:
-            for room, stored in self._arrived().items():
-                self._delivery.dispatch(room, stored)
+            await self._dispatch(self._arrived())
         if self._delivery.left:
             await self._presence.forget_empty(self._delivery.left)
         if self._queues.touched:
@@ -115,13 +114,27 @@ class Pump:
             self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
-        self._reply(pairs)
+        for start in range(0, len(pairs), MOST_AT_ONCE):
+            self._reply(pairs[start : start + MOST_AT_ONCE])
+            await self._share(pairs, start)
         again = [(Submission(r), answer) for r, answer in zip(carried, answers, strict=False)]
         rooms: dict[Room, list[Stored]] = {}
         for submission, answer in [*again, *pairs]:
             self._sort(submission, answer, rooms)
-        for room, stored in rooms.items():
-            self._delivery.dispatch(room, stored)
+        await self._dispatch(rooms)
+
+    async def _dispatch(self, rooms: Mapping[Room, Sequence[Stored]]) -> None:
+        """Make true what was stored, in the room with the least of it first."""
+        for room, stored in sorted(rooms.items(), key=lambda pair: len(pair[1])):
+            for start in range(0, len(stored), MOST_AT_ONCE):
+                self._delivery.dispatch(room, stored[start : start + MOST_AT_ONCE])
+                await self._share(stored, start)
+
+    @staticmethod
+    async def _share(work: Sequence[object], start: int) -> None:
+        """Where more than one turn's work is left, others have theirs first."""
+        if start + MOST_AT_ONCE < len(work):
+            await asyncio.sleep(0)
 
     def _sort(
         self, submission: Submission, answer: Answer, rooms: dict[Room, list[Stored]]

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-from aiohttp import HttpVersion11, WSMsgType, web
+from aiohttp import HttpVersion11, WSMsgType, web, web_ws
 
 from orders.broker import messages
 from orders.broker.limits import NAP
@@ -26,6 +26,9 @@ PING = b"\x89\x00"
 #: than so many characters counts as all of them.
 AT_ONCE = 16
 LARGE = 4096
+#: Bytes of messages that aiohttp reads ahead (twice as many, at most), and knows no setting for: of
+#: many who send as fast as they can it would keep 0.7 MB each.
+web_ws.DEFAULT_CHUNK_SIZE = 16 * 1024  # type: ignore[attr-defined]
 #: What a participant says; anything else is the end of its connection.
 SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
@@ -67,6 +70,11 @@ class Connection:
 
     def unread(self) -> int:
         return self.transport.get_write_buffer_size()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the other side is gone."""
+        return self._transport.is_closing()
 
     def abort(self) -> None:
         """Free the socket and all that waits in it, without a word: the other side sees 1006."""
@@ -167,8 +175,9 @@ async def _listen(
     left = AT_ONCE
     while True:
         message = await ws.receive()
-        if message.type not in SAID:
-            return
+        is_over = allowance.over_since is not None
+        if message.type not in SAID or (is_over and connection.is_lost):
+            return  # what is beyond the limits of one who has gone is not worth the work
         left -= AT_ONCE if len(message.data) > LARGE else 1
         if left <= 0:
             left = AT_ONCE
@@ -188,8 +197,9 @@ async def _listen(
             await node.inbox.until_taken()
         while connection.unread() > max_unread and not participant.gone and not ws.closed:
             await asyncio.sleep(0.02)  # it does not read what we say: neither do we
-        if allowance.over_since is not None and allowance.is_abused(monotonic()):
+        if is_over and allowance.is_abused(monotonic()):
             connection.close(Close.TOO_MANY, "too many messages for too long")
+            return
 
 
 def refuse_and_close(connection: Connection, error: OrdersError) -> None:

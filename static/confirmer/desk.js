@@ -230,9 +230,7 @@ export class Desk {
 
   #settle() {
     if (this.auto && this.me.joined && this.#looked) {
-      for (const row of this.waiting.open()) {
-        if (row.state === 'waiting' && row.problem === null) this.answer(row, this.verdict(row));
-      }
+      for (const row of this.waiting.untouched()) this.answer(row, this.verdict(row));
     }
     this.told.changed();
   }

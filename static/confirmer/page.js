@@ -119,13 +119,13 @@ function draw() {
 
 function drawNow() {
   scheduled = false;
-  const open = desk.waiting.open();
-  const ready = desk.waiting.done().slice(0, SHOWN_DONE);
-  byId('empty').hidden = open.length > 0;
-  byId('count').textContent = open.length ? String(open.length) : '';
+  const { waits } = desk.waiting;
+  const ready = desk.waiting.done(SHOWN_DONE);
+  byId('empty').hidden = waits > 0;
+  byId('count').textContent = waits ? String(waits) : '';
   byId('answered-title').hidden = ready.length === 0;
-  byId('more').hidden = open.length <= SHOWN;
-  byId('more').textContent = `${count(open.length - SHOWN, 'more order')} behind these.`;
-  render(drawWaiting(open.slice(0, SHOWN), { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
+  byId('more').hidden = waits <= SHOWN;
+  byId('more').textContent = `${count(waits - SHOWN, 'more order')} behind these.`;
+  render(drawWaiting(desk.waiting.open(SHOWN), { verdict: (row) => desk.verdict(row), rejecting, reasons, now: now(), actions }), list);
   render(drawDone(ready), answered);
 }

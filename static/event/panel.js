@@ -39,7 +39,11 @@ export function drawEvent(place, { event, at = null, mode = null, recipients = n
       <h2>${event.type}</h2>
       <button type="button" class="quiet" @click=${on.close} aria-label="Close the event">Close</button>
     </header>
-    <dl class="log-facts">
+    <section class="log-part"><h3>What became of it</h3>
+    ${answers.length ? html`<ul class="log-answers">${answers.map((one) => answer(one, on))}</ul>` : nothing}
+    ${recipients ? reasons(recipients) : nothing}
+    ${answers.length || recipients?.length ? nothing : html`<p class="muted">${isKnown ? soFar(event, recipients) : 'Asking the journal…'}</p>`}</section>
+    <dl class="log-facts log-part">
       <dt>From</dt><dd>${event.source}</dd>
       ${order ? html`<dt>Order</dt><dd class="mono">${order}</dd>` : nothing}
       ${at ? html`<dt>Stored</dt><dd>${dateOf({ created: at })} <span class="muted">by the server’s clock</span></dd>` : nothing}
@@ -47,14 +51,10 @@ export function drawEvent(place, { event, at = null, mode = null, recipients = n
       ${mode ? html`<dt>Mode</dt><dd>${MODE_NAMES[mode] ?? mode}</dd>` : nothing}
       ${event.data.event ? html`<dt>Answers</dt><dd>${toEvent(event.data.event, on)}</dd>` : nothing}
     </dl>
-    <h3>What became of it</h3>
-    ${answers.length ? html`<ul class="log-answers">${answers.map((one) => answer(one, on))}</ul>` : nothing}
-    ${recipients ? reasons(recipients) : nothing}
-    ${answers.length || recipients?.length ? nothing : html`<p class="muted">${isKnown ? soFar(event, recipients) : 'Asking the journal…'}</p>`}
-    <div class="row spread"><h3>The whole event</h3><span class="row">
+    <section class="log-part"><div class="row spread"><h3>The whole event</h3><span class="row">
       <button type="button" class="quiet" @click=${on.link}>Copy link</button>
       <button type="button" class="quiet" @click=${on.copy}>Copy JSON</button></span></div>
-    <pre class="code" tabindex="0" aria-label="The event as JSON">${visible(JSON.stringify(event, null, 2))}</pre>
+    <pre class="code" tabindex="0" aria-label="The event as JSON">${visible(JSON.stringify(event, null, 2))}</pre></section>
   `, place);
 }
 

@@ -22,6 +22,8 @@ import { ANSWERS } from './words.js';
  * @property {{until: number, of: number, attempt: number}|null} holding  with `ack=manual`: its lease
  */
 
+const REMEMBERED = 5000; // orders, of which the oldest answered ones are forgotten
+
 export class Waiting {
   /** What the page knows of each order that came to it: {answering, problem, holding, answer}; the last answered one last. */
   #known = new Map();
@@ -64,12 +66,16 @@ export class Waiting {
     const answer = { state: ANSWERS.get(type), by: source, reason: data.reason ?? null };
     this.#known.delete(id);
     this.#known.set(id, { ...before, holding: null, answer });
+    for (const [oldest, known] of this.#known) {
+      if (this.#known.size <= REMEMBERED) break;
+      if (!this.#isOpen(oldest, known)) this.#known.delete(oldest);
+    }
     return before;
   }
 
   /** It went to others. */
   released(id) {
-    if (isOpen(this.row(id))) this.#known.delete(id);
+    if (this.#known.has(id) && this.#isOpen(id, this.#known.get(id))) this.#known.delete(id);
   }
 
   /** The log is another one now. */
@@ -89,27 +95,47 @@ export class Waiting {
     return { placed: eventOf(placing), key: keyOf(placing), at: placing.at, state, by, reason, problem, holding, mine: by === this.me() };
   }
 
+  // A slow phone has thousands of them at each drawing: only those that are asked for become rows.
+
+  /** How many wait for an answer. */
+  get waits() {
+    return this.#open().length;
+  }
+
   /** Those that wait for an answer, oldest first. @returns {Row[]} */
-  open() {
-    return this.#rows().filter(isOpen).sort((a, b) => a.at - b.at);
+  open(most = Infinity) {
+    return this.#open().slice(0, most).map((id) => this.row(id));
+  }
+
+  /** Those that nobody has begun to answer, oldest first. @returns {Row[]} */
+  untouched() {
+    const isTouched = ({ answering, problem }) => answering || problem !== null;
+    return this.#open().filter((id) => !isTouched(this.#known.get(id))).map((id) => this.row(id));
   }
 
   /** Those that were answered, the latest first. @returns {Row[]} */
-  done() {
-    return this.#rows().filter((row) => !isOpen(row)).reverse();
+  done(most = Infinity) {
+    const done = [];
+    for (const [id, known] of [...this.#known].reverse()) {
+      if (done.length >= most) break;
+      if (this.book.placing(id) && !this.#isOpen(id, known)) done.push(this.row(id));
+    }
+    return done;
   }
 
-  #rows() {
-    return [...this.#known.keys()].map((id) => this.row(id)).filter(Boolean);
+  #open() {
+    const open = [];
+    for (const [id, known] of this.#known) if (this.#isOpen(id, known)) open.push(id);
+    return open.sort((a, b) => this.book.placing(a).at - this.book.placing(b).at);
+  }
+
+  #isOpen(id, { answer }) {
+    return !answer && this.book.placing(id)?.state === 'placed';
   }
 
   #change(id, changes) {
     if (this.#known.has(id)) this.#known.set(id, { ...this.#known.get(id), ...changes });
   }
-}
-
-function isOpen(row) {
-  return row !== undefined && (row.state === 'waiting' || row.state === 'answering');
 }
 
 /** The `order_placed` behind a placing. */

@@ -17,7 +17,7 @@ export function useBands(changed) {
     if (button) show(button.dataset.shows);
   });
   document.addEventListener('keydown', ({ key, defaultPrevented }) => {
-    if (key === 'Escape' && !defaultPrevented && document.body.dataset.band && !document.querySelector('dialog:modal')) show(null);
+    if (key === 'Escape' && !defaultPrevented && document.body.dataset.band && document.body.dataset.opened === undefined && !document.querySelector('dialog:modal')) show(null);
   });
 
   function show(band) {

@@ -6,16 +6,13 @@ import { bind } from '../ui/keys.js';
 import { byId, fetched, here, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { useBands } from './bands.js';
+import { loadLater } from './later.js';
 import { Flights } from './flights/flights.js';
 import { useLesson } from './lesson/lesson.js';
 import { Picture } from './picture/picture.js';
 import { Show } from './show.js';
 import { present } from './state.js';
-import { tell } from './story.js';
-import { useFaults } from './tools/faults.js';
 import { setModes } from '../room/host.js';
-import { usePeople } from './tools/people.js';
-import { drawTools, useTools } from './tools/tools.js';
 
 const RECALLED = 50; // events of the past that the stage asks for
 const UNCERTAIN = 2000; // ms between two fresh snapshots, however often the state is in doubt
@@ -36,7 +33,7 @@ const observer = observe({ room: here.room, resume: false }, {
   snapshot(snapshot) {
     flights.stop();
     show.begin(snapshot);
-    remember();
+    remember(snapshot);
   },
   missing: () => show.begin({ room: here.room, modes: { '*': 'relay' } }),
   records(records, skipped) {
@@ -46,11 +43,13 @@ const observer = observe({ room: here.room, resume: false }, {
 });
 
 /** The past: what lies on the counter and with whom, and the latest events. */
-async function remember() {
+async function remember({ events, paused, queues }) {
+  if (!events) return;
   const room = `/api/rooms/${here.room}`;
+  const waits = paused || Object.values(queues).some(({ ready, in_flight: held, dead }) => ready || held || dead);
   const [log, queue] = await Promise.all([
     fetched(`${room}/events?before=end&limit=${RECALLED}`).catch(() => null),
-    fetched(`${room}/queue`).catch(() => null),
+    waits ? fetched(`${room}/queue`).catch(() => null) : null,
   ]);
   if (log) show.recall(log.events, queue);
 }
@@ -93,10 +92,11 @@ function draw() {
   drawing = false;
   const state = show.shown;
   if (!state) return;
-  drawPicture(state);
   const now = performance.now();
-  if (now - tabled > CALM) drawWords(state, now);
-  else later ??= setTimeout(() => drawWords(show.shown, performance.now()), CALM);
+  const calm = now - tabled > CALM;
+  if (calm || !flights.flows) drawPicture(state); // while it flows the canvas moves, and the rest is calm
+  if (calm) drawWords(state, now);
+  else later ??= setTimeout(drawSoon, CALM);
 }
 
 function drawPicture(state) {
@@ -110,7 +110,6 @@ function drawWords(state, now) {
   const mayAct = here.host && show.live;
   document.body.toggleAttribute('data-past', !show.live);
   if (document.body.dataset.band === 'table') drawTable(state, mayAct);
-  drawTools(state, show.live);
   const people = present(state).length;
   write(byId('stage-count'), count(people, 'participant'));
   const mode = position(state.modes);
@@ -147,6 +146,7 @@ async function set(modes) {
 function turnTheme() {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
+  flights.wake();
   drawSoon();
 }
 
@@ -159,35 +159,16 @@ switches.forEach(({ value }, index) => {
     when: () => here.host && show.live && show.state !== null,
   });
 });
-useFaults(show);
-useTools({ show, speed: (factor) => { flights.speed = factor; } });
-usePeople(show);
+byId('stage-speed').addEventListener('change', ({ target }) => { flights.speed = Number(target.value); });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
 useLesson(show);
-
-// --- the class predicts: loaded with the first question ---------------------------------------
-
-let asking = null;
-
-async function questions() {
-  try {
-    return await (asking ??= import('./ask/ask.js').then(({ useQuestions }) => useQuestions(show)));
-  } catch {
-    asking = null;
-    return toast('The server does not answer: try again.');
-  }
-}
-
-const opened = tell(show);
-useBands((band) => {
-  opened(band);
-  if (band === 'ask') questions();
+const opened = loadLater(show, (way) => {
+  picture.way = way;
+  flights.wake();
   drawSoon();
 });
-show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions());
-show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions());
-bind('a', 'Ask the class what will happen; again: the next step', async () => {
-  if (document.body.dataset.band === 'ask') (await questions())?.next();
-  else document.querySelector('[data-shows="ask"]').click();
-}, { when: () => here.host && show.live && show.state !== null });
+useBands((band) => {
+  opened(band);
+  drawSoon();
+});

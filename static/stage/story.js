@@ -7,16 +7,17 @@ import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
 
 /**
- * Called once, before anything is shown; returns what to call with the band that was opened, or null.
+ * Called once. Returns what does so: {explain, time, draw}, `draw` for the diagram, if its band is open.
  * @param {import('./show.js').Show} show
+ * @param {(way: object|null) => void} drawWay  see later.js
  */
-export function tell(show) {
+export function tell(show, drawWay) {
   const history = new History(here.room, show);
   const time = new Time(show, history);
   const explain = new Explain(show, history);
   let asked = null;
 
-  /** The diagram comes when it is first asked for: without it the stage is there sooner. */
+  /** The diagram comes when it is first asked for. */
   async function load() {
     const [{ Diagram }, { drawOrders }] = await Promise.all([import('./diagram/diagram.js'), import('./past/orders.js')]);
     return { diagram: new Diagram(explain), drawOrders };
@@ -38,8 +39,6 @@ export function tell(show) {
   });
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
-  return (band) => {
-    if (band !== 'diagram') explain.close(); // one band at a time; beside the diagram there is room for why
-    draw();
-  };
+  explain.addEventListener('way', () => drawWay(explain.way));
+  return { explain, time, draw };
 }

@@ -11,7 +11,7 @@ export function envelope(kind, number, { unsent = false } = {}) {
   const text = short(number);
   const sealed = isSealed(kind);
   return html`<svg class="envelope" data-kind=${kind} viewBox="0 0 60 40" aria-hidden="true" ?data-unsent=${unsent}>
-    <use href="#envelope"></use><text x=${sealed ? 20 : 30} y="33" data-digits=${text.length}>${text}</text>
+    <use href="#envelope"></use><text x=${sealed ? 19 : 30} y="35" data-digits=${text.length}>${text}</text>
     ${sealed ? svg`<use href="#seal-${kind}" x="37" y="17" width="24" height="24"></use>` : nothing}
   </svg>`;
 }
@@ -23,7 +23,7 @@ export function seal(kind, words) {
 
 /** A participant's shape. @param {'customer'|'confirmer'|'other'} role */
 export function shape(role, { bot = false, offline = false, slow = false } = {}) {
-  return html`<svg class="shape" data-role=${role} viewBox="-1 -1 26 26" aria-hidden="true"
+  return html`<svg class="shape" data-role=${role} viewBox="0 0 24 24" aria-hidden="true"
     ?data-offline=${offline} ?data-slow=${slow}><use href="#${role}${bot ? '-bot' : ''}"></use></svg>`;
 }
 

@@ -113,6 +113,40 @@ async def test_whatever_shows_an_event_opens_its_explanation(
     assert await explained(page, order) == {"alice": "false"}
 
 
+#: How many dots of the canvas over the picture are not empty.
+INKED = """() => {
+  const canvas = document.querySelector("#stage-flights");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, index) => index % 4 === 3 && value > 0).length;
+}"""
+
+
+async def test_the_way_of_an_explained_event_is_drawn_on_the_picture_while_it_is_open(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    await Room(http, server).set_modes({"*": "pubsub"})
+    alice = await come(connect, server, name="alice", types="order_confirmed")
+    await come(connect, server, name="bob", types="order_placed")
+    await come(connect, server, name="eve", types="tea.*")
+    order = await send(alice, id=1)
+    page = await open_stage(open_page, server, "table")
+    await page.locator(f'#stage-latest [data-event="{order}"]').click()
+    for name, way in {"alice": "from", "bob": "to", "eve": "none"}.items():
+        figure = page.locator(f'[data-participant="{name}"]')
+        await expect(figure).to_have_attribute("data-way", way)
+
+    async def drawn() -> bool:
+        return bool(await page.evaluate(INKED) > 500)
+
+    async def gone() -> bool:
+        return bool(await page.evaluate(INKED) == 0)
+
+    await until(drawn, "its way is on the picture")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-way]")).to_have_count(0)
+    await until(gone, "its way is gone")
+
+
 async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 import itertools
+import re
 from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.watching import open_stage, send
+from tests.browser.watching import figures_apart, open_stage, send, show
 from tests.conftest import Connect
 from tests.rooms import Room
+from tests.wire import Wire
 
 pytestmark = pytest.mark.browser
 
@@ -30,64 +32,29 @@ async def test_of_a_crowd_those_who_act_have_faces_and_the_rest_is_counted(
     await expect(group).to_contain_text("1 offline")
 
 
-#: Of each figure, the counter and the tray: the box around all that is seen of it.
-BOXES = """() => {
-  const tray = (one) => one.closest('.stage-tray');
-  const boxed = (one) => [...one.querySelectorAll('*')]
-    .filter((part) => part.checkVisibility({ opacityProperty: true }))
-    .filter((part) => !tray(part) || tray(one))
-    .map((part) => part.getBoundingClientRect()).filter(({ width }) => width);
-  const figures = document.querySelectorAll('.stage-figure, .stage-counter, .stage-tray');
-  return [...figures].map((one) => ({
-    what: one.dataset.figure ?? one.className, role: one.dataset.role,
-    left: Math.min(...boxed(one).map(({ left }) => left)),
-    right: Math.max(...boxed(one).map(({ right }) => right)),
-    top: Math.min(...boxed(one).map(({ top }) => top)),
-    bottom: Math.max(...boxed(one).map(({ bottom }) => bottom)),
-  }));
-}"""
-STILL = "!document.getAnimations().some(({ playState }) => playState === 'running')"
-
-
-async def figures_apart(page: Page) -> None:
-    """Nobody lies on another, on the counter or outside, and nobody crosses to the other role."""
-    await page.wait_for_function(STILL)
-    boxes = await page.evaluate(BOXES)
-    room = await page.locator(".stage-room").bounding_box()
-    assert room is not None
-    right, middle = room["x"] + room["width"], room["x"] + room["width"] / 2
-    for box in boxes:
-        assert room["x"] <= box["left"] and box["right"] <= right, box
-        assert room["y"] <= box["top"] and box["bottom"] <= room["y"] + room["height"], box
-        assert box["role"] != "customer" or box["right"] < middle, box
-        assert box["role"] != "confirmer" or box["left"] > middle, box
-    for one, other in itertools.combinations(boxes, 2):
-        apart = (
-            one["right"] <= other["left"] + 1
-            or other["right"] <= one["left"] + 1
-            or one["bottom"] <= other["top"] + 1
-            or other["bottom"] <= one["top"] + 1
-        )
-        assert apart, (one, other)
-
-
-@pytest.mark.parametrize("people", [1, 3, 12, 60, 300, 500])
-async def test_figures_never_overlap(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage, people: int
+async def test_figures_never_overlap_however_many_come(
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
-    confirmers, others = people // 3, people // 10
-    kinds = [("c", "order_confirmed")] * (people - confirmers - others)
-    kinds += [("bob", "order_placed")] * confirmers + [("eve", "tea.*")] * others
-    everyone = [
-        await connect(server, name=f"{kind}-{n}", types=types, ack="manual")
-        for n, (kind, types) in enumerate(kinds)
-    ]
+    room = Room(http, server)
+    parts = itertools.cycle(["order_confirmed"] * 6 + ["order_placed"] * 3 + ["tea.*"])
+    everyone: list[Wire] = []
     page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
-    for modes in (["relay"], ["pubsub"], ["pubsub", "queue"]):
-        await Room(http, server).set_modes(dict(zip(["*", "order_placed"], modes, strict=False)))
-        for number, one in enumerate(everyone[:3]):
-            await send(one, id=number + 1)
-        await expect(page.locator("#stage-flights")).to_have_attribute("data-flying", "0")
+    for people in (1, 3, 12, 60, 300, 500):
+        while len(everyone) < people:
+            name = f"kid-{len(everyone)}"
+            everyone.append(await connect(server, name=name, types=next(parts), ack="manual"))
+        await expect(page.locator("#stage-count")).to_have_text(re.compile(f"^{people} part"))
+        for modes in ({"*": "relay"}, {"*": "pubsub"}, {"*": "pubsub", "order_placed": "queue"}):
+            await room.set_modes({"order_placed": None, **modes})
+            for number, one in enumerate(everyone[:3]):
+                await send(one, id=number + 1)
+            await expect(page.locator("#stage-flights")).to_have_attribute("data-flying", "0")
+            await figures_apart(page)
+    for band, size in itertools.product(
+        ("diagram", "table"), ((1366, 768), (1024, 768), (667, 375))
+    ):
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        await show(page, band)
         await figures_apart(page)
 
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.people import is_open
 from tests.browser.watching import open_stage, send
 from tests.conftest import Clock, Connect
 from tests.rooms import Room
@@ -329,3 +330,16 @@ async def test_hostile_data_is_drawn_as_text(
     await expect(page.locator(f'[data-latest="{id}"]')).to_be_visible()
     assert await page.locator("main img").count() == 0
     assert await page.title() == "Stage · Orders"
+
+
+async def test_what_could_not_be_loaded_while_the_server_was_away_is_loaded_when_asked_again(
+    server: Any, open_page: OpenPage
+) -> None:
+    page = await open_page(server, "/stage", may_lose_server=True)
+    await is_open(page)
+    await page.route("**/tools/tools.js", lambda route: route.abort("connectionrefused"))
+    await page.keyboard.press("w")
+    await expect(page.locator('[data-says="toast"]')).to_contain_text("could not be loaded")
+    await page.unroute_all()
+    await page.keyboard.press("w")
+    await expect(page.get_by_role("dialog", name="People in room main")).to_be_visible()

@@ -7,9 +7,9 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.people import is_open, order, place, stands
+from tests.browser.people import confirm, is_open, order, place, stands
 from tests.browser.telling import come
-from tests.browser.watching import open_log, open_stage, send
+from tests.browser.watching import figures_apart, open_log, open_stage, send
 from tests.conftest import Connect, Start
 
 pytestmark = pytest.mark.browser
@@ -132,19 +132,48 @@ async def test_those_who_share_a_reason_share_a_sentence(
     await expect(late.locator('[data-recipient="late-7"]')).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("typed", "called"),
-    [("Anna Lena", "Anna-Lena"), ("José", "José"), ("Ömer", "Ömer"), ("O’Brien", "O-Brien")],
-)
+CALLED = {
+    "Anna Lena": "Anna-Lena",
+    "José": "José",
+    "O’Brien": "O-Brien",
+    "👩‍👩‍👧 Ana": "Ana",
+    "\"Q\" <b>'n'": "Q-b-n",
+    "שרה לוי": "שרה-לוי",
+    "__proto__": "__proto__",
+    "W" * 60: "W" * 32,
+}
+
+
 async def test_people_may_be_called_whatever_they_are_called(
-    server: Any, open_page: OpenPage, typed: str, called: str
+    server: Any, open_page: OpenPage
 ) -> None:
     page = await open_page(server, "/")
-    await page.get_by_label("Your name").fill(typed)
-    await page.get_by_role("button", name=re.compile("^Customer")).click()
-    await page.wait_for_url("**/customer?**")
-    await is_open(page)
-    await expect(page.locator("#me")).to_have_text(called)
+    for typed, called in CALLED.items():
+        await page.goto(server.url)
+        await page.get_by_label("Your name").fill(typed)
+        await page.get_by_role("button", name=re.compile("^Customer")).click()
+        await page.wait_for_url("**/customer?**")
+        await is_open(page)
+        await expect(page.locator("#me")).to_have_text(called)
+
+
+async def test_whatever_people_are_called_each_has_their_place_and_their_order(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    names = ["constructor", "__proto__", "مريم-علي", "Z̵̡̛a̷͎̓", "名前", "W" * 32]
+    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+    stage = await is_open(await open_page(server, "/stage?band=diagram"))
+    for name in names:
+        wire = await connect(server, name=name)
+        await send(wire, id=1)
+        await confirm(bob, f"{name}/1")
+        await wire.expect("order_confirmed")
+        await expect(stage.locator(f'[data-participant="{name}"] > b')).to_have_text(name)
+        await expect(stage.locator("#diagram-orders")).to_contain_text(name)
+    await stage.keyboard.press("e")
+    for name in [*names, "bob"]:
+        await expect(stage.locator(f'[data-recipient="{name}"]')).to_have_count(1)
+    await figures_apart(stage)
 
 
 async def test_on_a_phone_the_answer_to_a_tap_is_beside_the_button(

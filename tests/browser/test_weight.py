@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
+from tests.browser.watching import send
+from tests.conftest import Connect
 
 pytestmark = pytest.mark.browser
 
@@ -17,14 +19,16 @@ PAGES = {
     ),
     "/styleguide": PROJECTOR,
     "/board": PROJECTOR,
-    "/stage": (145, 60),
+    "/stage": PROJECTOR,
 }
 
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_page_is_light_with_its_headers_and_all_it_loads(
-    server: Any, open_page: OpenPage, path: str
+    server: Any, connect: Connect, open_page: OpenPage, path: str
 ) -> None:
+    if path != "/stage":  # which draws the past of a busy room once it is there
+        await send(await connect(server, name="alice"), id=1, note="in letters of every kind")
     urls: dict[str, str] = {}
     sizes: dict[str, float] = {}
 
@@ -40,7 +44,9 @@ async def test_a_page_is_light_with_its_headers_and_all_it_loads(
         )
         await devtools.send("Network.enable")
 
-    page = await open_page(server, path, prepare=prepare)
+    size = (1920, 1080) if PAGES[path] is PROJECTOR else (390, 844)
+    viewport = {"width": size[0], "height": size[1]}
+    page = await open_page(server, path, prepare=prepare, viewport=viewport)
     await page.wait_for_load_state("networkidle")
     if path not in ("/handout", "/styleguide", "/exercises", "/board"):
         await is_open(page)

@@ -97,6 +97,7 @@ async def test_the_ways_to_the_wire_from_the_stage_and_from_nowhere(
     await open_page(server, "/customer?name=alice")
     stage = await open_stage(open_page, server)
     await stage.locator('[data-participant="alice"]').click()
+    await expect(stage.get_by_role("heading", name="Faults on alice")).to_be_visible()
     async with stage.expect_popup() as opening:
         await stage.keyboard.press("x")
     wire = await opening.value

@@ -1,5 +1,6 @@
 """Watching a room on the log and the stage, while raw participants send."""
 
+import itertools
 from typing import Any
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
-from tests.wire import Wire
+from tests.wire import Wire, until
 
 
 async def send(wire: Wire, type: str = "order_placed", **data: Any) -> str:
@@ -34,3 +35,48 @@ async def show(page: Page, band: str) -> None:
     if await body.get_attribute("data-band") != band:
         await page.keyboard.press({"tools": "t", "diagram": "g", "table": "v"}[band])
     await expect(body).to_have_attribute("data-band", band)
+
+
+#: Of each figure, the counter and the tray: the box around all that is seen of it.
+BOXES = """() => {
+  const tray = (one) => one.closest('.stage-tray');
+  const boxed = (one) => [...one.querySelectorAll('*')]
+    .filter((part) => part.checkVisibility({ opacityProperty: true }))
+    .filter((part) => !tray(part) || tray(one))
+    .map((part) => part.getBoundingClientRect()).filter(({ width }) => width);
+  const figures = document.querySelectorAll('.stage-figure, .stage-counter, .stage-tray');
+  return [...figures].map((one) => ({
+    what: one.dataset.figure ?? one.className, role: one.dataset.role,
+    left: Math.min(...boxed(one).map(({ left }) => left)),
+    right: Math.max(...boxed(one).map(({ right }) => right)),
+    top: Math.min(...boxed(one).map(({ top }) => top)),
+    bottom: Math.max(...boxed(one).map(({ bottom }) => bottom)),
+  }));
+}"""
+STILL = "!document.getAnimations().some(({ playState }) => playState === 'running')"
+
+
+async def figures_apart(page: Page) -> None:
+    """Nobody lies on another, on the counter or outside, and nobody crosses to the other role."""
+
+    async def still() -> bool:  # the page's policy forbids what wait_for_function does
+        return bool(await page.evaluate(STILL))
+
+    await until(still, "everyone stands still")
+    boxes = await page.evaluate(BOXES)
+    room = await page.locator(".stage-room").bounding_box()
+    assert room is not None
+    right, middle = room["x"] + room["width"], room["x"] + room["width"] / 2
+    for box in boxes:
+        assert room["x"] <= box["left"] and box["right"] <= right, box
+        assert room["y"] <= box["top"] and box["bottom"] <= room["y"] + room["height"], box
+        assert box["role"] != "customer" or box["right"] < middle, box
+        assert box["role"] != "confirmer" or box["left"] > middle, box
+    for one, other in itertools.combinations(boxes, 2):
+        apart = (
+            one["right"] <= other["left"] + 1
+            or other["right"] <= one["left"] + 1
+            or one["bottom"] <= other["top"] + 1
+            or other["bottom"] <= one["top"] + 1
+        )
+        assert apart, (one, other)

@@ -291,6 +291,39 @@ async def test_while_a_file_or_the_folder_may_not_be_written_to_nothing_is_accep
         assert await journal.take(said(2)) == ["accepted"]
 
 
+class Stuck:
+    """A connection of which SQLite's locks cannot be had; it counts how often that is tried."""
+
+    in_transaction = False
+
+    def __init__(self) -> None:
+        self.tried = 0
+
+    def execute(self, _query: str) -> None:
+        self.tried += 1
+        error = sqlite3.OperationalError("locking protocol")
+        error.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+        raise error
+
+
+async def test_locks_that_cannot_be_had_any_more_are_not_waited_for_again(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "orders.db")
+    await engine.open()
+    await engine.append([said(1)])
+    kept, stuck = engine._log._db, Stuck()
+    engine._log._db = stuck  # type: ignore[assignment]
+    for _ in range(2):
+        (answer,) = await engine.append([said(2)])
+        assert isinstance(answer, StorageFailed)
+        assert answer.code == "journal_lost"
+    assert stuck.tried == 1
+    with pytest.raises(StorageFailed, match="Start the server again"):
+        await engine.read("main", 0, 10)
+    assert (await engine.probe()) is engine.lost() is not None
+    engine._log._db = kept
+    await engine.close()
+
+
 async def test_a_lock_that_cannot_be_written_locks_nothing_and_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orders.db.lock").touch(mode=0o444)
     with pytest.raises(Exception, match="cannot be used"):

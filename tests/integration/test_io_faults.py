@@ -12,7 +12,10 @@ from tests.rooms import Room
 from tests.wire import until
 
 #: A call, which one of them, what happens: those that once ended in a traceback, and one of each.
-STARTS = [("pread64", 2, "EIO"), ("openat", 1, "EACCES"), ("fcntl", 3, "EIO")]
+STARTS = [
+    *(("pread64", 2, "EIO"), ("openat", 1, "EACCES"), ("fcntl", 3, "EIO")),
+    ("newfstatat", 31, "EIO"),
+]
 RUNS = [
     *(("pread64", 1, "EIO"), ("pwrite64", 3, "ENOSPC"), ("pwrite64", 4, "EIO")),
     *(("fdatasync", 2, "EIO"), ("newfstatat", 3, "EIO"), ("openat", 1, "EMFILE")),

@@ -1,6 +1,7 @@
 """What people's machines do to the commands: closed pipes, full disks, consoles, signals."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -12,12 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.conftest import Connect
-from tests.process import environment
+from tests.process import Process, environment
 from tests.terminal import Command
-from tests.wire import DEADLINE
+from tests.wire import DEADLINE, until
 
 ORDERS = shlex.join([sys.executable, "-m", "orders"])
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="devices and FIFOs are those of POSIX")
@@ -180,3 +182,39 @@ async def test_a_second_signal_ends_it_at_once_and_nothing_is_left(
         assert await command.ended() in (0, 130)
         assert "Traceback" not in command.noted
         assert "trying again" not in command.noted
+
+
+FEW_FILES = """
+import resource, sys
+if not {uvloop}:
+    sys.modules["uvloop"] = None
+resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+from orders.cli import main
+main()
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("uvloop", [True, False])
+async def test_when_no_more_files_may_be_opened_it_says_so_once_and_goes_on(
+    tmp_path: Path, http: aiohttp.ClientSession, uvloop: bool
+) -> None:
+    program = FEW_FILES.format(uvloop=uvloop)
+    server = Process(tmp_path, program=(sys.executable, "-c", program))
+    with server, contextlib.ExitStack() as stack:
+        for _ in range(100):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(("127.0.0.1", server.port))
+
+        async def is_said() -> bool:
+            return "ulimit -n" in server.log
+
+        if not uvloop:  # which waits, and says nothing
+            await until(is_said, "it says why nobody comes in")
+        stack.close()
+        async with http.get(f"{server.url}/readyz") as answer:
+            assert answer.status == 200
+        assert server.stop() == 0
+    assert server.log.count("\n") <= 4 and "Traceback" not in server.log, server.log

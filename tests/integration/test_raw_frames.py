@@ -4,7 +4,11 @@ Frames and requests are read by aiohttp: where it is more lenient or stricter th
 row says so, and docs/contract.md has it under "Known exceptions".
 """
 
+import asyncio
+import contextlib
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -264,3 +268,28 @@ async def test_a_body_that_goes_wrong_or_breaks_off_later_leaves_no_trace(
             await raw.send(piece)
             await Room(http, server).get()
     assert await Room(http, server).log() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+async def test_of_those_who_send_as_fast_as_they_can_little_is_read_ahead(start: Start) -> None:
+    server, many = start(), 60
+    async with contextlib.AsyncExitStack() as stack:
+        raws = [await stack.enter_async_context(Raw.open(server.port)) for _ in range(many)]
+        for number, raw in enumerate(raws):
+            await raw.join_deaf(f"n{number}")
+        before = _peak(server)
+        sending = [asyncio.create_task(raw.send(frame(TEXT) * 60_000)) for raw in raws]
+        async with Raw.open(server.port) as neighbour:
+            await neighbour.join_deaf("neighbour")
+            for _ in range(5):  # meanwhile it has read all that it would
+                await neighbour.said()
+        grown = _peak(server) - before
+        for task in sending:
+            task.cancel()
+    assert grown < many * 400, f"{grown / many:.0f} KiB of each"
+
+
+def _peak(server: Process) -> int:
+    """The most memory that a server ever took, in KiB."""
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0])

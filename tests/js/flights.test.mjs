@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { DESK, Motion, TIMES, TRAY, ways } from '../../static/stage/flights/motion.js';
+import { DESK, Motion, TIMES, TRAY, wayGone, ways } from '../../static/stage/flights/motion.js';
 import { Rates } from '../../static/stage/flights/rates.js';
 import { advance, begin, recallQueue } from '../../static/stage/state.js';
 
@@ -147,4 +147,11 @@ test('bots and slow participants are known by what the feed tells of them', () =
   assert.deepEqual([state.participants.get('bob').bot, state.participants.get('eve').slow], [true, true]);
   state = advance(state, [{ kind: 'slow', at: 3, names: [] }]);
   assert.equal(state.participants.get('eve').slow, false);
+});
+
+test('a move is quick away and gentle to rest, and never turns back', () => {
+  const gone = Array.from({ length: 13 }, (_, step) => wayGone({ start: 100, end: 1100 }, step * 100));
+  assert.deepEqual([gone[0], gone[12]], [0, 1]);
+  assert.ok(gone.every((part, step) => step === 0 || part >= gone[step - 1]));
+  assert.ok(gone[6] > 0.8, 'most of the way is behind it at half of the time');
 });

@@ -63,6 +63,26 @@ test('a face stays where it is while others come and go', () => {
   assert.equal(next.figures.length, 13, 'twelve faces and the rest');
 });
 
+test('where a band has taken the height, those who only listen stand beside the counter', () => {
+  const { counter, places } = arrange(people(3, 2, 1), 1334, 160);
+  const { x, y, width } = places.get('other-0');
+  assert.ok(x - width / 2 >= counter.x + counter.width / 2 && x + width / 2 <= (2 * 1334) / 3 + 1, 'beside it');
+  assert.ok(y > 0 && y < 160, 'within the picture');
+  assert.equal(Math.round(arrange(people(3, 2, 0), 1334, 160).counter.x), 667, 'without them it is in the middle');
+});
+
+test('on a screen that is tall a few stand larger than many', () => {
+  const scale = (count, height) => arrange(people(count), 992, height).scale;
+  assert.ok(scale(3, 568) > scale(13, 568));
+  assert.equal(scale(3, 420), scale(13, 420));
+});
+
+test('one, two and three stand evenly about the middle', () => {
+  const heights = (count) => [...arrange(people(count), 1888, 805).places.values()].map(({ y }) => y);
+  const middle = heights(1)[0];
+  for (const count of [2, 3]) assert.ok(Math.abs(heights(count).reduce((sum, y) => sum + y, 0) / count - middle) < 1);
+});
+
 test('who left is drawn for a while, and then only counted', () => {
   const all = new Map([person('alice', 'customer'), person('ben', 'customer', { online: false, left: 5000 })]);
   const at = (now) => arrange(all, 1888, 805, new Map(), now);

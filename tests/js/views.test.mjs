@@ -150,6 +150,17 @@ test('an answer that was not taken leaves the order waiting, and says why', () =
   assert.deepEqual([waiting.open()[0].state, waiting.open()[0].problem], ['waiting', 'No.']);
 });
 
+test('of thousands only so many become rows, those begun or not taken are not begun again, and the oldest answered go', () => {
+  const waiting = view(...Array.from({ length: 5001 }, (_, n) => [`p${n}`, n]));
+  waiting.answering('p0');
+  waiting.unanswered('p1', 'No.');
+  assert.deepEqual([waiting.waits, waiting.open(2).map(({ placed }) => placed.id)], [5001, ['p0', 'p1']]);
+  assert.deepEqual([waiting.untouched().length, waiting.untouched()[0].placed.id], [4999, 'p2']);
+  for (const id of ['p7', 'p8']) waiting.answered(id, { ...yes, id: `c${id}`, data: { ...about, event: id } });
+  assert.deepEqual(waiting.done(1).map(({ placed }) => placed.id), ['p8']);
+  assert.deepEqual([waiting.waits, waiting.row('p7'), waiting.row('p3')?.state], [4999, undefined, 'waiting']);
+});
+
 test('an order let go is gone, but one that was answered stays', () => {
   const waiting = view(['p', 1], ['q', 2]);
   waiting.answered('q', { ...yes, data: { ...about, event: 'q' } });

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from orders.errors import CannotStart
 from tests.conftest import Serve
 from tests.nats_servers import Nats, required
 from tests.nodes.conftest import Come, Nodes, Rooms, ids, say
-from tests.nodes.test_refused import engine
 from tests.rooms import Address
 from tests.wire import Wire, until
 
@@ -36,17 +34,6 @@ async def refused(wire: Wire, size: int = 1) -> dict[str, Any]:
     await wire.send({"type": "tick", "data": {"text": "x" * size}})
     data: dict[str, Any] = (await wire.expect("broker.error"))["data"]
     return data
-
-
-async def test_a_login_that_is_refused_is_no_missing_server(tmp_path: Path) -> None:
-    required()
-    login = 'authorization { user: "orders", password: "right" }'
-    with Nats(tmp_path / "nats", more=login) as nats:
-        address = nats.url.replace("//", "//orders:wrong@")
-        with pytest.raises(CannotStart, match="refuses this login") as failed:
-            await engine(address).open()
-    assert failed.value.code == "engine_forbidden"
-    assert "wrong" not in failed.value.message
 
 
 async def test_an_event_that_nats_finds_too_large_is_refused_alone(

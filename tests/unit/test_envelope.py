@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
     "nothing": ("", "malformed_json", "such as"),
     "cut off": (text()[:-1], "malformed_json", "ends too early"),
     "two events": (text() + text(), "malformed_json", "second event"),
-    "a comma too many": ('{"type": "a", "data": {},}', "malformed_json", "A comma stands before"),
+    "a comma too many": ('{"type": "a", "data": {},}', "malformed_json", "A comma too many"),
     "a comment": ('{"type": "a", "data": {}} // hm', "malformed_json", "A comment"),
     "a byte order mark": ("\ufeff" + text(), "malformed_json", "byte order mark"),
     "a raw control character": (

@@ -145,7 +145,7 @@ class Appending(Reading):
                 return stream_lost(room.stream, "is gone")
         except StorageFailed:
             pass
-        return unavailable()
+        return self._connection.unanswered()
 
     async def _store_again(
         self, records: list[Record], rooms: dict[str, FollowedRoom]

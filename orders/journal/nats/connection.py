@@ -7,13 +7,10 @@ Nothing is buffered while the connection is away: what cannot be said now fails 
 import asyncio
 import contextlib
 import itertools
-import re
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -24,7 +21,8 @@ from pydantic_core import from_json, to_json
 
 from orders.clock import new_id
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.nats.failures import FULL, Rejected, unavailable
+from orders.journal.nats import starting
+from orders.journal.nats.failures import FULL, Rejected, forbidden, unavailable
 from orders.journal.nats.subjects import EXPECTED
 
 log = structlog.get_logger()
@@ -55,49 +53,43 @@ class NatsConnection:
         self._inbox = f"_INBOX.orders.{new_id()}"
         self.nc = Client()
         self._said = ""
+        self.forbidden = ""  # what this login was not allowed to do, the last time
 
     async def open(self) -> None:
         """Connect, or `CannotStart` with the reason in one line."""
-        context = ssl.create_default_context(cafile=self._ca) if self._ca else None
-        wishes: dict[str, Any] = {"tls": context} if context else {}
+        starting.check_addresses(self.addresses)
+        wishes: dict[str, Any] = {"reconnect_time_wait": 0.25}
+        if self._ca:
+            wishes["tls"] = starting.trusting(self._ca)
         if self._creds:
-            wishes["user_credentials"] = self._creds
-        shown = ", ".join(re.split("@|://", address)[-1] for address in self.addresses)
-        connect = partial(
-            nats.connect,
-            list(self.addresses),
-            error_cb=self._failed,
-            reconnected_cb=self._returned,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
-            connect_timeout=2,
-            ping_interval=PINGS,
-            max_outstanding_pings=2,
-            pending_size=0,
-            name="orders",
-            **wishes,
-        )
+            wishes["user_credentials"] = starting.readable(self._creds)
+        is_secret = self._ca or any(one.startswith("tls://") for one in self.addresses)
+        make = starting.EncryptedClient if is_secret else Client
         try:
             async with asyncio.timeout(CONNECT):
-                for _ in range(RESETS):
-                    with contextlib.suppress(ConnectionResetError):
-                        self.nc = await connect()
+                for last in reversed(range(RESETS)):
+                    self.nc = make()
+                    try:
+                        await self.nc.connect(
+                            list(self.addresses),
+                            error_cb=self._failed,
+                            reconnected_cb=self._returned,
+                            max_reconnect_attempts=-1,
+                            connect_timeout=2,
+                            ping_interval=PINGS,
+                            max_outstanding_pings=2,
+                            pending_size=0,
+                            name="orders",
+                            **wishes,
+                        )
                         break
-                else:
-                    self.nc = await connect()
+                    except ConnectionResetError:
+                        if not last:
+                            raise
         except (OSError, NatsError, TimeoutError, ValueError) as error:
-            if "authorization" in self._said.lower():
-                raise CannotStart(
-                    "engine_forbidden",
-                    f"The NATS server at {shown} refuses this login: check the name and password"
-                    " in --engine, or the file of --engine-creds.",
-                ) from None
-            raise CannotStart(
-                "engine_unreachable",
-                f"No NATS server answers at {shown} ({self._said or error or SILENT}): start"
-                " one with `nats-server -js`, or name another, such as"
-                " --engine nats://localhost:4222.",
-            ) from None
+            said = await starting.overheard(self.addresses) or self._said or error or SILENT
+            raise starting.unreachable(self.addresses, said) from None
+        shown = starting.shown(self.addresses)
         version = self.nc.connected_server_version
         if (version.major, version.minor, version.patch) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
@@ -112,10 +104,10 @@ class NatsConnection:
             await self.api("INFO")
         except (StorageFailed, Rejected):
             await self.nc.close()
-            raise CannotStart(
+            raise starting.cannot_start(self.addresses, self.forbidden) or CannotStart(
                 "engine_without_jetstream",
                 f"The NATS server at {shown} keeps nothing: start it with JetStream, such as"
-                " `nats-server -js -sd /var/lib/nats`.",
+                " `nats-server -js -sd /var/lib/nats`, or enable it for this account.",
             ) from None
         await self.nc.subscribe(
             f"{self._inbox}.>", cb=self._heard, pending_msgs_limit=0, pending_bytes_limit=0
@@ -126,12 +118,17 @@ class NatsConnection:
 
     async def _failed(self, error: Exception) -> None:
         said = SILENT if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        self.forbidden = said if "permissions violation" in said.lower() else ""
         if said != self._said:  # it is tried again four times a second
             self._said = said
             log.warning("NATS", error=said)
 
+    def unanswered(self) -> StorageFailed:
+        """Why no answer came."""
+        return forbidden(self.forbidden) if self.forbidden else unavailable()
+
     async def _returned(self) -> None:
-        self._said = ""
+        self._said = self.forbidden = ""
         log.warning("NATS is back", server=self.nc.connected_url and self.nc.connected_url.netloc)
 
     # ── saying and hearing ──────────────────────────────────────────────────────────────────
@@ -250,7 +247,7 @@ class NatsConnection:
                 f"$JS.API.{subject}", to_json(asked) if asked else b"", patience or self.patience
             )
         except (NatsError, TimeoutError):
-            raise unavailable() from None
+            raise self.unanswered() from None
         answer = from_json(message.data)
         if error := answer.get("error"):
             raise Rejected(error.get("err_code", error["code"]), error["description"])
@@ -265,7 +262,7 @@ class NatsConnection:
         except KeyWrongLastSequenceError:
             raise
         except (NatsError, TimeoutError):
-            raise unavailable() from None
+            raise self.unanswered() from None
 
 
 @contextlib.contextmanager

@@ -16,10 +16,10 @@ from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms, token
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import NodeCallbacks
-from orders.journal.nats import subjects
+from orders.journal.nats import starting, subjects
 from orders.journal.nats.appending import Appending
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import NO_PEERS, Rejected, why
+from orders.journal.nats.failures import NO_PEERS, TAKEN, Rejected, failure
 from orders.journal.nats.membership import Membership
 from orders.journal.nats.room import FollowedRoom
 from orders.journal.nats.rooms import RETRY_DELAY, Rooms
@@ -28,6 +28,7 @@ from orders.journal.nats.streams import made_at
 log = structlog.get_logger()
 
 TICK = 0.5
+NEVER = str(2**53)  # a sequence that no stream reaches
 START = 20.0  # seconds that servers which have just begun may take to agree who leads
 STEAL_AFTER = 0.02  # seconds after which a node takes from the share of another
 BUCKETS_HOLD = 2.0  # seconds after which it is looked whether all buckets are there
@@ -76,7 +77,9 @@ class NatsEngine(Appending):
             state = await self._make_streams()
         except (StorageFailed, Rejected, NatsError, TimeoutError) as error:
             await self._connection.close()
-            raise CannotStart("engine_unusable", why(error)) from None
+            raise starting.unusable(
+                self._connection.addresses, self._connection.forbidden or error
+            ) from None
         except CannotStart:
             await self._connection.close()
             raise
@@ -111,7 +114,8 @@ class NatsEngine(Appending):
                     return await self.enter("main", begin=True)
             except (StorageFailed, NatsError, TimeoutError, Rejected) as error:
                 is_final = isinstance(error, Rejected) and error.code != NO_PEERS
-                if is_final or monotonic() > clock + START:
+                is_said = starting.cannot_start((), self._connection.forbidden or error)
+                if is_final or is_said or monotonic() > clock + START:
                     raise
                 await asyncio.sleep(RETRY_DELAY)
 
@@ -175,7 +179,19 @@ class NatsEngine(Appending):
         for room in self._rooms.here.values():
             if room.lost:
                 return room.lost
-        return await self._membership.show()
+        return await self._membership.show() or await self._write_nothing()
+
+    async def _write_nothing(self) -> StorageFailed | None:
+        """Publish what its stream must refuse: why that is not what happens, or None."""
+        room = self._rooms.here.get("main")
+        if room is None:
+            return None
+        subject = subjects.presence(room.name, room.epoch)
+        (answer,) = await self._connection.store([(subject, b"", {subjects.EXPECTED: NEVER})])
+        if isinstance(answer, Rejected):
+            self._connection.forbidden = ""  # it may, by now
+            return None if answer.code in TAKEN else failure(answer)
+        return self._connection.unanswered()
 
     def lost(self) -> StorageFailed | None:
         return None

@@ -3,7 +3,8 @@
 from orders.errors import StorageFailed
 
 #: What JetStream answers when something is there already, and when it has no room.
-TAKEN, FULL = (10071, 10164), (10023, 10047, 10077)
+TAKEN, FULL = (10071, 10164), (10002, 10023, 10028, 10047, 10077)
+AT_LIMIT = (10026, 10027)  # the account has all the consumers, or streams, that it may have
 SEALED = 10109  # the room has a new epoch
 NOT_FOUND = 10059  # no stream has this name
 IN_USE = 10058  # a stream of this name is there, with other settings
@@ -33,6 +34,16 @@ def unavailable() -> StorageFailed:
     )
 
 
+def forbidden(said: str) -> StorageFailed:
+    """NATS does not let this login do something."""
+    return StorageFailed(
+        "storage_failed",
+        f"The servers that keep the journal do not allow it ({said.removeprefix('nats: ')}): this"
+        " event was not accepted. The login of Orders must be allowed to publish and to subscribe"
+        " to orders.>, $JS.>, $KV.> and _INBOX.>.",
+    )
+
+
 def failure(rejected: Rejected) -> StorageFailed:
     """Why an event was not accepted, in words that say what to do."""
     if rejected.code in FULL:
@@ -40,6 +51,12 @@ def failure(rejected: Rejected) -> StorageFailed:
             "storage_full",
             "The servers that keep the journal have no room left: this event was not accepted."
             " Make room, then send it again.",
+        )
+    if rejected.code in AT_LIMIT:
+        return StorageFailed(
+            "storage_full",
+            f"The account at NATS has no more to give ({rejected}): this event was not accepted."
+            " Use a room that exists, or raise the limits of the account.",
         )
     return StorageFailed(
         "storage_failed",
@@ -73,12 +90,4 @@ def too_large(most: int) -> StorageFailed:
         f"The servers that keep the journal take events of at most {most} bytes: send less at"
         " once, or raise `max_payload` of the NATS servers.",
         status=413,
-    )
-
-
-def why(error: Exception | None) -> str:
-    """Why a server cannot begin."""
-    return (
-        f"JetStream cannot keep the journal ({error or 'no answer'}): it needs file storage, and"
-        " as many servers as --engine-replicas says."
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.errors import KeyWrongLastSequenceError
+from nats.js.errors import APIError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
@@ -17,11 +17,12 @@ from orders.errors import NotFound, OrdersError, StorageFailed
 from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import unavailable
+from orders.journal.nats.failures import Rejected, failure, unavailable
 from orders.journal.nats.streams import nodes_seen
 
 HEARTBEAT = 1.5  # seconds between two signs of life
 ALIVE = 6.0  # seconds that one counts
+EVENT_SIZE = 1024  # bytes that an event with all that is kept of it takes, mostly less
 GONE = 3  # looks in a row at which a node is missed before it counts as gone
 
 
@@ -170,11 +171,13 @@ class Membership:
         return node in self._alive or monotonic() < self._well_since + ALIVE
 
     async def show(self) -> StorageFailed | None:
-        """Write something that changes nothing: why that fails, or None."""
+        """Write something that changes nothing, as large as an event: why that fails, or None."""
         try:
-            await self._nodes.put(self.node, b"")
+            await self._nodes.put(self.node, EVENT_SIZE * b" ")
+        except APIError as error:
+            return failure(Rejected(error.err_code or 0, str(error.description)))
         except (NatsError, TimeoutError):
-            return unavailable()
+            return self._connection.unanswered()
         return None
 
     def missing(self, nodes: set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from orders.broker.rules import Rules
 from orders.errors import StorageFailed
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected, unavailable
+from orders.journal.nats.failures import Rejected, failure, unavailable
 from orders.journal.nats.room import FollowedRoom, Mine
 from orders.journal.nats.snapshots import Snapshots
 from orders.journal.nats.streams import Streams
@@ -101,7 +101,7 @@ class Rooms:
                 room = await asyncio.shield(entering)
             except (Rejected, KeyWrongLastSequenceError) as error:
                 log.warning("a room cannot be entered", room=name, error=str(error))
-                raise unavailable() from None
+                raise failure(error) if isinstance(error, Rejected) else unavailable() from None
             if room is None and not begin:
                 return None
         return room

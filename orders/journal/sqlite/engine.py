@@ -134,7 +134,7 @@ class SqliteEngine(Unshared):
             self._log = Log(db)
             states = self._log.restore()
             self._files = Files(path) if path is not None else None
-        except (sqlite3.Error, StorageFailed) as error:
+        except (sqlite3.Error, OSError, StorageFailed) as error:
             self._close_all()
             raise unusable(path or Path("memory"), error) from None
         except CannotStart:
@@ -158,7 +158,7 @@ class SqliteEngine(Unshared):
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
     def append(self, records: Sequence[Record]) -> Awaitable[list[Answer]]:
-        self._lost = self._lost or (self._files.lost() if self._files else None)
+        self._lost = self._lost or self._log.stuck or (self._files.lost() if self._files else None)
         return self._writer.call(
             lambda: [self._lost] * len(records) if self._lost else self._log.append(records)
         )
@@ -167,7 +167,7 @@ class SqliteEngine(Unshared):
         return self.lost() or await self._writer.call(self._log.probe)
 
     def lost(self) -> StorageFailed | None:
-        self._lost = self._files.problem() if self._files else None
+        self._lost = self._log.stuck or (self._files.problem() if self._files else None)
         return self._lost
 
     async def forget(self, room: str) -> None:
@@ -278,6 +278,8 @@ class SqliteEngine(Unshared):
 
         A journal in memory has one connection, the writer's.
         """
+        if self._log.stuck:
+            raise self._log.stuck
         try:
             if self._path is None:
                 return await self._writer.call(lambda: question(self._db))
@@ -285,11 +287,7 @@ class SqliteEngine(Unshared):
                 self._readers, lambda: question(self._reader())
             )
         except sqlite3.Error as error:
-            raise StorageFailed(
-                "storage_failed",
-                f"The journal {self._path} could not be read ({error}): try again; if that does"
-                " not help, restore it from a copy.",
-            ) from None
+            raise self._log.failure(error, self._path or Path("memory")) from None
 
     def _reader(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orders.broker.records import EVENT, Kind, Record
@@ -44,6 +45,7 @@ class Log:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.stuck: StorageFailed | None = None  # why no call helps any more, but a new start
         self.rooms: dict[str, RoomRow] = {}
         self.ids = IdIndex(db)
         self.orders = OrderTable(db)
@@ -111,7 +113,7 @@ class Log:
         except BaseException as error:
             self._undo(batch)
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, MISTAKES):
-                return [failure(error)] * len(records)
+                return [self.failure(error)] * len(records)
             raise
         for _, record, position in batch.stored:
             record.position = position
@@ -180,7 +182,7 @@ class Log:
 
     def tidy(self, idle: bool) -> None:
         """Let the views catch up, as far as there is time."""
-        for view in self.views:
+        for view in () if self.stuck else self.views:
             view.tidy(idle)
 
     def probe(self) -> StorageFailed | None:
@@ -189,8 +191,15 @@ class Log:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.execute(f"PRAGMA user_version = {version}")
         except sqlite3.Error as error:
-            return failure(error)
+            return self.failure(error)
         return None
+
+    def failure(self, error: sqlite3.Error, read: Path | None = None) -> StorageFailed:
+        """What to say of an error (see `rows.failure`); one that stays is remembered."""
+        failed = failure(error, read)
+        if failed.code == "journal_lost":
+            self.stuck = failed
+        return failed
 
     def forget(self, name: str) -> None:
         """Drop a room without events, and the control records that it has."""
@@ -228,7 +237,7 @@ class Log:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise failure(error) from None
+            raise self.failure(error) from None
         finally:
             self._db.execute("PRAGMA secure_delete = fast")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

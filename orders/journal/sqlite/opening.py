@@ -127,8 +127,14 @@ class Files:
         file = file or self._log
         try:
             seen = os.stat(file)
-        except OSError:
+        except FileNotFoundError:
             return _lost(file, "was removed")
+        except OSError as error:
+            return StorageFailed(
+                "storage_failed",
+                f"The file {file} of the journal cannot be looked at ({error.strerror}): nothing is"
+                " accepted until it can be again.",
+            )
         if seen.st_ino != self._opened.get(file):
             return _lost(file, "was replaced")
         if seen.st_size < self._sizes.get(file, 0):
@@ -151,6 +157,8 @@ def _lost(file: Path, what: str) -> StorageFailed:
 
 def unusable(path: Path, error: object) -> CannotStart:
     """Why a journal cannot be used, and what to do."""
+    if isinstance(error, OSError):
+        path, error = Path(error.filename or path), error.strerror
     reason = " ".join(str(error).split())
     if "unable to open" in reason:
         hint = "the folder must exist, and you must be allowed to write in it"

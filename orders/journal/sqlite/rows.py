@@ -144,13 +144,25 @@ def read_entry(found: tuple[Any, ...]) -> Entry:
     )
 
 
-def failure(error: sqlite3.Error) -> StorageFailed:
-    """Why nothing was accepted, in words that say what to do."""
+def failure(error: sqlite3.Error, read: Path | None = None) -> StorageFailed:
+    """Why nothing was accepted, or what was to be `read` was not, and what to do."""
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return StorageFailed(
             "storage_full",
             "The journal's disk is full: this event was not accepted. Make room, then send it"
             " again.",
+        )
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_PROTOCOL:
+        return StorageFailed(
+            "journal_lost",
+            "The locks on the journal cannot be had any more, since one of them could not be let"
+            " go: nothing more is accepted. Start the server again.",
+        )
+    if read is not None:
+        return StorageFailed(
+            "storage_failed",
+            f"The journal {read} could not be read ({error}): try again; if that does not help,"
+            " restore it from a copy.",
         )
     return StorageFailed(
         "storage_failed",

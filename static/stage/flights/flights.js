@@ -14,7 +14,7 @@
  * `data-flying` tells how many moves are under way, and `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
  */
 
-import { DESK, Motion, TRAY, ways } from './motion.js';
+import { DESK, Motion, TRAY, wayGone, ways } from './motion.js';
 import { Rates } from './rates.js';
 import { Sprites } from './sprites.js';
 
@@ -24,6 +24,7 @@ const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, besid
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
 const DOTS = 24; // px between two dots of a flow
+const ASIDE = 7; // units between the line and what flows along it, one way and the other
 
 export class Flights {
   /**
@@ -60,11 +61,6 @@ export class Flights {
     return this.motion.inAir(id, this.#time);
   }
 
-  /** Are there so many events that rates tell more than envelopes? */
-  get flowing() {
-    return this.rates.flowing;
-  }
-
   /** Show what these records did. @param {object} before @param {object} after  the states around them */
   show(records, before, after) {
     this.#state = after;
@@ -75,7 +71,7 @@ export class Flights {
     const planned = motion.plan(records, before, after, this.#time, how);
     if (this.still.matches && !this.rates.flowing) for (const move of planned) this.#leave(move, performance.now());
     this.canvas.dataset.flown = Number(this.canvas.dataset.flown ?? 0) + ways(planned);
-    this.#wake();
+    this.wake();
   }
 
   /** Everything lies where it belongs. */
@@ -85,7 +81,8 @@ export class Flights {
     this.#landing = Infinity;
   }
 
-  #wake() {
+  /** Draw what has changed. */
+  wake() {
     if (this.#frame) return;
     this.#last = performance.now();
     this.#frame = requestAnimationFrame((now) => this.#draw(now));
@@ -103,6 +100,8 @@ export class Flights {
     if (flowing) this.#flow(now);
     else this.flows = null;
     this.#drawTrails(now);
+    if (this.picture.way) this.#drawWay(this.picture.way);
+    else this.#drawNumbers();
     this.#drawMoves(moves);
     this.#tell(flowing, moves.length || this.#trails.length);
     this.#land();
@@ -137,7 +136,7 @@ export class Flights {
       const from = this.#spot(move.from, slots.get(move.id));
       const to = this.#spot(move.leg === 'ring' ? DESK : move.to, slots.get(move.id));
       if (!from || !to) continue;
-      const gone = ease((this.#time - move.start) / (move.end - move.start));
+      const gone = wayGone(move, this.#time);
       const x = from.x + (to.x - from.x) * gone;
       const y = from.y + (to.y - from.y) * gone;
       this.#envelope(move, x, y);
@@ -207,26 +206,55 @@ export class Flights {
 
   #drawTrails(now) {
     this.#trails = this.#trails.filter(({ left }) => now - left < TRAIL);
-    const numbers = new Map(); // figure → how many numbers stand beside it
-    for (const trail of this.#trails.toReversed()) {
+    this.on.lineWidth = 3;
+    for (const trail of this.#trails) {
       const [from, to] = this.#ends(trail);
       this.on.globalAlpha = 0.6 * (1 - (now - trail.left) / TRAIL);
       this.on.strokeStyle = this.sprites.tone(trail.type);
-      this.on.lineWidth = 3;
-      this.on.beginPath();
-      this.on.moveTo(from.x, from.y);
-      this.on.lineTo(to.x, to.y);
-      this.on.stroke();
-      const figure = typeof trail.to === 'symbol' ? null : this.picture.figureOf(trail.to);
-      const rank = numbers.get(figure) ?? 0;
-      if (figure === null || !this.picture.where(figure) || rank >= NUMBERS[this.picture.tier(trail.to)] || trail.type === 'refused') continue;
-      numbers.set(figure, rank + 1);
-      this.on.globalAlpha = 1;
-      const small = this.picture.letter * 0.8;
-      const at = this.#spot(trail.to);
-      this.#envelope(trail, at.x - this.picture.around(trail.to) - small * 0.5, at.y + (rank - 1) * small * 0.7, small);
+      this.#line(from, to);
     }
     this.on.globalAlpha = 1;
+  }
+
+  /** What arrived last, beside each figure, on the side of the counter. */
+  #drawNumbers() {
+    const arrived = new Map(); // figure → trails, the newest first
+    for (const trail of this.#trails.toReversed()) {
+      const place = typeof trail.to === 'symbol' || trail.type === 'refused' ? null : this.picture.place(trail.to);
+      if (!place) continue;
+      const beside = arrived.get(place) ?? arrived.set(place, []).get(place);
+      if (beside.length < NUMBERS[place.tier]) beside.push(trail);
+    }
+    for (const beside of arrived.values()) {
+      beside.forEach((trail, rank) => this.#beside(trail.to, trail, rank - (beside.length - 1) / 2));
+    }
+  }
+
+  /** A small envelope beside somebody, on the side of the counter; `lines` below their middle. */
+  #beside(name, move, lines = 0) {
+    const { x, y } = this.#spot(name);
+    const small = this.picture.letter * 0.85;
+    const aside = (this.picture.place(name)?.inner ?? 0) * (this.picture.around(name) + small * 0.5);
+    this.#envelope(move, x + aside, y + lines * small * 0.7, small);
+    if (move.many > 1) this.#times(move.many, x + aside, y - small * 0.5);
+  }
+
+  #line(from, to) {
+    this.on.beginPath();
+    this.on.moveTo(from.x, from.y);
+    this.on.lineTo(to.x, to.y);
+    this.on.stroke();
+  }
+
+  /** The way of the event that is explained, as long as it is: to the counter, and on to each who received it. */
+  #drawWay({ type, number, from, to }) {
+    this.on.strokeStyle = this.sprites.tone(type);
+    this.on.lineWidth = Math.max(3, 7 * this.picture.scale);
+    this.#line(...this.#ends({ from, to: DESK }));
+    const figures = new Map(); // figure → how many
+    for (const figure of to.map((name) => this.picture.figureOf(name))) figures.set(figure, (figures.get(figure) ?? 0) + 1);
+    for (const name of figures.keys()) this.#line(...this.#ends({ from: DESK, to: name }));
+    for (const [name, many] of figures) this.#beside(name, { type, number, many });
   }
 
   // --- flows ---------------------------------------------------------------------------------
@@ -245,8 +273,8 @@ export class Flights {
     this.on.lineCap = 'round';
     for (const [name, { sends, gets }] of this.flows.of) {
       const [near, edge] = this.#ends({ from: name, to: DESK });
-      this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -4);
-      this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), 4);
+      this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -ASIDE * this.picture.scale);
+      this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), ASIDE * this.picture.scale);
     }
     this.on.setLineDash([]);
     this.on.lineCap = 'butt';
@@ -258,25 +286,16 @@ export class Flights {
     const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
     const [x, y] = [(-(to.y - from.y) / length) * aside, ((to.x - from.x) / length) * aside];
     this.on.strokeStyle = colour;
-    this.on.lineWidth = 2.5 + Math.min(6.5, 0.8 * Math.log2(1 + rate));
+    this.on.lineWidth = Math.max(2.5, (4 + Math.min(8, Math.log2(1 + rate))) * this.picture.scale);
     this.on.setLineDash([0.1, DOTS]);
     this.on.lineDashOffset = -shift;
-    this.on.beginPath();
-    this.on.moveTo(from.x + x, from.y + y);
-    this.on.lineTo(to.x + x, to.y + y);
-    this.on.stroke();
+    this.#line({ x: from.x + x, y: from.y + y }, { x: to.x + x, y: to.y + y });
   }
 
   #resize() {
     this.ratio = Math.min(2, devicePixelRatio || 1);
     this.canvas.width = Math.round(this.canvas.clientWidth * this.ratio);
     this.canvas.height = Math.round(this.canvas.clientHeight * this.ratio);
-    this.#wake();
+    this.wake();
   }
-}
-
-/** Quick away, gentle to rest: near to cubic-bezier(.2, 0, 0, 1). */
-function ease(part) {
-  const p = Math.min(1, Math.max(0, part));
-  return p < 0.15 ? 4.6 * p * p : 1 - 0.8965 * (1 - (p - 0.15) / 0.85) ** 4;
 }

@@ -82,6 +82,12 @@ export class Motion {
   }
 }
 
+/** How much of its way a move has gone at that time, 0 to 1: quick away, gentle to rest, near to cubic-bezier(.2, 0, 0, 1). */
+export function wayGone({ start, end }, now) {
+  const part = Math.min(1, Math.max(0, (now - start) / (end - start)));
+  return part < 0.15 ? 4.6 * part * part : 1 - 0.8965 * (1 - (part - 0.15) / 0.85) ** 4;
+}
+
 /** How many ways from one to another these moves stand for: resting and being ringed is none. */
 export function ways(moves) {
   return moves.reduce((sum, { leg, many }) => sum + (leg === 'rest' || leg === 'ring' ? 0 : many), 0);

@@ -7,7 +7,7 @@ import { paths } from '../../ui/shapes.js';
 import { isSealed, kindOf, short } from '../../ui/words.js';
 
 const MOST = 400;
-const SIZES = { 0: 18, 1: 18, 2: 18, 3: 15, 4: 12 };
+const SIZES = { 0: 22, 1: 22, 2: 22, 3: 18, 4: 14 }; // by digits, as in ui/shapes.css
 
 export class Sprites {
   #kept = new Map();
@@ -94,9 +94,9 @@ export class Sprites {
     on.lineWidth = 1.5;
     on.stroke(flap);
     on.fillStyle = this.colour('ink');
-    on.font = this.font(SIZES[text.length] ?? 9, 700);
+    on.font = this.font(SIZES[text.length] ?? 10, 700);
     on.textAlign = 'center';
-    on.fillText(text, isSealed(kind) ? 20 : 30, 33);
+    on.fillText(text, isSealed(kind) ? 19 : 30, 35);
     if (isSealed(kind)) this.#seal(on, kind, tone);
     return canvas;
   }

@@ -16,7 +16,7 @@ import { before, Past } from './past.js';
 const PAGE = 1000;
 const NEAR = 2000; // records that are read at first
 const FAR = 20_000; // and when somebody goes back in time
-const MOST = 40_000; // kept at most; then it is read again
+const MOST = 10_000; // kept at most, some 24 MB, unless somebody went further back; then it is read again
 /** What the feed tells beside the journal. */
 const ASIDE = new Set(['bots', 'refused', 'slow']);
 
@@ -25,6 +25,9 @@ export class History extends EventTarget {
   past = null;
   /** Is there more before the first record? */
   earlier = false;
+
+  /** Done once the past is read that the room had when we came, if it could be read. */
+  begun;
 
   #show;
   #path;
@@ -42,6 +45,7 @@ export class History extends EventTarget {
     show.addEventListener('begin', () => (this.past ? this.#readOn() : this.#readLatest(NEAR)));
     show.addEventListener('records', ({ detail: { records, skipped } }) => this.#hear(records, skipped));
     document.addEventListener('visibilitychange', () => !document.hidden && this.#behind && this.past && this.#readOn());
+    this.begun = show.state ? this.#readLatest(NEAR) : null;
   }
 
   /** Read the whole past, as far as one can go. */

@@ -6,7 +6,7 @@ import { Book } from '../../orders/book.js';
 import { rowsOf } from '../diagram/rows.js';
 import { advance, begin } from '../state.js';
 
-const BETWEEN = 100; // records from one mark to the next
+const BETWEEN = 250; // records from one mark to the next: a mark holds a thousand events
 /** Orders that are remembered; then the oldest are forgotten. */
 export const ORDERS = 300;
 /** After these the room lets go what it held back: who received it then is seen from one record to the next. */

@@ -1,6 +1,5 @@
 /** Going back in time: a scrubber over what happened in the room, seen only by the one who moves it. */
 
-import { bind } from '../../ui/keys.js';
 import { byId } from '../../ui/page.js';
 import { clock } from '../../ui/words.js';
 import { sentence } from '../diagram/rows.js';
@@ -37,10 +36,6 @@ export class Time extends EventTarget {
     byId('time-on').addEventListener('click', () => this.step(1));
     byId('time-play').addEventListener('click', () => this.play());
     byId('time-live').addEventListener('click', () => this.live());
-    bind('ArrowLeft', 'One step back in time', () => this.step(-1));
-    bind('ArrowRight', 'One step on', () => this.step(1), { when: () => this.count !== null });
-    bind('p', 'Play what happened, or stop', () => this.play());
-    bind('l', 'Back to live', () => this.live(), { when: () => this.count !== null });
     this.#draw();
   }
 
@@ -55,8 +50,9 @@ export class Time extends EventTarget {
     this.#moved();
   }
 
-  step(by) {
+  async step(by) {
     this.#stop();
+    await this.#history.begun;
     const { past } = this.#history;
     if (!past) return;
     const next = (this.count ?? past.count) + by;
@@ -71,6 +67,7 @@ export class Time extends EventTarget {
       this.#draw();
       return;
     }
+    await this.#history.begun;
     await this.#reach();
     const { past } = this.#history;
     if (!past?.count) return;

@@ -6,14 +6,14 @@ import { isSealed, kindOf, ordinal } from '../../ui/words.js';
 
 /**
  * @param {object} one  a participant or a group (see places.js)
- * @param {{tier: string, held: object[], flow: object|null, bot: object|null, mayKill: boolean}} more
+ * @param {{tier: string, held: object[], flow: object|null, way: string|null, bot: object|null, mayKill: boolean}} more
  *   tier: how large its place is; held: the events that lie with it; flow: {sends, gets} a second while it
- *   flows; bot: {delay, naive} of one that the host sent in
+ *   flows; way: 'from', 'to' or 'none', how the event that is explained came by; bot: {delay, naive} of one that the host sent in
  */
-export function figure(one, { tier, held, flow, bot, mayKill }) {
+export function figure(one, { tier, held, flow, way, bot, mayKill }) {
   return html`<li class="stage-figure" data-participant=${one.group ? nothing : one.name} data-figure=${one.name} data-tier=${tier}
-    data-group=${one.group ? one.role : nothing} data-role=${one.role} data-online=${one.online}
-    ?data-slow=${one.slow} ?data-bot=${one.bot}>
+    data-group=${one.group ? one.role : nothing} data-role=${one.role} data-online=${one.online} data-way=${way ?? nothing}
+    ?data-slow=${one.slow} ?data-bot=${one.bot} ?data-leases=${Boolean(held[0]?.lease)}>
     <span class="stage-shape">
       ${shape(one.role, { bot: one.bot, offline: !one.online, slow: one.slow })}
       ${one.slow ? html`<svg class="stage-slow" viewBox="0 0 24 24" aria-hidden="true"><use href="#slow"></use></svg>` : nothing}
@@ -39,7 +39,8 @@ function holding(held, bot) {
   return html`
     ${oldest.lease ? arc(18.6, 'stage-lease', until(oldest), oldest.lease) : nothing}
     ${bot?.delay && oldest.lease ? arc(16, 'stage-thinks', oldest.handedAt + bot.delay * 1000, bot.delay) : nothing}
-    <span class="stage-holding"><i class="stage-dots" aria-hidden="true"><i></i><i></i><i></i></i>${letter(oldest, 'leased')}${held.length > 1 ? html`<b>+${held.length - 1}</b>` : nothing}</span>
+    ${bot?.delay && oldest.lease ? html`<i class="stage-dots" aria-hidden="true"><i></i><i></i><i></i></i>` : nothing}
+    <span class="stage-holding">${held.length > 1 ? html`<b>+${held.length - 1}</b>` : nothing}${letter(oldest, 'leased')}</span>
     ${oldest.attempt > 1 ? html`<span class="stamp">${ordinal(oldest.attempt)} try</span>` : nothing}`;
 }
 

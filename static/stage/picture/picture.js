@@ -20,7 +20,8 @@ const ALONE = {
 };
 const KEPT = 250; // ms between two looks at the leases
 const REFUSED = 8000; // ms that the sentence to a refused message stays
-const LETTER = { width: 60, least: 24 };
+const READ = 3000; // ms that it stays whatever else is refused
+const LETTER = { width: 84, crowded: 64, least: 30 };
 
 export class Picture {
   /**
@@ -38,6 +39,8 @@ export class Picture {
     this.layout = null;
     /** Set by what lets envelopes fly. */
     this.inAir = () => false;
+    /** The event that is explained: {type, number, from, to: [names of those who received it]}; null: none is. */
+    this.way = null;
     this.flows = () => null; // {rate, of: Map name → {sends, gets}} while it flows
     new ResizeObserver(() => this.state && this.draw(this.state, { live: this.live })).observe(root);
     setInterval(() => this.#tick(), KEPT);
@@ -63,6 +66,8 @@ export class Picture {
   /** The sentence to a message that was refused just now, or null. */
   #refusal() {
     const { refused } = this.state;
+    const age = this.now() - (this.refused?.at ?? Infinity);
+    if (refused && age >= 0 && age < READ) return this.refused; // of many, each that is shown can be read, and heard
     return refused && this.now() - refused.at < REFUSED ? refused : null;
   }
 
@@ -84,6 +89,7 @@ export class Picture {
       tier: places.get(one.name).tier,
       held: one.online ? (held.get(one.name) ?? []) : [],
       flow: flows?.of.get(one.name) ?? null,
+      way: this.way && this.#wayOf(one.name, this.way),
       bot: bots.get(one.name) ?? null,
       mayKill: this.host && this.live && one.online && bots.has(one.name),
     });
@@ -98,15 +104,20 @@ export class Picture {
       <div class="stage-foot"><span>${away ? `${away} offline` : nothing}</span>${coffeesMade(state.coffees)}</div>`;
   }
 
+  #wayOf(figure, { from, to }) {
+    if (to.some((name) => this.figureOf(name) === figure)) return 'to';
+    return this.figureOf(from) === figure ? 'from' : 'none';
+  }
+
   // --- where things are, for what flies ------------------------------------------------------
 
   get scale() {
     return this.layout?.scale ?? 1;
   }
 
-  /** How wide an envelope is. */
+  /** How wide an envelope is that flies. */
   get letter() {
-    return Math.max(LETTER.least, Math.round(LETTER.width * this.scale));
+    return Math.max(LETTER.least, Math.round((this.layout?.crowded ? LETTER.crowded : LETTER.width) * this.scale));
   }
 
   /** Which figure somebody is: their own, or their group's. */
@@ -116,17 +127,17 @@ export class Picture {
 
   /** Where somebody stands, or null; the middle of their shape, or of their group's. */
   where(name) {
-    return this.layout?.places.get(this.figureOf(name))?.shape ?? null;
+    return this.place(name)?.shape ?? null;
   }
 
-  /** How large the place of somebody is, see places.js; undefined: they have none. */
-  tier(name) {
-    return this.layout?.places.get(this.figureOf(name))?.tier;
+  /** The place of somebody, see places.js; undefined: they have none. */
+  place(name) {
+    return this.layout?.places.get(this.figureOf(name));
   }
 
   /** How far what flies, and what is drawn about a figure, keeps from the middle of its shape. */
   around(name) {
-    return (this.tier(name) === 'large' ? 62 : 46) * this.scale;
+    return (this.place(name)?.tier === 'large' ? 64 : 48) * this.scale;
   }
 
   /** The top of the counter. */
@@ -148,7 +159,7 @@ export class Picture {
     const { x, y } = this.desk;
     const step = slot % 7;
     const aside = Math.ceil(step / 2) * (step % 2 ? 1 : -1);
-    return { x: x + aside * this.letter * 1.2, y: y - this.letter * (this.stacked ? 1.2 : 0.45) };
+    return { x: x + aside * this.letter * 1.2, y: y - this.letter * (this.stacked ? 1.15 : 0.42) };
   }
 
   /** Where dead letters lie. */

@@ -12,11 +12,13 @@ export const FACED = 10_000;
 /** width: the least of a place; high: how far its shape's middle is above its own; most: people in such a grid. */
 const LARGE = { tier: 'large', width: 200, height: 208, high: 41, most: 6 };
 const MIDDLE = { tier: 'middle', width: 150, height: 148, high: 35, most: 20 };
+/** [kind, columns, most rows]: the first in which all find a place; in fewer rows they stand wider apart. */
 const GRIDS = {
-  side: [[LARGE, 1], [LARGE, 2], [MIDDLE, 3], [MIDDLE, 4]],
+  side: [[LARGE, 1, 1], [LARGE, 1, 2], [LARGE, 1], [LARGE, 2], [MIDDLE, 3, 4], [MIDDLE, 3], [MIDDLE, 4]],
   below: [[LARGE, 1], [LARGE, 2], [LARGE, 3], [MIDDLE, 3], [MIDDLE, 4]],
 };
 const FACES = 12;
+const FEW = 12; // of a role, which find a place in a narrower third, too
 const PARTS = { customer: 'customers', confirmer: 'confirmers', other: 'others' };
 /** The line beneath, and the tray under the counter. */
 const FOOT = 48;
@@ -28,16 +30,18 @@ const TRAY = 64;
  * @param {number} height
  * @param {Map<string, string>} before  who stood where: the `keys` of the last answer
  * @param {number} now  by the clock that says when they left, in milliseconds
- * @returns {{scale: number, counter: Box, figures: object[], places: Map<string, Place>, keys: Map<string, string>, groups: Map<string, string>, away: number}}
+ * @returns {{scale: number, crowded: boolean, counter: Box, figures: object[], places: Map<string, Place>, keys: Map<string, string>, groups: Map<string, string>, away: number}}
  *   Box: {x, y, width, height}, x and y its middle, in pixels; figures: participants, and groups {name, role,
- *   group, count, offline, …} of those without a place; Place: {key, tier, x, y, width, shape: {x, y}}; groups:
+ *   group, count, offline, …} of those without a place; Place: {key, tier, inner, x, y, width, shape: {x, y}},
+ *   inner: on which side of it the counter is, 1 right, -1 left; groups:
  *   name of a grouped participant → name of its group; away: how many left some time ago
  */
 export function arrange(participants, width, height, before = new Map(), now = -Infinity) {
   const everyone = [...participants.values()];
   const people = everyone.filter((one) => one.online || now - one.left < FAREWELL);
-  const scale = scaleOf(width, height);
-  const { counter, areas } = areasOf(width / scale, height / scale);
+  const most = Math.max(...Object.keys(PARTS).map((role) => people.filter((one) => one.role === role).length));
+  const scale = scaleOf(width, height, most <= FEW);
+  const { counter, areas } = areasOf(width / scale, height / scale, people.some(({ role }) => role === 'other'));
   const [figures, places, keys, groups] = [[], new Map(), new Map(), new Map()];
   for (const role of Object.keys(PARTS)) {
     const members = people.filter((one) => one.role === role);
@@ -55,57 +59,67 @@ export function arrange(participants, width, height, before = new Map(), now = -
     places.set(group.name, scaled(pile, scale));
     figures.push(group);
   }
-  return { scale, counter: scaled(counter, scale), figures, places, keys, groups, away: everyone.length - people.length };
+  const crowded = [...places.values()].some(({ tier }) => tier === 'middle');
+  return { scale, crowded, counter: scaled(counter, scale), figures, places, keys, groups, away: everyone.length - people.length };
 }
 
-/** As large as the width allows; where a band has taken the height, smaller, but not so that nobody can read it. */
-function scaleOf(width, height) {
-  const full = width / 1920;
+/**
+ * As large as the width allows, and a few, on a screen that is tall for it, larger; where a band has taken the
+ * height, smaller, but not so that nobody can read it.
+ */
+function scaleOf(width, height, few) {
+  const full = (width / 1920) * (few ? Math.max(1, Math.min(1.3, height / width / 0.45)) : 1);
   const low = Math.max(height / 760, Math.min(0.75 * full, height / 560));
   return Math.max(0.4, Math.min(full, low));
 }
 
-function areasOf(width, height) {
+function areasOf(width, height, others) {
   const [third, tall] = [width / 3, height - FOOT];
   const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: tall < 680 ? 160 : 190 };
   counter.y = Math.max(Math.min(tall * 0.47, tall - LARGE.height - TRAY - counter.height / 2), counter.height / 2 + 130);
   const below = counter.y + counter.height / 2 + TRAY;
+  const other = { inner: -1, x: third, y: below, width: third, height: tall - below };
+  if (others && other.height < MIDDLE.height) { // no room below the counter: they stand beside it
+    Object.assign(counter, { x: third * 1.28, width: third / 2 });
+    Object.assign(other, { x: third * 1.56, y: 0, width: third * 0.44, height: Math.max(MIDDLE.height, tall) });
+  }
   return {
     counter,
     areas: {
-      customer: { x: 0, y: 0, width: third, height: tall },
-      confirmer: { x: 2 * third, y: 0, width: third, height: tall },
-      other: { x: third, y: below, width: third, height: Math.max(MIDDLE.height, tall - below) },
+      other,
+      customer: { inner: 1, x: 0, y: 0, width: third, height: tall },
+      confirmer: { inner: -1, x: 2 * third, y: 0, width: third, height: tall },
     },
   };
 }
 
 /** The places for so many: `free` in the order in which they are taken, and a `pile` where they are too many. */
 function gridOf(count, area, role) {
-  const fitting = GRIDS[role === 'other' ? 'below' : 'side'].find(([kind, columns]) => (
-    columns * kind.width <= area.width && count <= Math.min(kind.most, columns * rowsIn(area.height, kind))
+  const fitting = GRIDS[role === 'other' ? 'below' : 'side'].find(([kind, columns, rows]) => (
+    columns * kind.width <= area.width && count <= Math.min(kind.most, columns * rowsIn(area.height, kind, rows))
   ));
-  if (fitting) return { free: placesIn(area, ...fitting, role), pile: null };
+  if (fitting) return { free: placesIn(area, role, ...fitting), pile: null };
   const columns = Math.max(1, Math.min(3, Math.floor(area.width / MIDDLE.width)));
   const above = { ...area, height: area.height - MIDDLE.height };
   const rows = Math.min(Math.floor(above.height / MIDDLE.height), Math.floor(FACES / columns));
   const pile = {
-    key: `${role} pile`, tier: 'pile', x: area.x + area.width / 2, y: area.y + area.height - MIDDLE.height / 2, width: area.width,
+    key: `${role} pile`, tier: 'pile', inner: area.inner, x: area.x + area.width / 2, y: area.y + area.height - MIDDLE.height / 2, width: area.width,
     shape: { x: area.x + area.width / 2, y: area.y + area.height - MIDDLE.height / 2 - MIDDLE.high },
   };
-  return { free: rows > 0 ? placesIn(above, MIDDLE, columns, role, rows) : [], pile };
+  return { free: rows > 0 ? placesIn(above, role, MIDDLE, columns, rows) : [], pile };
 }
 
-const rowsIn = (height, kind) => Math.max(1, Math.floor(height / kind.height));
+const rowsIn = (height, kind, most = Infinity) => Math.min(most, Math.max(1, Math.floor(height / kind.height)));
 
 /** The rows nearest to the middle are taken first. */
-function placesIn(area, kind, columns, role, rows = rowsIn(area.height, kind)) {
-  const [across, down] = [area.width / columns, Math.min(area.height / rows, kind.height * 1.2)];
+function placesIn(area, role, kind, columns, most) {
+  const rows = rowsIn(area.height, kind, most);
+  const [across, down] = [area.width / columns, Math.min(area.height / rows, kind.height * 1.3)];
   const middle = area.y + area.height / 2;
   const offsets = Array.from({ length: rows }, (_, row) => row - (rows - 1) / 2).sort((a, b) => Math.abs(a) - Math.abs(b));
   return offsets.flatMap((off) => Array.from({ length: columns }, (_, column) => {
     const [x, y] = [area.x + across * (column + 0.5), middle + off * down];
-    return { key: `${role} ${kind.tier} ${columns} ${off} ${column}`, tier: kind.tier, x, y, width: across, shape: { x, y: y - kind.high } };
+    return { key: `${role} ${kind.tier} ${columns} ${off} ${column}`, tier: kind.tier, inner: area.inner, x, y, width: across, shape: { x, y: y - kind.high } };
   }));
 }
 

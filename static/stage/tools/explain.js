@@ -1,6 +1,6 @@
 /** Why: an opened event on the stage, who received it, who did not, and for what reason. */
 
-import { bind } from '../../ui/keys.js';
+import { drawEvent, drawMissing, learn } from '../../event/panel.js';
 import { byId, copy, here, toast } from '../../ui/page.js';
 
 const AGAIN = 300; // ms between two tellings of the same event
@@ -8,6 +8,8 @@ const AGAIN = 300; // ms between two tellings of the same event
 export class Explain extends EventTarget {
   /** The id of the opened event, or null; `change` tells of it. */
   opened = null;
+  /** The way it took: {type, number, from, to: [names of those who received it]}, or null; `way` tells of it. */
+  way = null;
 
   #panel = byId('stage-explain');
   #place = byId('stage-explained');
@@ -22,26 +24,16 @@ export class Explain extends EventTarget {
   constructor(show, history) {
     super();
     this.#show = show;
-    document.addEventListener('click', (click) => this.#clicked(click));
     document.addEventListener('keydown', (key) => {
       if (key.key !== 'Escape' || !this.opened || document.querySelector('dialog:modal')) return;
       key.preventDefault(); // the next one closes the band
       this.close();
     });
-    bind('e', 'Explain the newest event', () => this.open(show.shown?.last), { when: () => Boolean(show.shown?.last) });
     show.addEventListener('shown', () => this.#note());
     history.addEventListener('more', ({ detail }) => {
       if (detail.records.some(({ event }) => (event?.data?.event ?? event) === this.opened)) this.#again();
     });
     history.addEventListener('reread', () => this.opened && this.#again());
-  }
-
-  #clicked(click) {
-    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
-    const on = click.target.closest?.('[data-event]');
-    if (!on?.dataset.event || on.closest('#stage-explain')) return;
-    click.preventDefault();
-    this.open(on.dataset.event, click.detail ? document.body : on); // by mouse: the keys are the stage's again
   }
 
   /** Explain this event. `from`: what has the focus again when it is closed. */
@@ -50,12 +42,12 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
-    const { drawEvent, drawMissing, learn } = await import('../../event/panel.js'); // the stage comes up without it
     const told = await learn(here.room, id).catch(() => null);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
     document.body.dataset.opened = '';
     this.#note();
+    this.#went(told);
     if (told) drawEvent(this.#place, told, this.#doing(told.event));
     else drawMissing(this.#place, id, this.#doing(null));
     if (!isNew) return;
@@ -69,10 +61,17 @@ export class Explain extends EventTarget {
     this.#panel.hidden = true;
     delete document.body.dataset.opened;
     delete this.#place.dataset.explains;
+    this.#went(null);
     this.dispatchEvent(new Event('change'));
     if (!held) return;
     if (this.#from === document.body) document.activeElement.blur();
     else (this.#from?.isConnected ? this.#from : byId('diagram-paper')).focus({ preventScroll: true });
+  }
+
+  #went(told) {
+    const to = told?.recipients?.filter(({ received }) => received).map(({ name }) => name) ?? [];
+    this.way = told && { type: told.event.type, number: told.event.data.id, from: told.event.source, to };
+    this.dispatchEvent(new Event('way'));
   }
 
   #doing(event) {

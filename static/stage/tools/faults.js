@@ -1,17 +1,17 @@
 /** Faults on the messages of one participant, in two clicks: its figure, and the fault. The host's. */
 
-import { bind } from '../../ui/keys.js';
 import { byId, here, toast } from '../../ui/page.js';
 import { liftFaults, setFault } from '../../room/host.js';
 
 const GAP = 12; // px between a figure and what is beside it
 
-/** Called once. @param {import('../show.js').Show} show */
-export function useFaults(show) {
-  if (!here.host) return;
+/**
+ * Called once. Returns {open, next, tell}: open the faults on a figure, on the next one (by keyboard, the
+ * participants in turn), and tell of records of faults.
+ */
+export function useFaults() {
   const panel = byId('stage-faults');
-  const mayAct = () => show.live && show.state !== null;
-  document.documentElement.dataset.faults = '';
+  let turn = 0;
 
   function open(figure) {
     const name = figure.dataset.participant;
@@ -39,27 +39,20 @@ export function useFaults(show) {
     }
   }
 
-  document.addEventListener('click', ({ target }) => {
-    const button = target.closest?.('#stage-faults [data-fault]');
-    if (button) act(button.dataset.fault);
-    const figure = target.closest?.('.stage-figure[data-participant]');
-    if (figure && mayAct() && !target.closest('button, a')) open(figure);
-  });
-  show.addEventListener('shown', ({ detail: { records } }) => {
-    for (const { kind, name, step, words } of records) {
-      if (kind === 'fault' && step !== 'happened') toast(name === null ? words : `${name}: ${words}`);
-    }
-  });
-
-  bind('x', 'The wire of the participant whose menu is open; else of one you choose', () => {
-    const isOpen = panel.matches(':popover-open');
-    window.open(isOpen ? byId('stage-faults-wire').href : `/wire?${new URLSearchParams({ room: here.room })}`);
-  });
-
-  // By keyboard: the participants in turn.
-  let turn = 0;
-  bind('f', 'Faults on one participant; again: on the next', () => {
+  function next() {
     const figures = [...document.querySelectorAll('.stage-figure[data-participant]')];
     if (figures.length) open(figures[turn++ % figures.length]);
-  }, { when: mayAct });
+  }
+
+  function tell(records) {
+    for (const { name, step, words } of records) {
+      if (step !== 'happened') toast(name === null ? words : `${name}: ${words}`);
+    }
+  }
+
+  panel.addEventListener('click', ({ target }) => {
+    const button = target.closest('[data-fault]');
+    if (button) act(button.dataset.fault);
+  });
+  return { open, next, tell };
 }

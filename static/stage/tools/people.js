@@ -2,7 +2,6 @@
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { bind } from '../../ui/keys.js';
 import { byId, fetched, here, toast } from '../../ui/page.js';
 import * as host from '../../room/host.js';
 
@@ -10,11 +9,8 @@ const dialog = byId('stage-people');
 const CONCERNS = new Set(['joined', 'left', 'muted', 'kicked', 'locked']);
 const DOES = { mute: host.mute, unmute: host.unmute, kick: host.kick, readmit: host.readmit };
 
-/** Wire up the dialog. @param {import('../show.js').Show} show */
+/** Wire up the dialog; returns what draws it. @param {import('../show.js').Show} show */
 export function usePeople(show) {
-  document.addEventListener('click', (click) => {
-    if (click.target.closest('[data-opens="stage-people"]')) draw();
-  });
   dialog.addEventListener('click', ({ target }) => {
     const button = target.closest('[data-hand]');
     if (button) act(DOES[button.dataset.hand], button.dataset.name);
@@ -23,11 +19,7 @@ export function usePeople(show) {
   show.addEventListener('records', ({ detail: { records, skipped } }) => {
     if (dialog.open && (skipped || records.some(({ kind }) => CONCERNS.has(kind)))) draw();
   });
-  const open = () => {
-    draw();
-    dialog.showModal();
-  };
-  bind('w', 'People: mute, remove, lock the room', open, { when: () => here.host });
+  return draw;
 }
 
 async function act(does, what) {

@@ -1,20 +1,21 @@
 /**
- * The host's hand on the stage: hold and let go, bots, dead letters, clearing the room; and what
- * everyone may: the speed of the picture, the help.
- *
- * Whatever bears `data-does` does it, wherever it stands on the page.
+ * The host's hand on the stage: hold and let go, bots, dead letters, clearing the room; and what everyone
+ * may: the help. What has `data-does` does it, wherever it stands on the page (see ../later.js).
  */
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { areOn, bind, keys, turn } from '../../ui/keys.js';
+import { areOn, keys, turn } from '../../ui/keys.js';
 import { byId, here, toast } from '../../ui/page.js';
 import { envelope } from '../../ui/shapes.js';
 import { inState } from '../queue.js';
 import * as host from '../../room/host.js';
+import { useFaults } from './faults.js';
+import { usePeople } from './people.js';
 
 const NAMES = { ' ': 'space', ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓' };
 
+const CALM = 150; // ms between two drawings: who reads is not faster
 const DOES = {
   hold: () => host.hold(),
   step: () => host.step(),
@@ -29,23 +30,36 @@ const DOES = {
 
 const delay = () => Number(byId('stage-delay').value);
 
-/** Wire everything up. @param {{show: import('../show.js').Show, speed: (factor: number) => void}} what */
-export function useTools({ show, speed }) {
-  document.addEventListener('click', (click) => {
-    const button = click.target.closest('[data-does], [data-opens], [data-closes]');
-    if (!button || button.disabled) return;
-    if (click.detail) button.blur(); // by mouse: the space bar is for letting events go, not for this again
-    if (button.dataset.opens) open(button.dataset.opens);
-    if (button.dataset.closes !== undefined) button.closest('dialog').close();
-    if (button.dataset.does) act(button.dataset.does, button.dataset);
-  });
-  byId('stage-speed').addEventListener('change', ({ target }) => speed(Number(target.value)));
-  const mayAct = () => here.host && show.live && show.state !== null;
-  bind(' ', 'Pause: events stay at the broker; then let one go', () => act(show.state.paused ? 'step' : 'hold'), { when: mayAct });
-  bind('r', 'Resume: let all go', () => act('resume'), { when: () => mayAct() && show.state.paused });
-  bind('?', 'This help', () => open('stage-help'));
+/**
+ * Called once. Returns what the host does: {act, open, press, faults}. act: what, with {name} or {id}; open: a
+ * dialog by its id; press: what a button asks for by its `data-`, and the dialog it is in or null; faults: see faults.js
+ * @param {import('../show.js').Show} show
+ */
+export function useTools(show) {
+  const drawPeople = usePeople(show);
+  let later = null;
+  const draw = () => {
+    later = null;
+    if (show.shown) drawTools(show.shown, show.live);
+  };
+
+  function open(id) {
+    if (id === 'stage-help') drawHelp();
+    if (id === 'stage-people') drawPeople();
+    byId(id).showModal();
+  }
+
+  function press({ opens, closes, does, ...data }, dialog) {
+    if (opens) open(opens);
+    if (closes !== undefined) dialog.close();
+    if (does) act(does, data);
+  }
+
   byId('stage-keys-on').checked = areOn();
   byId('stage-keys-on').addEventListener('change', ({ target }) => turn(target.checked));
+  show.addEventListener('shown', () => { later ??= setTimeout(draw, CALM); });
+  draw();
+  return { act, open, press, faults: here.host ? useFaults() : null };
 }
 
 async function act(what, data = {}) {
@@ -56,13 +70,8 @@ async function act(what, data = {}) {
   }
 }
 
-function open(id) {
-  if (id === 'stage-help') drawHelp();
-  byId(id).showModal();
-}
-
 /** Draw what depends on the room. `live`: it is the room as it is now, so there is something to do. */
-export function drawTools(state, live) {
+function drawTools(state, live) {
   const tools = byId('stage-tools');
   tools.disabled = !here.host || !live;
   const hold = byId('stage-hold');

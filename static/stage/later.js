@@ -1,0 +1,107 @@
+/**
+ * What the stage loads when it is first asked for, so that the picture is there sooner: what the host does, and
+ * what tells of the past (why, the diagram, back in time), and what the class is asked. The keys and clicks that
+ * ask for it are here.
+ */
+
+import { bind } from '../ui/keys.js';
+import { here, toast } from '../ui/page.js';
+
+/**
+ * Called once, before anything is shown. Returns what to call with the band that was opened, or null.
+ * @param {import('./show.js').Show} show
+ * @param {(way: object|null) => void} drawWay  on the picture, of the event that is explained; see tools/explain.js
+ */
+export function loadLater(show, drawWay) {
+  const story = later(['diagram/diagram.css', 'diagram/svg.css', '../event/panel.css'], async () => (await import('./story.js')).tell(show, drawWay));
+  const tools = later(['tools/tools.css', 'tools/faults.css'], async () => (await import('./tools/tools.js')).useTools(show));
+  const questions = later([], async () => (await import('./ask/ask.js')).useQuestions(show));
+  tellThePast(show, story);
+  actAsHost(show, tools);
+  askTheClass(show, questions);
+  return (band) => {
+    if (band === 'tools') tools.ask();
+    if (band === 'ask') questions.ask();
+    if (band === 'diagram') story.ask(({ draw }) => draw());
+    else if (story.loading) story.ask(({ explain }) => explain.close()); // one band at a time; beside the diagram there is room for why
+  };
+}
+
+/** What is loaded with its styles when it is first asked to do something; `loading` once it was. */
+function later(styles, use) {
+  return {
+    loading: null,
+    async ask(what = () => {}) {
+      this.loading ??= Promise.all([use(), ...styles.map(style)]);
+      const found = await this.loading.catch(() => null);
+      if (found) return what(found[0]);
+      this.loading = null;
+      return toast('This could not be loaded: the server is away. Try again once it is back.');
+    },
+  };
+}
+
+function style(path) {
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `/static/stage/${path}` });
+  document.head.append(link);
+  return new Promise((resolve) => { link.onload = link.onerror = resolve; });
+}
+
+function tellThePast(show, story) {
+  const does = (what) => () => story.ask(what);
+  bind('e', 'Explain the newest event', does(({ explain }) => explain.open(show.shown.last)), { when: () => Boolean(show.shown?.last) });
+  bind('ArrowLeft', 'One step back in time', does(({ time }) => time.step(-1)));
+  bind('ArrowRight', 'One step on', does(({ time }) => time.step(1)), { when: () => !show.live });
+  bind('p', 'Play what happened, or stop', does(({ time }) => time.play()));
+  bind('l', 'Back to live', does(({ time }) => time.live()), { when: () => !show.live });
+  document.addEventListener('click', (click) => {
+    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
+    const on = click.target.closest?.('[data-event]');
+    const id = on?.dataset.event;
+    if (!id || on.closest('#stage-explain')) return;
+    click.preventDefault();
+    story.ask(({ explain }) => explain.open(id, click.detail ? document.body : on)); // by mouse: the keys are the stage's again
+  });
+  show.addEventListener('begin', ({ detail: { state } }) => {
+    if (state.total) story.ask(); // it counts the coffees that were made before we came
+  });
+}
+
+function actAsHost(show, tools) {
+  const does = (what) => () => tools.ask(what);
+  const mayAct = () => here.host && show.live && show.state !== null;
+  bind(' ', 'Pause: events stay at the broker; then let one go', does(({ act }) => act(show.state.paused ? 'step' : 'hold')), { when: mayAct });
+  bind('r', 'Resume: let all go', does(({ act }) => act('resume')), { when: () => mayAct() && show.state.paused });
+  bind('?', 'This help', does(({ open }) => open('stage-help')));
+  bind('w', 'People: mute, remove, lock the room', does(({ open }) => open('stage-people')), { when: () => here.host });
+  bind('f', 'Faults on one participant; again: on the next', does(({ faults }) => faults.next()), { when: mayAct });
+  bind('x', 'The wire of the participant whose menu is open; else of one you choose', () => {
+    const menu = document.querySelector('#stage-faults:popover-open #stage-faults-wire');
+    window.open(menu?.href ?? `/wire?${new URLSearchParams({ room: here.room })}`);
+  }, { when: () => here.host });
+  if (here.host) document.documentElement.dataset.faults = '';
+  document.addEventListener('click', ({ target, detail }) => {
+    const button = target.closest?.('[data-does], [data-opens], [data-closes]');
+    const figure = target.closest?.('.stage-figure[data-participant]');
+    if (button && !button.disabled) {
+      if (detail) button.blur(); // by mouse: the space bar is for letting events go, not for this again
+      const asked = { ...button.dataset };
+      tools.ask(({ press }) => press(asked, button.closest('dialog')));
+    } else if (figure && mayAct() && !target.closest('button, a')) {
+      tools.ask(({ faults }) => faults.open(figure));
+    }
+  });
+  show.addEventListener('shown', ({ detail: { records } }) => {
+    const faults = records.filter(({ kind }) => kind === 'fault');
+    if (here.host && faults.length) tools.ask((used) => used.faults.tell(faults));
+  });
+}
+
+function askTheClass(show, questions) {
+  show.addEventListener('begin', ({ detail: { state } }) => state.paused && questions.ask());
+  show.addEventListener('records', ({ detail: { records } }) => records.some(({ kind }) => kind === 'asked') && questions.ask());
+  bind('a', 'Ask the class what will happen; again: the next step', () => {
+    if (document.body.dataset.band === 'ask') questions.ask(({ next }) => next());
+    else document.querySelector('[data-shows="ask"]').click();
+  }, { when: () => here.host && show.live && show.state !== null });
+}

@@ -1,0 +1,92 @@
+"""One room's work is not another's wait: what a turn of the event loop does for one is bounded."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from orders.broker.limits import Limits
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.server import Node
+from orders.server.context import MOST_AT_ONCE
+from orders.server.inbox import MOST_GATHERED
+from tests.transports import InlineWriter, Party, join, running
+
+MANY = 3 * MOST_AT_ONCE
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    engine = SqliteEngine(make_writer=InlineWriter)
+    async with running(engine, limits=Limits(rate=0)) as node:
+        yield node
+
+
+class Turns:
+    """How many messages a participant is written in each turn of the loop."""
+
+    def __init__(self, party: Party) -> None:
+        self.written: Counter[int] = Counter()
+        self._turn = 0
+        self._write = party.transport.write
+        party.transport.write = self._count  # type: ignore[method-assign]
+        party.participant.connect(party.transport)
+        self._next()
+
+    def _next(self) -> None:
+        self._turn += 1
+        asyncio.get_running_loop().call_soon(self._next)
+
+    def _count(self, buffer: bytes) -> int:
+        self.written[self._turn] += buffer.count(b"\n")
+        return self._write(buffer)
+
+
+async def test_a_burst_reaches_those_who_hear_it_a_share_a_turn(node: Node) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await alice.fence()
+    turns = Turns(bob)
+    alice.tick(MANY)
+    await bob.hears(MANY)
+    assert max(turns.written.values()) <= MOST_AT_ONCE
+    assert bob.numbers == list(range(1, MANY + 1))
+
+
+async def test_what_was_held_and_what_came_meanwhile_are_let_go_a_share_a_turn(node: Node) -> None:
+    alice, bob = await join(node, "alice"), await join(node, "bob", quiet=True)
+    room = node.room("main")
+    await node.host.pause(room)
+    alice.tick(MANY)
+    await alice.fence()
+    turns = Turns(bob)
+    resumed = asyncio.ensure_future(node.host.resume(room))
+    await asyncio.sleep(0)
+    alice.tick(MANY)  # in one batch with the end of the pause
+    await resumed
+    await bob.hears(2 * MANY)
+    assert max(turns.written.values()) <= MOST_AT_ONCE + 1  # and that the room was resumed
+    assert bob.numbers == list(range(1, 2 * MANY + 1))
+
+
+async def test_of_one_batch_the_room_with_less_comes_first(node: Node) -> None:
+    alice, carol = await join(node, "alice"), await join(node, "carol")
+    bob = await join(node, "bob", room="other", quiet=True)
+    await alice.fence()
+    await bob.fence()
+    busy, other = Turns(carol), Turns(bob)
+    alice.tick(MANY)
+    bob.tick()
+    await carol.hears(MANY)
+    assert min(other.written) <= min(busy.written)
+
+
+async def test_a_batch_is_no_larger_than_a_batch_may_be_whatever_waits(node: Node) -> None:
+    alice = await join(node, "alice")
+    await alice.fence()
+    batches = node.stats.batches
+    alice.tick(2 * MOST_GATHERED + 1)
+    await alice.hears(2 * MOST_GATHERED + 1)
+    assert node.stats.batches == batches + 3
+    assert all(one < other for one, other in pairwise(alice.numbers))
