@@ -106,7 +106,7 @@ class _Feed:
         connection = connection_of(participant)
         if came.done():
             return
-        if participant and connection and not connection.transport.is_closing():
+        if participant and connection and not connection.is_lost:
             self._taps.watch(connection)
             came.set_result((participant, connection))
             return

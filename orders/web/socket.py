@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import HttpVersion11, WSMsgType, web, web_ws
 
@@ -16,7 +16,7 @@ from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
 from orders.web.connect_options import ConnectOptions
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
-from orders.web.security import check_stranger, holds_token, is_host
+from orders.web.security import Handler, check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
@@ -48,10 +48,10 @@ class Connection:
 
     __slots__ = ("_closing", "answered_at", "request", "silence", "transport", "wrote_at", "ws")
 
-    def __init__(
-        self, ws: web.WebSocketResponse, request: web.Request, transport: asyncio.Transport
-    ) -> None:
-        self.ws, self.request, self.transport = ws, request, transport
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+        if request.transport is None:
+            raise ConnectionResetError("the client went away during the handshake")
+        self.ws, self.request, self.transport = ws, request, request.transport
         self._closing: asyncio.Task[None] | None = None
         self.answered_at = self.wrote_at = monotonic()
         self.silence: float | None = None  # seconds after which it wants to hear a heartbeat
@@ -74,7 +74,7 @@ class Connection:
     @property
     def is_lost(self) -> bool:
         """Whether the other side is gone."""
-        return self._transport.is_closing()
+        return self.transport.is_closing()
 
     def abort(self) -> None:
         """Free the socket and all that waits in it, without a word: the other side sees 1006."""
@@ -111,10 +111,8 @@ class Connection:
 
 CONNECTIONS = web.AppKey("connections", dict[Connection, None])
 TURN = web.AppKey("turn", asyncio.Lock)
-#: The handlers of addresses where a WebSocket is.
-SOCKETS = web.AppKey("sockets", list[Callable[[web.Request], Awaitable[web.StreamResponse]]])
-#: Told of each connection right after its handshake.
-OPENED = web.AppKey("opened", list[Callable[[Connection], None]])
+SOCKETS = web.AppKey("sockets", list[Handler])  # where a WebSocket is
+OPENED = web.AppKey("opened", list[Callable[[Connection], None]])  # told of each, right then
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
@@ -232,10 +230,7 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
         raise Refused(
             "wrong_upgrade", "The `Sec-WebSocket-Key` is wrong: it is 16 bytes in base64."
         ) from None
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client went away during the handshake")
-    connection = Connection(ws, request, transport)
+    connection = Connection(ws, request)
     request.app[CONNECTIONS][connection] = None
     for hear in request.app[OPENED]:
         hear(connection)
