@@ -185,18 +185,17 @@ export class Participant {
   }
 }
 
-// --- who this tab is in its room: the name that the broker gave it, and a secret by which it is known again
+// --- who this tab is in its room: its name, and a secret by which it is known again
 
-/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
+/** The broker may give us another name: a reload keeps it. */
 export function renamed(name) {
   const key = sessionKey();
   here.name = name;
   byId('me').textContent = name;
-  const wire = document.querySelector('[data-wire]');
-  if (wire) wire.href = `/wire?${new URLSearchParams({ room: here.room, name })}`;
   const url = new URL(location.href);
   url.searchParams.set('name', name);
   history.replaceState(null, '', url);
+  document.querySelector('[data-wire]').search = url.search;
   remember(sessionKey(), recall(key));
 }
 
@@ -206,18 +205,15 @@ export function session() {
   return recall(key) ?? remember(key, uuid());
 }
 
-/** That of another page, from which this one was opened, under the same name; null: there is none. */
-export const sessionOf = (page) => recall(sessionKey(page));
-
-function sessionKey(page = document.body.dataset.page) {
-  return `orders ${page} ${here.room} ${here.name}`;
+function sessionKey() {
+  return `orders ${document.body.dataset.page} ${here.room} ${here.name}`;
 }
 
 function recall(key) {
   try {
     return sessionStorage.getItem(key);
   } catch {
-    return null; // storage may be forbidden, for instance in a private window
+    return null; // it may be forbidden
   }
 }
 

@@ -4,7 +4,6 @@ import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { HEARTBEAT, hear, Link, showConnection, socketAddress } from '../room/connection.js';
 import { observe } from '../room/observe.js';
-import { sessionOf } from '../room/participant.js';
 import { bind } from '../ui/keys.js';
 import { byId, copying, here } from '../ui/page.js';
 import { clock, count, visible } from '../ui/words.js';
@@ -44,6 +43,15 @@ function choose() {
       draw();
     },
   });
+}
+
+/** The secret of the page from which this one was opened, see `session` of room/participant.js; null: none. */
+function sessionOf(page) {
+  try {
+    return sessionStorage.getItem(`orders ${page} ${here.room} ${here.name}`);
+  } catch {
+    return null; // storage may be forbidden
+  }
 }
 
 function look() {
