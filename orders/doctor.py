@@ -9,14 +9,18 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from orders.errors import Refused
+from orders.journal.sqlite.inspection import inspect, save
 from orders.network import lan_addresses
 from orders.settings import DEFAULT_PORT, Settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 37)
 SPARE_FILES = 64  # beside one per participant
+MOST_NAMED = 10  # damaged records
 LEAST_SPACE = 200 * 1024 * 1024  # bytes: about a million events
 
 State = Literal["ok", "hint", "problem"]
@@ -41,6 +45,24 @@ def examine(settings: Settings) -> list[Finding]:
         _open_files(settings),
         *_network(settings),
     ]
+
+
+def save_intact(settings: Settings, to: Path) -> str:
+    """Write what is intact of a journal to a new file: what was saved, in a sentence."""
+    path = settings.journal_path
+    if path is None or not path.exists():
+        raise Refused("bad_journal", "Name the journal's file, such as --journal class.db.")
+    if to.exists():
+        raise Refused("bad_journal", f"{to} exists: name a new file.")
+    try:
+        found = save(path, to)
+    except (sqlite3.Error, OSError) as error:
+        to.unlink(missing_ok=True)
+        raise Refused("bad_journal", f"{path} cannot be saved to {to}: {error}.") from None
+    left_out = ", ".join(str(one) for one in found.damaged[:MOST_NAMED])
+    intact = found.records - len(found.damaged)
+    why = f"; left out: {left_out}" if left_out else ""
+    return f"{to} has {intact} of {found.records} records{why}."
 
 
 def _python() -> Finding:
@@ -78,12 +100,37 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding("ok", f"The journal {path.absolute()} can be written.")
+    if path.exists():
+        yield from _records(path)
     free = shutil.disk_usage(folder).free
     what = f"{free // 1024**2} MiB are free for it."
     if free < LEAST_SPACE:
         yield Finding("problem", what, "Make room, or choose another disk with --journal FILE.")
     else:
         yield Finding("ok", what)
+
+
+def _records(path: Path) -> Iterator[Finding]:
+    """Whether what lies in a journal is as it was written, and what can be saved."""
+    found = inspect(path)
+    if found.is_intact:
+        yield Finding("ok", f"Its {found.records} records are as they were written.")
+        return
+    for one in found.damaged[:MOST_NAMED]:
+        yield Finding("problem", f"In the journal {one}.", "Restore the journal from a copy.")
+    if found.structure:
+        yield Finding(
+            "problem",
+            f"The journal's file is damaged: {found.structure}.",
+            "Restore it from a copy.",
+        )
+    intact = found.records - len(found.damaged)
+    yield Finding(
+        "hint",
+        f"Without a copy, {intact} of the {found.records} records that can be read are intact.",
+        f"Stop the server, run `orders doctor --journal {path} --save saved.db`, and start it with"
+        " `--journal saved.db`.",
+    )
 
 
 def _port(settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ def install(app: web.Application) -> None:
         starters,
         wire,
     )
+    from orders.classroom.takehome import download
 
     faults.install(app)
     questions_api.install(app)
@@ -20,3 +21,4 @@ def install(app: web.Application) -> None:
     starters.install(app)
     playing.install(app)
     wire.install(app)
+    download.install(app)

@@ -120,6 +120,7 @@ class Bot:
         if said.type == "broker.notice" and code == "reset":
             self._resets += 1
             self._memory.forget_all()
+            self.participant.skip_waiting()
             while not self._waiting.empty():
                 self._waiting.get_nowait()
         if said.type == "broker.welcome":

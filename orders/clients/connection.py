@@ -100,7 +100,8 @@ class Connection:
                 close_code = self._ws.close_code
         except aiohttp.WSServerHandshakeError as error:
             self._explain_handshake(error)
-        except (aiohttp.ClientError, OSError) as error:
+        # aiohttp asserts that the connection outlived the answer to its handshake
+        except (aiohttp.ClientError, OSError, AssertionError) as error:
             self._explain_silence(error)
         finally:
             was_welcome, self.is_welcome = self.is_welcome, False

@@ -22,6 +22,9 @@ from orders.errors import Close, OrdersError, Refused, WrongParameter
 
 log = logging.getLogger("orders.client")
 
+#: Seconds until a request, or a handshake, counts as lost: where something on the way forgot the
+#: connection (a router, a server without power), no answer ever comes.
+ANSWER_WITHIN = 10.0
 INBOX = 1_000  # events that may wait to be fetched before we read no further
 
 
@@ -99,6 +102,12 @@ class Participant:
     def sees_first(self, event_id: str) -> bool:
         """Whether an event that was found elsewhere was not shown yet; it will not be any more."""
         return self._place.sees_first(event_id)
+
+    def skip_waiting(self) -> None:
+        """Never show what came and was not fetched yet: a reset made it a thing of the past."""
+        while self._ended is None and not self._inbox.empty():
+            self._inbox.get_nowait()
+        self._read_on.set()
 
     # ── what a program does with it ─────────────────────────────────────────────────────────
 
@@ -187,7 +196,7 @@ class Participant:
     # ── coming and going ────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN))
         self._connection = Connection(
             self._http, self._address, self._take, asyncio.sleep, patient=self._patient
         )

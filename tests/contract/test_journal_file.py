@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import pytest
 from orders.broker.queue import State
 from orders.broker.records import Kind
 from orders.broker.room_state import RoomState
-from orders.errors import StorageFailed
-from orders.journal.base import Filter
+from orders.errors import CannotStart, StorageFailed
+from orders.journal.base import Filter, Outcome
 from orders.journal.sqlite.engine import SqliteEngine
+from orders.journal.sqlite.inspection import Damaged, Inspection, inspect, save
+from orders.journal.sqlite.log import Log
+from orders.journal.sqlite.opening import open_journal
 from orders.journal.sqlite.rows import checksum
-from orders.journal.sqlite.views import OrderTable, QueueTable, View
+from orders.journal.sqlite.views import IdIndex, OrderTable, QueueTable, View
 from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
 
 OLD = Path(__file__).parents[1] / "data" / "journal-0.1.db.gz"
@@ -170,6 +174,24 @@ async def test_killed_in_the_middle_of_a_fold_it_goes_on_where_the_marker_stands
     await engine.close()
 
 
+def test_an_index_that_was_not_finished_is_begun_again_and_commits_are_synced_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IdIndex, "slice", 2)
+    monkeypatch.setattr(IdIndex, "waiting_when_idle", 0)
+    path, full = tmp_path / "orders.db", 2
+    db = open_journal(path)
+    log = Log(db)
+    log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    log.ids.tidy(True)  # the first slice of three, and then the process is gone
+    assert db.execute("PRAGMA synchronous").fetchone()[0] == full
+    db.close()
+    log = Log(open_journal(path))
+    log.restore()
+    again = log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    assert again == [Outcome.DUPLICATE] * 6
+
+
 async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(
     tmp_path: Path, lazy: None
 ) -> None:
@@ -215,6 +237,68 @@ async def test_a_damaged_record_is_named_and_never_served(tmp_path: Path) -> Non
         with pytest.raises(StorageFailed):
             await journal.engine.page("main", Filter(), 10)
         assert await journal.take(said(4)) == ["accepted"], "and the room goes on"
+
+
+FLIPS = ["kind", "key", "type", "source", "mode", "body"]
+
+
+def numbered(number: int) -> str:
+    return str(uuid.UUID(int=number))
+
+
+def flip(path: Path, position: int, column: str) -> None:
+    """One bit of a record is another, as a bad disk would have it."""
+    db = sqlite3.connect(path)
+    query = f"SELECT CAST({column} AS BLOB) FROM records WHERE place % (1 << 40) = ?"
+    (was,) = db.execute(query, (position,)).fetchone()
+    turned = bytes((was[0] ^ 0x80, *was[1:]))
+    value = "?" if column in ("key", "body") else "CAST(? AS TEXT)"
+    query = f"UPDATE records SET {column} = {value} WHERE place % (1 << 40) = ?"
+    db.execute(query, (turned, position))
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize("column", FLIPS)
+async def test_a_flipped_bit_is_found_at_start_and_named_and_what_is_intact_can_be_saved(
+    column: str, tmp_path: Path
+) -> None:
+    path, saved = tmp_path / "orders.db", tmp_path / "saved.db"
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(said(n, id=numbered(n), mode="queue") for n in range(1, 5)))
+    assert inspect(path) == Inspection(4, [])
+    flip(path, 2, column)
+    assert inspect(path) == Inspection(4, [Damaged("main", 2)])
+    with pytest.raises(CannotStart, match=r"position 2 of room main is damaged.*orders doctor"):
+        await SqliteEngine(path).open()
+    assert save(path, saved).damaged == [Damaged("main", 2)]
+    assert inspect(saved).is_intact
+    engine = SqliteEngine(saved)
+    (main,) = await engine.open()
+    assert (main.events, main.head, main.last) == (3, 4, numbered(4))
+    assert [entry.position for entry in main.queue.entries.values()] == [1, 3, 4]
+    records = await engine.read("main", 0, 10)
+    assert [(r.position, r.kind) for r in records if r.kind != Kind.EVENT] == [(2, "damaged")]
+    again = await engine.append([said(4, id=numbered(4)), said(2, id=numbered(2))])
+    assert again == [Outcome.DUPLICATE, 5], "ids are known again, and what was lost may come again"
+    await engine.close()
+
+
+async def test_an_event_that_comes_again_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        first = said(1, id=numbered(1))
+        await journal.take(first)
+        flip(tmp_path / "orders.db", 1, "body")
+        assert await journal.engine.append([said(1, id=numbered(1))]) == [Outcome.CONFLICT]
+        assert await journal.take(said(2)) == ["accepted"], "and the room goes on"
+
+
+def test_a_file_that_is_no_database_is_damaged_and_nothing_of_it_can_be_saved(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "orders.db").write_bytes(b"nothing that SQLite wrote" * 100)
+    found = inspect(tmp_path / "orders.db")
+    assert (found.records, found.structure) == (0, "file is not a database")
 
 
 def test_a_checksum_covers_every_column() -> None:
@@ -264,13 +348,23 @@ async def test_a_file_that_is_cut_off_is_noticed_and_nothing_more_is_accepted(
         assert await journal.take(said(2)) == [lost]
 
 
-async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(tmp_path: Path) -> None:
+async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with journal_of("sqlite", tmp_path) as journal:
         await journal.take(said(1))
         assert journal.engine.lost() is None
+        log: Any = vars(journal.engine)["_log"]
+        erase, looks = log.erase, []
+
+        def erase_and_look(room: str) -> None:
+            erase(room)
+            looks.append(journal.engine.lost())  # as another room's event does meanwhile
+
+        monkeypatch.setattr(log, "erase", erase_and_look)
         await journal.engine.erase(RoomState("main"))
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
-        assert journal.engine.lost() is None
+        assert [*looks, journal.engine.lost()] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 from typer.testing import CliRunner
 
 from orders import __version__, cli
+from orders.broker.records import Kind, control
 from orders.cli import output
 from orders.cli.options import settings_from
 from orders.cli.place import orders_to_place, share_of
 from orders.cli.serve import qr_code
 from orders.clients.memory import Memory
-from orders.doctor import examine
+from orders.doctor import examine, save_intact
 from orders.domain.confirming import Confirmed, decide
 from orders.domain.envelope import Event
 from orders.errors import CannotStart, Refused
+from orders.journal.sqlite.engine import SqliteEngine
 from orders.settings import Settings
 
 COMMANDS = ["demo", "serve", "bot", "place", "tail", "export", "check", "doctor"]
@@ -193,6 +196,31 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
     problems = [finding for finding in examine(nowhere) if finding.state == "problem"]
     assert any("cannot be written" in finding.what for finding in problems)
     assert all(finding.advice for finding in problems)
+
+
+async def test_the_doctor_says_what_is_damaged_in_a_journal_and_saves_the_rest(
+    tmp_path: Path,
+) -> None:
+    path, saved = tmp_path / "class.db", tmp_path / "saved.db"
+    settings = Settings(port=0, journal=str(path))
+    engine = SqliteEngine(path)
+    await engine.open()
+    await engine.append([control("main", Kind.PAUSED, n, paused=True) for n in range(3)])
+    await engine.close()
+    assert any("3 records are as they were" in finding.what for finding in examine(settings))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE records SET at = 99 WHERE at = 1")
+    (damaged,) = [finding for finding in examine(settings) if finding.state == "problem"]
+    assert "the record at position 2 of room main is damaged" in damaged.what
+    (rest,) = [finding for finding in examine(settings) if "2 of the 3 records" in finding.what]
+    assert "--save" in rest.advice
+    assert save_intact(settings, saved).startswith(f"{saved} has 2 of 3 records; left out: the re")
+    sound = Settings(port=0, journal=str(saved))
+    assert not [finding for finding in examine(sound) if finding.state == "problem"]
+    with pytest.raises(Refused, match="exists: name a new file"):
+        save_intact(settings, saved)
+    with pytest.raises(Refused, match=r"--journal class\.db"):
+        save_intact(Settings(journal="memory"), tmp_path / "other.db")
 
 
 def test_the_doctor_finds_a_port_that_somebody_else_has(tmp_path: Path) -> None:

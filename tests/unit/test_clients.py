@@ -1,14 +1,21 @@
 """What a client knows without a server: addresses, pauses, its place in the log, its memory."""
 
-from typing import Any
+import asyncio
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
+from orders.clients.bot import Bot
+from orders.clients.connection import Connection
 from orders.clients.memory import REMEMBERED, Memory
+from orders.clients.participant import Participant
 from orders.clients.place import ResumePoint
 from orders.domain.envelope import Event
-from orders.errors import Close, Refused
+from orders.errors import CannotStart, Close, Refused
 
 
 def uuid(n: int) -> str:
@@ -134,3 +141,69 @@ def test_memory_folds_what_it_hears_and_does_not_grow_without_end() -> None:
     assert memory.oldest_pending("11", "alice") is None
     memory.forget_all()
     assert memory.get("alice", "11") is None
+
+
+async def test_bob_drops_what_came_right_before_a_reset_and_was_not_looked_at_yet() -> None:
+    bot = Bot()
+    listening = asyncio.create_task(bot._listen())
+    await asyncio.sleep(0)
+    # Both in one read from the socket: nobody has fetched the order when the reset is heard.
+    await bot.participant._take(event(1).model_dump_json())
+    await bot.participant._take(broker("notice", code="reset", message="").model_dump_json())
+    await bot.participant._take(event(2).model_dump_json())
+    while bot._waiting.empty():
+        await asyncio.sleep(0)
+    assert bot._waiting.get_nowait() == event(2)
+    assert bot._waiting.empty()
+    listening.cancel()
+
+
+class LostAtOnce:
+    """Connections are lost right after their handshake, where aiohttp asserts that they are not."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def ws_connect(self, *args: object, **more: object) -> Any:
+        self.attempts += 1
+        assert self.attempts > 2, "transport is not None"
+        raise aiohttp.WSServerHandshakeError(Mock(), (), status=403)
+
+
+async def test_one_that_is_lost_right_after_its_handshake_comes_back() -> None:
+    http, pauses = LostAtOnce(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    connection = Connection(
+        cast(aiohttp.ClientSession, http),
+        lambda: URL("ws://school/ws"),
+        AsyncMock(),
+        sleep,
+        patient=True,
+    )
+    with pytest.raises(Refused, match="HTTP 403"):
+        await connection.stay()
+    assert (http.attempts, len(pauses)) == (3, 2)
+
+
+async def test_what_is_never_answered_counts_as_lost_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A router forgot the connection, say: no answer ever comes, and no reset either."""
+    asked = asyncio.Event()
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr("orders.clients.participant.ANSWER_WITHIN", 0.05)
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(CannotStart):
+        async with Participant(f"http://127.0.0.1:{port}"):
+            pass
+    assert asked.is_set()
+    server.close()

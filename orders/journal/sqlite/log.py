@@ -10,7 +10,6 @@ from typing import Any
 
 from orders.broker.records import EVENT, Kind, Record
 from orders.broker.room_state import RoomState, Summary
-from orders.domain.envelope import Event
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.journal.sqlite.rows import (
@@ -161,11 +160,14 @@ class Log:
         """The id is in the room: is it the same event again?"""
         fresh = batch.fresh.get((row.key, record.key))
         if fresh is None:
-            (body,) = self._db.execute(QUERIES["body"], (row.place(position),)).fetchone()
-            there = Event.model_validate_json(body)
-        else:
-            there = fresh.parsed()
-        same = record.parsed().says_the_same(there)
+            place = row.place(position)
+            values = {"after": place - 1, "end": place, "limit": 1}
+            rows = self._db.execute(QUERIES["read_records"], values)
+            try:
+                fresh = next(read_records(record.room, rows))
+            except StorageFailed:  # it is damaged: nobody knows what it said
+                return Outcome.CONFLICT
+        same = record.parsed().says_the_same(fresh.parsed())
         return Outcome.DUPLICATE if same else Outcome.CONFLICT
 
     def _begin(self, summary: Summary, batch: _Batch) -> RoomRow:

@@ -2,9 +2,12 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
+from orders.journal.sqlite.inspection import damaged
 from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
@@ -65,6 +68,8 @@ def open_journal(path: Path | None) -> sqlite3.Connection:
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(f"it is damaged: {problem}")
+        if found := next(filter(None, damaged(db)), None):
+            raise sqlite3.DatabaseError(str(found))
     return db
 
 
@@ -107,6 +112,7 @@ class Files:
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
         self._folder, self._log = path.parent, beside[1]
         self._sizes = {file: file.stat().st_size for file in self._opened}
+        self._shrinking = 0  # how many of us cut one off now
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
@@ -137,14 +143,20 @@ class Files:
             )
         if seen.st_ino != self._opened.get(file):
             return _lost(file, "was replaced")
-        if seen.st_size < self._sizes.get(file, 0):
+        if seen.st_size < self._sizes.get(file, 0) and not self._shrinking:
             return _lost(file, "was cut off")
         self._sizes[file] = seen.st_size
         return None
 
-    def shrink(self) -> None:
-        """We cut one off ourselves."""
-        self._sizes.clear()
+    @contextmanager
+    def shrinking(self) -> Iterator[None]:
+        """For as long as we cut one off ourselves."""
+        self._shrinking += 1
+        try:
+            yield
+        finally:
+            self._shrinking -= 1
+            self._sizes.clear()
 
 
 def _lost(file: Path, what: str) -> StorageFailed:
@@ -165,7 +177,10 @@ def unusable(path: Path, error: object) -> CannotStart:
     elif "readonly" in reason:
         hint = "make the file and its folder writable, or choose another with --journal"
     elif "not a database" in reason or "malformed" in reason or "damaged" in reason:
-        hint = "restore it from a copy, or choose another file with --journal"
+        hint = (
+            "restore it from a copy, or choose another file with --journal;"
+            f" `orders doctor --journal {path}` says what can be saved"
+        )
     else:
         hint = "choose another file with --journal, or `--journal memory`"
     return CannotStart("bad_journal", f"The journal {path} cannot be used ({reason}): {hint}.")

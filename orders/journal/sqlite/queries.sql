@@ -118,9 +118,25 @@ SELECT q.position, q.state, q.attempt, q.reason, q.name, r.key, r.type, r.source
 FROM queue AS q JOIN records AS r ON r.place = (q.room << 40) + q.position
 WHERE q.room = ? ORDER BY q.position;
 
--- name: body
--- An event's text, to compare another one under its id with it.
-SELECT body FROM records WHERE place = ?;
+-- name: all_records
+-- The whole file, to see whether each record is as it was written.
+SELECT place, kind, at, key, about, type, source, mode, body, checksum FROM records
+ORDER BY place;
+
+-- name: replace_record
+REPLACE INTO records (place, kind, at, key, about, type, source, mode, body, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: fold_again
+-- Records were left out: what follows from those that are there is folded from the start.
+DELETE FROM ids;
+DELETE FROM orders;
+DELETE FROM queue;
+UPDATE rooms SET indexed = 0, ordered = 0, queued = 0,
+    events = (SELECT count(*) FROM records
+              WHERE place >> 40 = rooms.key AND kind = 'event'),
+    last = (SELECT key FROM records
+            WHERE place >> 40 = rooms.key AND kind = 'event' ORDER BY place DESC LIMIT 1);
 
 -- name: get_order
 SELECT body FROM orders WHERE room = :room AND customer = :customer AND number = :number;

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,14 @@ def checksum(*columns: Any) -> int:
     return zlib.crc32(body, zlib.crc32(head.encode()))
 
 
+def is_intact(columns: Sequence[Any], expected: object) -> bool:
+    """Whether a record is as it was written."""
+    try:
+        return checksum(*columns) == expected
+    except (AttributeError, TypeError):  # a column is not even of its kind
+        return False
+
+
 def record_values(row: RoomRow, record: Record, position: int) -> tuple[Any, ...]:
     """The row of a record at its position."""
     columns = (
@@ -116,7 +124,7 @@ def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]
     """Rows as records; `StorageFailed` at the first that is not as it was written."""
     for *columns, expected in rows:
         place, kind, at, key, about, type, source, mode, body = columns
-        if not isinstance(body, bytes) or checksum(*columns) != expected:
+        if not is_intact(columns, expected):
             raise StorageFailed(
                 "journal_damaged",
                 f"The record at position {place & MOST} of room {room} is damaged: restore the"

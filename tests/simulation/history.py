@@ -1,0 +1,30 @@
+"""What happened in a simulation, as those who took part saw it: a list of facts, and no more."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+#: When it happened (virtual seconds), to whom, what, and the rest by name.
+Fact = dict[str, Any]
+
+
+@dataclass
+class History:
+    """Facts, oldest first. `journal` is what lay on the disk at the end: the epochs of each room,
+    and in each its records."""
+
+    facts: list[Fact] = field(default_factory=list)
+    journal: dict[str, list[list[Fact]]] = field(default_factory=dict)
+
+    def of(self, *whats: str, **wanted: Any) -> Iterator[Fact]:
+        """The facts of these kinds in which these values stand."""
+        for fact in self.facts:
+            if fact["what"] in whats and all(fact.get(key) == wanted[key] for key in wanted):
+                yield fact
+
+    def digest(self) -> str:
+        """The same for the same history."""
+        text = json.dumps([self.facts, self.journal], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

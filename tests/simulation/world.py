@@ -1,0 +1,198 @@
+"""The server of a simulation: the real application on a real SQLite, and how its process ends."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import shutil
+import sqlite3
+import uuid
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aiohttp import web
+
+from orders import app as orders
+from orders.errors import CannotStart
+from orders.journal.sqlite import views
+from orders.journal.sqlite.engine import SqliteEngine
+from orders.settings import Settings
+from orders.web.keys import SERVER
+from tests.simulation import virtual
+from tests.simulation.disk import Disk
+from tests.simulation.history import Fact, History
+
+URL = f"http://{virtual.SERVER}:8080"
+TOKEN = "the-token-of-the-host"
+LEASE, MAX_ATTEMPTS = 5.0, 3
+#: Small, so that what happens once in a thousand events happens here.
+PATCHES: dict[str, Any] = {
+    "orders.app.make_engine": lambda made: SqliteEngine(made.journal_path, virtual.Writer),
+    "orders.server.replay.PAGE": 4,
+    "orders.server.delivery.PAGE": 3,
+    "orders.broker.queue.AT_HAND": 600,
+    "orders.clients.connection.HEARTBEAT": 3.0,
+    "orders.clients.address.LONGEST_PAUSE": 3.0,
+    "orders.web.security.own_names": set,
+    "orders.web.security.own_addresses": set,
+}
+#: How much the views of the journal have wait, and how much they fold at once.
+VIEWS = {"round": 5, "slice": 3, "waiting_when_idle": 6, "waiting_at_most": 15}
+
+logging.disable(logging.CRITICAL)
+for target, value in PATCHES.items():
+    patch(target, value).start()
+for view in (views.OrderTable, views.QueueTable, views.IdIndex):
+    for name, value in VIEWS.items():
+        if name != "round" or view is not views.IdIndex:
+            setattr(view, name, value)
+
+
+def warm_up() -> None:
+    """Load all that a server needs, once for all processes that are forked from this one."""
+    orders.create_app(Settings(_env_file=None, journal="memory"))
+
+
+class World:
+    """One server after the other, each on what the disk had when the one before it ended."""
+
+    def __init__(self, loop: virtual.Loop, folder: Path, history: History, seed: int) -> None:
+        self.loop, self.history, self._home = loop, history, folder
+        self.chance = random.Random(f"{seed}:world")
+        self.disk = Disk(folder, random.Random(f"{seed}:disk"))
+        self.max_unread = self.chance.choice([2048, 16 * 1024, 1 << 20])
+        self.number = 0
+        self.failures: list[str] = []
+        self._stop: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, who: str, what: str, **more: Any) -> None:
+        """Something happened."""
+        fact = {"at": round(self.loop.now, 6), "who": who, "what": what, **more}
+        self.history.facts.append(fact)
+
+    @property
+    def folder(self) -> Path:
+        """Where the journal of this process lies."""
+        return self._home / str(self.number)
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "orders.db"
+
+    # ── beginning ───────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """A new process, on what is on the disk."""
+        self.number += 1
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._stop = asyncio.Event()
+        work = self._run(self.number, self._stop)
+        self._task = self.loop.machine(virtual.SERVER, work)
+
+    async def _run(self, number: int, stop: asyncio.Event) -> None:
+        while self.number == number:
+            try:
+                await self._serve(number, stop)
+                break
+            except CannotStart as error:
+                troubled = self.disk.trouble or "disk I/O error" in error.message
+                self.note("server", "cannot start", why=error.message)
+                if not troubled:
+                    self.failures.append(f"process {number} cannot start: {error.message}")
+                await asyncio.sleep(0.5)
+
+    async def _serve(self, number: int, stop: asyncio.Event) -> None:
+        settings = Settings(
+            _env_file=None,
+            journal=str(self._home / str(number) / "orders.db"),
+            allow_host=(virtual.SERVER,),
+            host_token=TOKEN,
+            rate=0,
+            lease=LEASE,
+            max_attempts=MAX_ATTEMPTS,
+            max_unread=self.max_unread,
+            heartbeat=2.0,
+            heartbeat_timeout=5.0,
+        )
+        app = orders.create_app(settings)
+        app[SERVER].port, app[SERVER].url = 8080, URL
+        runner = web.AppRunner(app, **orders.RUNNER)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, None, 8080).start()
+            self.app = app
+            self.note("server", "up", process=number)
+            await stop.wait()
+        finally:
+            with contextlib.suppress(Exception):
+                await runner.cleanup()
+        self.note("server", "ended", process=number)
+
+    # ── ending ──────────────────────────────────────────────────────────────────────────────
+
+    def kill(self, *, has_power: bool) -> None:
+        """The process ends at once: what it wrote is there, or with the power off what it synced,
+        and of the rest what chance leaves."""
+        self.note("server", "killed" if has_power else "lost power", process=self.number)
+        after = self._home / str(self.number + 1)
+        after.mkdir()
+        self.disk.dead.add(self.folder)
+        for path, stored in self.disk.files.items():
+            if path.parent == self.folder and path.suffix != ".lock":
+                left = (
+                    stored.after_kill() if has_power else stored.after_power_cut(self.disk.chance)
+                )
+                (after / path.name).write_bytes(left)
+        self.loop.end_process(virtual.SERVER, has_power=has_power)
+
+    async def restart(self, after: float) -> None:
+        """The next process, so many seconds later."""
+        await asyncio.sleep(after)
+        self.loop.power(virtual.SERVER)
+        self.start()
+
+    async def stop(self) -> None:
+        """As on SIGTERM; the next process finds the same files."""
+        assert self._stop is not None
+        assert self._task is not None
+        self._stop.set()
+        await asyncio.wait({self._task}, timeout=60)
+        if not self._task.done():
+            self.failures.append(f"process {self.number} does not end")
+        after = self._home / str(self.number + 1)
+        after.mkdir()
+        self.disk.dead.add(self.folder)
+        for path in self.folder.iterdir():
+            if path.suffix != ".lock" and not path.name.endswith("-shm"):
+                shutil.copy(path, after / path.name)
+
+    # ── what is left ────────────────────────────────────────────────────────────────────────
+
+    def read_journal(self) -> dict[str, list[list[Fact]]]:
+        """All records on the disk: of each room its epochs, of each epoch what happened."""
+        after = self._home / str(self.number + 1)
+        db = sqlite3.connect(after / "orders.db")
+        damage = db.execute("PRAGMA integrity_check").fetchone()[0]
+        if damage != "ok":
+            self.failures.append(f"the journal is damaged: {damage}")
+        rooms: dict[str, list[list[Fact]]] = {}
+        for key, room in db.execute("SELECT key, name FROM rooms ORDER BY name, epoch").fetchall():
+            rows = db.execute(
+                "SELECT place & ((1 << 40) - 1), kind, at, key, mode, body FROM records"
+                " WHERE place >> 40 = ? ORDER BY place",
+                (key,),
+            )
+            rooms.setdefault(room, []).append([_record(*row) for row in rows])
+        db.close()
+        return rooms
+
+
+def _record(position: int, kind: str, at: int, key: bytes | None, mode: str, body: bytes) -> Fact:
+    data = json.loads(body)
+    about = str(uuid.UUID(bytes=key)) if key else None
+    return {"position": position, "kind": kind, "at": at, "event": about, "mode": mode} | {
+        "body" if kind == "event" else "data": data
+    }
