@@ -176,6 +176,13 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def dumpcap() -> str:
+    """The path of dumpcap, which comes with tshark."""
+    _required("tshark", "ORDERS_REQUIRE_TSHARK")
+    return _required("dumpcap", "ORDERS_REQUIRE_TSHARK")
+
+
+@pytest.fixture(scope="session")
 def strace() -> str:
     """The path of strace, where tracing is allowed."""
     import subprocess

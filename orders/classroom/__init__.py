@@ -11,6 +11,7 @@ def install(app: web.Application) -> None:
         playing,
         questions_api,
         starters,
+        wire,
     )
     from orders.classroom.takehome import download
 
@@ -19,4 +20,5 @@ def install(app: web.Application) -> None:
     exercise_api.install(app)
     starters.install(app)
     playing.install(app)
+    wire.install(app)
     download.install(app)

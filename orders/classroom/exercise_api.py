@@ -11,7 +11,7 @@ from orders.broker.room import Room
 from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
 from orders.classroom.exercises import STAGES
 from orders.classroom.faults import ask_its_node
-from orders.classroom.line import Line
+from orders.classroom.line import connection_of
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
 from orders.errors import Forbidden, Refused
@@ -23,7 +23,6 @@ from orders.web.pages import shown
 from orders.web.proxy import scheme, visitor
 from orders.web.query import Query
 from orders.web.security import check_host, is_host
-from orders.web.socket import Connection
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 PONG = 2.0  # seconds in which a ping is answered, or not
@@ -147,15 +146,13 @@ async def ping(request: web.Request) -> web.Response:
 
 async def pinged(room: Room, name: str) -> float | None:
     """Milliseconds until a participant of this node has answered a ping; None: it did not."""
-    one = room.participants.get(name)
-    transport = one.transport.inner if one and isinstance(one.transport, Line) else None
-    transport = transport or (one.transport if one else None)
-    if not isinstance(transport, Connection):
+    connection = connection_of(room.participants.get(name))
+    if connection is None:
         return None
     began = monotonic()
-    transport.beat(began, float("inf"))
-    while transport.answered_at < began:
+    connection.beat(began, float("inf"))
+    while connection.answered_at < began:
         if monotonic() > began + PONG:
             return None
         await asyncio.sleep(0.005)
-    return round((transport.answered_at - began) * 1000, 1)
+    return round((connection.answered_at - began) * 1000, 1)

@@ -13,6 +13,7 @@ from orders.broker.room import Room
 from orders.domain.envelope import is_uuid
 from orders.errors import Close, OrdersError
 from orders.server import Node
+from orders.web.socket import Connection
 
 LASTING = ("hold_in", "hold_out", "stall")
 MOST_NAMED = 20  # events that one fault names in the journal
@@ -162,6 +163,13 @@ class Line:
             self.outgoing.append(text)
             return True
         return False
+
+
+def connection_of(participant: Participant | None) -> Connection | None:
+    """The connection of somebody who is connected here, whatever faults are set on it."""
+    transport = participant.transport if participant else None
+    transport = transport.inner if isinstance(transport, Line) else transport
+    return transport if isinstance(transport, Connection) else None
 
 
 def events_in(buffer: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:

@@ -52,7 +52,7 @@ class Context:
         self.protocol = Protocol(new_id)
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
-        #: Who follows records of a kind that changes nothing here: told when one is true.
+        #: Who follows records of a kind beside us: told when one is true.
         self.followers: dict[str, Callable[[Room, Record], None]] = {}
         #: What another node may ask of this one, by its action.
         self.asked: dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {}

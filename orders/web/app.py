@@ -36,6 +36,9 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[FILES] = Files(folder("static"))
     app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
+    sockets: list[security.Handler] = [socket.socket, observe]
+    app[socket.SOCKETS] = sockets
+    app[socket.OPENED] = []
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
     app[bots.BOTS], app[HOLDS] = bots.Bots(), []
     app[health.REGISTRY] = health.registry(node)
@@ -143,6 +146,9 @@ async def lead_upgrades(request: web.Request, handler: security.Handler) -> web.
     if request.headers.get("Upgrade", "").lower() == "websocket":
         if request.path == "/":
             return await socket.socket(request)
-        if request.method == "GET" and request.match_info.handler not in (socket.socket, observe):
+        if (
+            request.method == "GET"
+            and request.match_info.handler not in request.app[socket.SOCKETS]
+        ):
             return await socket.wrong_path(request)
     return await handler(request)

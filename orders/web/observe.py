@@ -5,6 +5,7 @@ participant: nothing that it does, or fails to read, ever touches the room.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -56,19 +57,32 @@ class ObserveQuery(Query):
     heartbeat: float | None = HEARTBEAT
 
 
+#: Finds out what was asked for, and gives what to tell of it until the connection ends.
+Begin = Callable[[web.Request, Connection], Awaitable[Coroutine[Any, Any, None]]]
+
+
 async def observe(request: web.Request) -> web.StreamResponse:
     """A room's records, as they come, from `after` on."""
+    return await feeding(request, _begin)
+
+
+async def _begin(request: web.Request, connection: Connection) -> Coroutine[Any, Any, None]:
+    node = request.app[NODE]
+    room = await node.enter(request.match_info["room"])
+    query = ObserveQuery.read(request.query)
+    connection.silence = query.heartbeat
+    after = await _position(node, room, query.after)
+    return _feed(request.app, room, after, connection)
+
+
+async def feeding(request: web.Request, begin: Begin) -> web.StreamResponse:
+    """A WebSocket on which only we have something to say."""
     check_upgrade(request)
     check_stranger(request)
     ws, connection = await open_socket(request)
-    node = request.app[NODE]
     feed = None
     try:
-        room = await node.enter(request.match_info["room"])
-        query = ObserveQuery.read(request.query)
-        connection.silence = query.heartbeat
-        after = await _position(node, room, query.after)
-        feed = asyncio.create_task(_feed(request.app, room, after, connection))
+        feed = asyncio.create_task(await begin(request, connection))
         feed.add_done_callback(partial(_feed_ended, connection))
         while True:
             message = await ws.receive()
@@ -90,8 +104,11 @@ async def observe(request: web.Request) -> web.StreamResponse:
 
 def _feed_ended(connection: Connection, feed: "asyncio.Task[None]") -> None:
     """A feed ends with its connection; one that failed takes it along, so that it comes back."""
-    if not feed.cancelled():
-        log.error("an observer's feed failed", exc_info=feed.exception())
+    error = None if feed.cancelled() else feed.exception()
+    if isinstance(error, OrdersError):
+        refuse_and_close(connection, error)
+    elif error is not None:
+        log.error("an observer's feed failed", exc_info=error)
         connection.close(Close.GOING_AWAY, "the feed failed")
 
 

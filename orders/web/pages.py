@@ -31,6 +31,7 @@ PAGES = {
     "log": "Log",
     "stage": "Stage",
 }
+LINKED = ("join", "handout", "wire")
 DEFAULT_NAMES = {"customer": "alice", "confirmer": "bob"}
 
 # No letter that looks like another: a room's name is read out across a classroom.
@@ -131,7 +132,7 @@ def _links(room: str, name: str) -> dict[str, Any]:
     """The other pages, in the same room and under the same name."""
     return {
         "pages": list(PAGES.items()),
-        "links": {key: _link(_HERE, key, room, name) for key in (*PAGES, "join", "handout")},
+        "links": {page: _link(_HERE, page, room, name) for page in (*PAGES, *LINKED)},
         "alice": _link(_HERE, "customer", room, "alice"),
         "bob": _link(_HERE, "confirmer", room, "bob"),
     }

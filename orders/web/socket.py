@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import HttpVersion11, WSMsgType, web, web_ws
 
@@ -16,7 +16,7 @@ from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
 from orders.web.connect_options import ConnectOptions
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
-from orders.web.security import check_stranger, holds_token, is_host
+from orders.web.security import Handler, check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
@@ -46,32 +46,39 @@ def frame(text: bytes) -> bytes:
 class Connection:
     """A WebSocket as the broker's transport: aiohttp reads it; what we say bypasses aiohttp."""
 
-    __slots__ = ("_closing", "_transport", "_ws", "answered_at", "silence", "wrote_at")
+    __slots__ = ("_closing", "answered_at", "request", "silence", "transport", "wrote_at", "ws")
 
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        self._ws = ws
-        self._transport = transport
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+        if request.transport is None:
+            raise ConnectionResetError("the client went away during the handshake")
+        self.ws, self.request, self.transport = ws, request, request.transport
         self._closing: asyncio.Task[None] | None = None
         self.answered_at = self.wrote_at = monotonic()
         self.silence: float | None = None  # seconds after which it wants to hear a heartbeat
 
     def write(self, buffer: bytes) -> int:
-        if self._closing is None and not self._transport.is_closing():
-            self._transport.write(buffer)
+        if self._closing is None and not self.transport.is_closing():
+            self.transport.write(buffer)
             self.wrote_at = monotonic()
-        return self._transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size()
+
+    def write_through(self, transport: asyncio.Transport) -> None:
+        """From now on all that is written goes this way, what aiohttp says by itself as well."""
+        self.transport = transport
+        if self.ws._writer is not None:
+            self.ws._writer.transport = transport
 
     def unread(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size()
 
     @property
     def is_lost(self) -> bool:
         """Whether the other side is gone."""
-        return self._transport.is_closing()
+        return self.transport.is_closing()
 
     def abort(self) -> None:
         """Free the socket and all that waits in it, without a word: the other side sees 1006."""
-        self._transport.abort()
+        self.transport.abort()
 
     def close(self, code: Close, message: str) -> None:
         """Say goodbye, and free the socket soon, whether that is answered or not."""
@@ -81,13 +88,13 @@ class Connection:
     async def _close(self, code: Close, message: str) -> None:
         deadline = monotonic() + CLOSE_GRACE
         try:
-            await self._ws.close(code=code, message=message.encode()[:120], drain=False)
+            await self.ws.close(code=code, message=message.encode()[:120], drain=False)
             while self.unread() and monotonic() < deadline:
                 await asyncio.sleep(0.02)  # one that reads on hears the code
         finally:
             # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
-            if self.unread() or not self._transport.is_closing():
-                self._transport.abort()
+            if self.unread() or not self.transport.is_closing():
+                self.transport.abort()
 
     async def closed(self) -> None:
         """Wait until a close that was begun is done."""
@@ -98,12 +105,14 @@ class Connection:
         """Ask whether it is alive; one that has not answered for too long is gone."""
         if now - self.answered_at > timeout:
             self.abort()
-        elif not self._transport.is_closing():
-            self._transport.write(PING)
+        elif not self.transport.is_closing():
+            self.transport.write(PING)
 
 
 CONNECTIONS = web.AppKey("connections", dict[Connection, None])
 TURN = web.AppKey("turn", asyncio.Lock)
+SOCKETS = web.AppKey("sockets", list[Handler])  # where a WebSocket is
+OPENED = web.AppKey("opened", list[Callable[[Connection], None]])  # told of each, right then
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
@@ -221,11 +230,10 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
         raise Refused(
             "wrong_upgrade", "The `Sec-WebSocket-Key` is wrong: it is 16 bytes in base64."
         ) from None
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client went away during the handshake")
-    connection = Connection(ws, transport)
+    connection = Connection(ws, request)
     request.app[CONNECTIONS][connection] = None
+    for hear in request.app[OPENED]:
+        hear(connection)
     return ws, connection
 
 

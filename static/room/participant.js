@@ -196,9 +196,9 @@ export class Participant {
   }
 }
 
-// --- who this tab is in its room: the name that the broker gave it, and a secret by which it is known again
+// --- who this tab is in its room: its name, and a secret by which it is known again
 
-/** Somebody of that name may be here already, so the broker gives us another: a reload keeps it. */
+/** The broker may give us another name: a reload keeps it. */
 export function renamed(name) {
   const key = sessionKey();
   here.name = name;
@@ -206,6 +206,7 @@ export function renamed(name) {
   const url = new URL(location.href);
   url.searchParams.set('name', name);
   history.replaceState(null, '', url);
+  document.querySelector('[data-wire]').search = url.search;
   remember(sessionKey(), recall(key));
 }
 
@@ -223,7 +224,7 @@ function recall(key) {
   try {
     return sessionStorage.getItem(key);
   } catch {
-    return null; // storage may be forbidden, for instance in a private window
+    return null; // it may be forbidden
   }
 }
 

@@ -62,6 +62,10 @@ function actAsHost(show, tools) {
   bind('?', 'This help', does(({ open }) => open('stage-help')));
   bind('w', 'People: mute, remove, lock the room', does(({ open }) => open('stage-people')), { when: () => here.host });
   bind('f', 'Faults on one participant; again: on the next', does(({ faults }) => faults.next()), { when: mayAct });
+  bind('x', 'The wire of the participant whose menu is open; else of one you choose', () => {
+    const menu = document.querySelector('#stage-faults:popover-open #stage-faults-wire');
+    window.open(menu?.href ?? `/wire?${new URLSearchParams({ room: here.room })}`);
+  }, { when: () => here.host });
   if (here.host) document.documentElement.dataset.faults = '';
   document.addEventListener('click', ({ target, detail }) => {
     const button = target.closest?.('[data-does], [data-opens], [data-closes]');

@@ -1,6 +1,6 @@
 /** Faults on the messages of one participant, in two clicks: its figure, and the fault. The host's. */
 
-import { byId, toast } from '../../ui/page.js';
+import { byId, here, toast } from '../../ui/page.js';
 import { liftFaults, setFault } from '../../room/host.js';
 
 const GAP = 12; // px between a figure and what is beside it
@@ -14,7 +14,9 @@ export function useFaults() {
   let turn = 0;
 
   function open(figure) {
-    byId('stage-faults-name').textContent = figure.dataset.participant;
+    const name = figure.dataset.participant;
+    byId('stage-faults-name').textContent = name;
+    byId('stage-faults-wire').href = `/wire?${new URLSearchParams({ room: here.room, name })}`;
     panel.querySelector('[data-fault="die_before_ack"]').disabled = figure.dataset.bot === undefined;
     panel.hidePopover();
     panel.showPopover();
