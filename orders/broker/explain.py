@@ -92,9 +92,9 @@ def _follow(event: Record, controls: Iterable[Record]) -> _Course:
             is_accepted = True
             _accept(event, state, course)
         state.apply(record)
-        for member in state.members.values():
-            if member not in course.stays:
-                course.stays[member] = _Stay(member, member.types)
+        if record.kind is Kind.JOINED:
+            member = state.members[record.data["name"]]
+            course.stays.setdefault(member, _Stay(member, member.types))
         may_be_taken = event.mode == Mode.QUEUE and not course.taker and not course.end
         if record.kind is Kind.SUBSCRIBED and (may_be_taken or not course.released):
             _update_types(state, course)

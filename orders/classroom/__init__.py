@@ -12,9 +12,11 @@ def install(app: web.Application) -> None:
         questions_api,
         starters,
     )
+    from orders.classroom.takehome import download
 
     faults.install(app)
     questions_api.install(app)
     exercise_api.install(app)
     starters.install(app)
     playing.install(app)
+    download.install(app)

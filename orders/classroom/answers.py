@@ -24,20 +24,20 @@ async def reaction(exam: Exam, sent: Sent, hint: str) -> None:
     if await exam.until(lambda: exam.about(sent)):
         return
     if near := exam.near(sent):
-        raise Failed(str(sent), expected, told(near[-1]), HINTS["event"], sent.id)
+        await exam.silence(sent, expected, HINTS["event"], told(near[-1]))
     await exam.silence(sent, expected, hint)
 
 
-async def answered(exam: Exam, sent: Sent, seconds: float = 5.0) -> Event:
+async def answered(exam: Exam, sent: Sent) -> Event:
     """The student's one right answer to an order, by Bob's rules; `Failed` for any other."""
     right = expected_of(sent)
     expected = told(right)
-    await exam.until(lambda: exam.about(sent, *ANSWERS), seconds)
+    await exam.until(lambda: exam.about(sent, *ANSWERS))
     answers = exam.about(sent, *ANSWERS)
     if not answers:
         if near := exam.near(sent):
             hint = HINTS["event"] if near[-1]["type"] in ANSWERS else WRONG_TYPE
-            raise Failed(str(sent), expected, told(near[-1]), hint, sent.id)
+            await exam.silence(sent, expected, hint, told(near[-1]))
         await exam.silence(sent, expected, NO_ANSWER)
     check(sent, answers[0])
     return answers[0]
@@ -59,24 +59,31 @@ def verdict_of(placed: Event) -> str:
     return decided.message if isinstance(decided, Rejected) else ""
 
 
-def check(sent: Sent, answer: Event, right: Event | None = None) -> None:
-    """`Failed` where an answer is not the right one."""
+def check(
+    sent: Sent,
+    answer: Event,
+    right: Event | None = None,
+    hint: str = "Not every order is good: check its data before you answer.",
+) -> None:
+    """`Failed` where an answer is not the right one; `hint` is for one who confirms a bad order."""
     right = right or expected_of(sent)
     if answer["type"] != right["type"]:
-        hint = (
-            "Not every order is good: check its data before you answer."
-            if right["type"] != Confirmed.type
-            else "This order is good by Bob's rules: confirm it."
-        )
+        if right["type"] == Confirmed.type:
+            hint = "This order is good by Bob's rules: confirm it."
         raise Failed(str(sent), told(right), told(answer), hint, sent.id)
     for field, value in right["data"].items():
         came = answer["data"].get(field)
         if field == "message":
             is_right = isinstance(came, str) and bool(came.strip())
         else:
-            is_right = shown(came) == shown(value)
+            is_right = shown(came) == shown(value) or _is_number(came, value)
         if not is_right:
             raise Failed(str(sent), told(right), told(answer), HINTS[field], sent.id)
+
+
+def _is_number(came: object, value: object) -> bool:
+    """Whether both are the same number: some languages write 5 as 5.0."""
+    return type(came) is float and type(value) in (int, float) and came == value
 
 
 def once(exam: Exam, sent: Sent, hint: str) -> None:

@@ -16,9 +16,10 @@ from aiohttp import web
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.classroom import exercises
-from orders.clock import monotonic, now_ms
+from orders.clock import now_ms
 from orders.domain.envelope import Event
-from orders.errors import NotFound, StorageFailed
+from orders.errors import Forbidden, Full, NotFound, OrdersError, StorageFailed
+from orders.journal.base import Filter
 from orders.server import Node
 from orders.web.bots import own_url
 from orders.web.export import harmless
@@ -30,24 +31,27 @@ PREFIX = "ex-"
 MOST_ROOMS = 600
 AT_ONCE = 8  # examiners that run; the others wait
 PATIENCE = 240.0  # seconds until an examiner is ended
-KEPT = 24 * 3600.0  # seconds that a room of which nobody speaks any more is kept
+KEPT = 24 * 3600 * 1000  # milliseconds that a room in which nothing is said any more is kept
+LOOK = 600.0  # seconds between two looks for those
 STAGES = len(exercises.STAGES)
 PAGE = 500
 
 
 @dataclass(slots=True, eq=False)
 class Exercise:
-    """One student's room. `verdicts` has the last of each stage, as its record says it."""
+    """One student's room. `verdicts` has the last of each stage, as its record says it; `at` is
+    when the newest was stored, in epoch milliseconds."""
 
     room: str
     name: str
     marks: list[str]
+    at: int
     verdicts: dict[int, dict[str, Any]] = field(default_factory=dict)
     check: dict[str, Any] | None = None  # that runs or waits
 
     def apply(self, record: Record) -> None:
         """A verdict was stored."""
-        self.verdicts[record.data["stage"]] = record.data
+        self.verdicts[record.data["stage"]], self.at = record.data, record.at
 
     def told(self) -> dict[str, Any]:
         kept = ("stage", "verdict", "seed", "check", "failure", "reason", "event")
@@ -57,8 +61,8 @@ class Exercise:
         ]
         for one in stages:
             if one["verdict"] == "failed":
-                event = f"&event={one['event']}" if "event" in one else ""
-                one["link"] = f"/log?room={self.room}{event}"
+                where = f"band=diagram&check={one['check']}&event={one.get('event', '')}"
+                one["link"] = f"/stage?room={self.room}&{where}"
         return {"room": self.room, "name": self.name, "stages": stages, "running": self.check}
 
 
@@ -75,28 +79,36 @@ class Checks:
 
     def _begun(self, room: Room, record: Record) -> None:
         data = record.data
-        self.exercises[room.name] = Exercise(room.name, data["name"], data["marks"])
+        self.exercises[room.name] = Exercise(room.name, data["name"], data["marks"], record.at)
 
     def _judged(self, room: Room, record: Record) -> None:
         if room.name in self.exercises:
             self.exercises[room.name].apply(record)
 
-    async def begin(self, room: Room, name: str, marks: list[str]) -> None:
+    async def begin(self, room_name: str, name: str, marks: list[str]) -> None:
         """A student has a room of its own; its first event keeps it, though nobody is there yet."""
+        try:
+            room = await self.node.enter(room_name, begin=True)
+        except Full:
+            raise Full(
+                "server_full",
+                f"All {MOST_ROOMS} exercise rooms are in use: each ends a day after the last word"
+                " in it, and the host can end one before (DELETE /api/rooms/ex-…).",
+            ) from None
         await self.node.publish(room, Event(type="exercise_begun", data={"stages": STAGES}), "host")
         await self._store(control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks))
 
     async def get(self, name: str) -> Exercise:
         """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
-        if name not in self.node.rooms and name.startswith(PREFIX):
-            with contextlib.suppress(NotFound):
-                await self.node.enter(name)
-        room = self.node.rooms.get(name)
+        if name not in self.node.rooms:
+            self.exercises.pop(name, None)  # it was ended, or goes on elsewhere
+            if name.startswith(PREFIX):
+                with contextlib.suppress(NotFound, Forbidden):  # it may just be ending
+                    await self.node.enter(name)
+        room = self.node.rooms.get(name) if name.startswith(PREFIX) else None
         if name not in self.exercises and room is not None:
             for record in await read_all(self.node, room.name):
                 self.node.context.followers[record.kind](room, record)
-        if room is None:
-            self.exercises.pop(name, None)  # the host ended it
         if name not in self.exercises:
             raise NotFound(
                 "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."
@@ -104,9 +116,11 @@ class Checks:
         return self.exercises[name]
 
     async def all(self) -> list[Exercise]:
-        """Every exercise, by name."""
-        rooms = [room for room in self.node.rooms if room.startswith(PREFIX)]
-        found = [await self.get(room) for room in rooms if self.node.rooms[room].state.head]
+        """Every exercise that this node knows, by name."""
+        found = []
+        for room in {*self.exercises, *self.node.rooms}:
+            with contextlib.suppress(NotFound):
+                found.append(await self.get(room))
         return sorted(found, key=lambda one: (one.name, one.room))
 
     async def _store(self, record: Record) -> None:
@@ -157,7 +171,8 @@ class Checks:
         if stdin is None or stdout is None:
             raise RuntimeError("an examiner has both pipes")
         try:
-            order = {"stage": check["stage"], "seed": check["seed"], "room": exercise.room}
+            stages = list(range(1, check["stage"] + 1))
+            order = {"stages": stages, "seed": check["seed"], "room": exercise.room}
             order |= {"url": own_url(self._app), "token": self._app[SERVER].token}
             stdin.write(json.dumps(order).encode() + b"\n")
             async for line in stdout:
@@ -185,12 +200,15 @@ class Checks:
     # ── the end ─────────────────────────────────────────────────────────────────────────────
 
     async def end_old(self) -> None:
-        """Erase the rooms in which nobody has said a word for a day."""
-        for room in list(self.node.rooms.values()):
-            if not room.name.startswith(PREFIX) or room.participants:
+        """Erase the rooms in which nothing was said for a day, by the journal: this server may have
+        been off for most of it."""
+        for exercise in await self.all():
+            room = self.node.rooms.get(exercise.room)
+            if room is None or room.participants or room.remote():
                 continue
-            room.used = room.used or monotonic()
-            if monotonic() > room.used + KEPT:
+            newest = await self.node.engine.page(room.name, Filter(), 1, before=room.state.head + 1)
+            last = max([exercise.at, *(event.at for event in newest.events)])
+            if now_ms() > last + KEPT:
                 self.exercises.pop(room.name, None)
                 await self.node.presence.end(room)
 
@@ -226,8 +244,11 @@ async def ending_old(app: web.Application) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            await asyncio.sleep(600)
-            await app[CHECKS].end_old()
+            try:
+                await app[CHECKS].end_old()
+            except OrdersError as error:
+                log.warning("old exercises could not be looked for", error=error.message)
+            await asyncio.sleep(LOOK)
 
     task = asyncio.create_task(look())
     yield

@@ -6,7 +6,7 @@ It reads what it is to check from stdin, as one JSON object, and writes a verdic
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import aiohttp
@@ -21,10 +21,15 @@ Verdict = dict[str, Any]
 
 
 async def examine(
-    url: str, room: str, token: str, stage: int, seed: int, say: Callable[[Verdict], None]
+    url: str,
+    room: str,
+    token: str,
+    stages: Iterable[int],
+    seed: int,
+    say: Callable[[Verdict], None],
 ) -> None:
-    """Judge the stages up to this one, in turn, until one is not passed."""
-    for one in STAGES[:stage]:
+    """Judge these stages, in turn, until one is not passed."""
+    for one in (STAGES[number - 1] for number in stages):
         async with aiohttp.ClientSession() as http:
             exam = Exam(http, URL(url), room, token, seeded(seed * 100 + one.number))
             verdict = {"stage": one.number, "seed": seed, **await _judge(exam, one)}

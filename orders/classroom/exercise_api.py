@@ -1,13 +1,16 @@
 """Exercises over HTTP: begin one, have a program checked, see how it stands."""
 
 import asyncio
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from orders.broker.room import Room
 from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
 from orders.classroom.exercises import STAGES
+from orders.classroom.faults import ask_its_node
 from orders.classroom.line import Line
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
@@ -29,6 +32,12 @@ PONG = 2.0  # seconds in which a ping is answered, or not
 def install(app: web.Application) -> None:
     """Let students have their programs checked."""
     app[CHECKS] = Checks(app)
+    node = app[NODE]
+
+    async def asked_to_ping(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"ms": await pinged(node.room(request["room"]), request["name"])}
+
+    node.context.asked["ping"] = asked_to_ping
     app.router.add_get("/exercises", student)
     app.router.add_get("/board", board)
     app.router.add_post("/api/exercises", begin)
@@ -76,9 +85,8 @@ async def begin(request: web.Request) -> web.Response:
         raise Refused("wrong_request", f"`name` is a text: send {example}.") from None
     check_name(name, is_host=False)
     room_name = PREFIX + "".join(rng.choice(ALPHABET) for _ in range(8))
-    room = await request.app[NODE].enter(room_name, begin=True)
     session = token(24)
-    await request.app[CHECKS].begin(room, name or room_name, [session_mark(session)])
+    await request.app[CHECKS].begin(room_name, name or room_name, [session_mark(session)])
     url = f"{'wss' if scheme(request) == 'https' else 'ws'}://{request.host}/ws?room={room_name}"
     return answer({"room": room_name, "url": url, "session": session}, 201)
 
@@ -132,17 +140,22 @@ async def get_all(request: web.Request) -> web.Response:
 
 
 async def ping(request: web.Request) -> web.Response:
-    """Ping a participant of this node: `{"ms"}` until its pong, null if none came within 2 s."""
-    _, room = await hosted(request)
-    one = room.participants.get(request.match_info["name"])
+    """Ping a participant: `{"ms"}` until its pong, null if none came within 2 s."""
+    node, room = await hosted(request)
+    return answer(await ask_its_node(node, room, request.match_info["name"], "ping"))
+
+
+async def pinged(room: Room, name: str) -> float | None:
+    """Milliseconds until a participant of this node has answered a ping; None: it did not."""
+    one = room.participants.get(name)
     transport = one.transport.inner if one and isinstance(one.transport, Line) else None
     transport = transport or (one.transport if one else None)
     if not isinstance(transport, Connection):
-        return answer({"ms": None})
+        return None
     began = monotonic()
     transport.beat(began, float("inf"))
     while transport.answered_at < began:
         if monotonic() > began + PONG:
-            return answer({"ms": None})
+            return None
         await asyncio.sleep(0.005)
-    return answer({"ms": round((transport.answered_at - began) * 1000, 1)})
+    return round((transport.answered_at - began) * 1000, 1)

@@ -6,6 +6,7 @@ an event is a record as well, so the diagram, *why* and time travel name it.
 """
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -51,6 +52,7 @@ class Faults:
     def __init__(self, node: Node, bots: Bots) -> None:
         self.node, self._bots = node, bots
         node.context.followers[Kind.FAULT] = self.follow
+        node.context.asked["is_bot"] = self._asked
 
     def follow(self, room: Room, record: Record) -> None:
         """A fault was set or lifted; it is for the node where the participant is connected."""
@@ -68,15 +70,17 @@ class Faults:
                 if isinstance(one.transport, Line) and data["name"] in (None, one.name):
                     one.transport.clear()
 
-    def is_bot(self, room: Room, name: str) -> bool:
-        """Whether it is one of the host's bots, as far as this node knows."""
-        is_here = name in room.participants
-        return not is_here or any(bot.name == name for bot in self._bots.of(room.name))
+    async def is_bot(self, room: Room, name: str) -> bool:
+        """Whether it is one of the host's bots, sent in by the node where it is connected."""
+        return bool((await ask_its_node(self.node, room, name, "is_bot"))["is_bot"])
+
+    async def _asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        bots = self._bots.of(request["room"])
+        return {"is_bot": any(bot.name == request["name"] for bot in bots)}
 
     def kill(self, room: Room, name: str) -> None:
-        """End one of the host's bots, as a crash would; one that is none goes on."""
-        if any(bot.name == name for bot in self._bots.of(room.name)):
-            self.node.context.spawn(self._kill(room.name, name))
+        """End one of the host's bots, as a crash would."""
+        self.node.context.spawn(self._kill(room.name, name))
 
     async def _kill(self, room: str, name: str) -> None:
         with contextlib.suppress(NotFound):  # it died by itself meanwhile
@@ -102,6 +106,15 @@ class Faults:
             found = entry or await self.node.engine.find(room.name, record.key)
             record.about = found.position if found else 0
         await self.node.inbox.submit(record)
+
+
+async def ask_its_node(node: Node, room: Room, name: str, action: str) -> Mapping[str, Any]:
+    """What is answered by the node where a participant is connected, mostly this one."""
+    request = {"action": action, "room": room.name, "name": name}
+    member = room.state.members.get(name)
+    if member is None or not member.node:
+        return await node.context.asked[action](request)
+    return await node.engine.ask(member.node, **request)
 
 
 def _record(room: Room, name: str | None, step: str, **data: Any) -> Record:
@@ -134,7 +147,7 @@ async def set_fault(request: web.Request) -> web.Response:
             f"`fault` is one of {', '.join(WORDS)}, and `seconds` a number up to 300:"
             f" send {EXAMPLE}.",
         ) from None
-    if wish.fault == "die_before_ack" and not request.app[FAULTS].is_bot(room, name):
+    if wish.fault == "die_before_ack" and not await request.app[FAULTS].is_bot(room, name):
         raise Refused(
             "not_a_bot",
             f"{name} is none of the host's bots, and only those can be made to die:"

@@ -37,6 +37,7 @@ def files(here: str, room: str) -> dict[str, str]:
         .replace("ws://localhost:8080/ws?room=YOURS", f"ws{here[4:]}/ws?room={room}")
         .replace("http://SERVER/starters/orders.whl", f"{here}/starters/{WHEEL}")
         for path in sorted(top.rglob("*.*"))
+        if path.suffix != ".pyc"  # pip compiles what it installs
     }
 
 

@@ -1,7 +1,4 @@
-"""The `orders` command: demo | serve | bot | place | tail | export | check | doctor.
-
-Each command imports what it needs when it runs, so that all of them start quickly.
-"""
+"""The `orders` command. Each imports what it needs when it runs, so that all start quickly."""
 
 import sys
 from pathlib import Path
@@ -209,26 +206,29 @@ def tail(
 def export(
     url: Url = DEFAULT_URL,
     room: Room = None,
-    format: Annotated[str, typer.Option(help="jsonl, csv or mermaid", metavar="FORMAT")] = "jsonl",
+    format: Annotated[str, typer.Option(help="jsonl, csv, mermaid, html", metavar="FMT")] = "jsonl",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="a file; else stdout", dir_okay=False, metavar="FILE"),
     ] = None,
     type: Annotated[str | None, typer.Option(help="only this type", metavar="TYPE")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="only what this participant sent", metavar="NAME")
-    ] = None,
+    source: Annotated[str | None, typer.Option(help="only what they sent", metavar="NAME")] = None,
+    names: Annotated[bool, typer.Option("--names", help="html: names, not letters")] = False,
 ) -> None:
-    """Write a room's log: as JSON lines, as CSV, or as a Mermaid sequence diagram.
+    """Write a room's log: as JSON lines, CSV, a Mermaid diagram, or one page that replays it.
+
+    Names in that page are the host's to give: with ORDERS_HOST_TOKEN, or on your own machine.
 
     \b
     orders export > log.jsonl
     orders export --format mermaid -o lesson.mmd
+    orders export --format html -o lesson.html
     """
     from orders.cli.log import export_log
 
-    filters = {key: value for key, value in (("type", type), ("source", source)) if value}
-    work = export_log(url, _room(room, url), format=format, to=output, filters=filters)
+    asked = {"type": type, "source": source, "names": "true" if names else ""}
+    query = {key: value for key, value in asked.items() if value}
+    work = export_log(url, _room(room, url), format=format, to=output, query=query)
     raise typer.Exit(run(work))
 
 

@@ -70,7 +70,7 @@ async def _follow(http: aiohttp.ClientSession, url: URL, check: str, *, json: bo
         for one in stands["stages"]:
             if one["check"] == check and one["stage"] > said:
                 said, code = one["stage"], EXIT[one["verdict"]]
-                say(as_json(one) if json else _told(one))
+                say(as_json(one) if json else _told(one, url.origin()))
         running = stands["running"]
         if running is None or running["check"] != check:
             return code
@@ -80,7 +80,7 @@ async def _follow(http: aiohttp.ClientSession, url: URL, check: str, *, json: bo
         await asyncio.sleep(LOOK)
 
 
-def _told(one: dict[str, Any]) -> str:
+def _told(one: dict[str, Any], server: URL) -> str:
     from orders.classroom.exercises import STAGES
 
     colour = {"passed": "confirmed", "failed": "rejected", "unknown": "muted"}[one["verdict"]]
@@ -89,6 +89,8 @@ def _told(one: dict[str, Any]) -> str:
     lines += [f"    {key + ':':<9} {value}" for key, value in one.get("failure", {}).items()]
     if "reason" in one:
         lines.append(f"    {one['reason']}")
+    if "link" in one:
+        lines.append(f"    See the diagram: {server.join(URL(one['link']))}")
     if one["verdict"] != "passed":
         lines.append(f"    The same orders again: --seed {one['seed']}")
     return "\n".join(printable(line) if "\x1b" not in line else line for line in lines)

@@ -23,6 +23,7 @@ from orders.cli.output import (
     say,
     silence,
 )
+from orders.cli.progress import shown
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
@@ -30,6 +31,7 @@ from orders.clients.place import ResumePoint
 from orders.errors import CannotStart, Refused
 
 _COLOURS = {"order_placed": "placed", "order_confirmed": "confirmed", "order_rejected": "rejected"}
+_BY_LINES = ("jsonl", "csv")  # formats with a line for each event
 
 
 class Tail:
@@ -114,20 +116,35 @@ def _record_line(record: dict[str, Any]) -> str:
 
 
 async def export_log(
-    url: str, room: str, *, format: str, to: Path | None, filters: dict[str, str]
+    url: str, room: str, *, format: str, to: Path | None, query: dict[str, str]
 ) -> None:
-    """Write a room's log to a file, or to stdout."""
-    address = room_url(server_url(url), room, "events", format=format, **filters)
+    """Write a room's log, or the page that replays it, to a file or to stdout.
+
+    What only the host gets is asked for with the token of `ORDERS_HOST_TOKEN`, if there is one.
+    """
+    what = "export" if format == "html" else "events"
+    address = room_url(server_url(url), room, what, format=format, **query)
+    token = os.environ.get("ORDERS_HOST_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token and "names" in query else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(address) as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
+            http.get(address) as response,
+        ):
             if response.status >= 400:
                 answer = await response.json()
                 raise Refused(answer["error"]["code"], answer["error"]["message"])
+            events = response.headers.get("Orders-Events") if format in _BY_LINES else None
+            parts = shown(
+                response.content.iter_any(),
+                int(events) if events else None,
+                beside_output=to is None,
+            )
             if to is None:
-                await _write_out(response)
+                await _write_out(parts)
             else:
-                await _write_whole(response, to)
+                await _write_whole(parts, to)
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
         raise CannotStart(
             "no_server",
@@ -136,9 +153,9 @@ async def export_log(
         ) from error
 
 
-async def _write_out(response: aiohttp.ClientResponse) -> None:
+async def _write_out(parts: AsyncIterator[bytes]) -> None:
     try:
-        async for part in response.content.iter_any():
+        async for part in parts:
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
@@ -147,7 +164,7 @@ async def _write_out(response: aiohttp.ClientResponse) -> None:
         raise cannot_write("The output", error) from error
 
 
-async def _write_whole(response: aiohttp.ClientResponse, to: Path) -> None:
+async def _write_whole(parts: AsyncIterator[bytes], to: Path) -> None:
     """Write all of it or nothing: the file gets its name when it is complete.
 
     A link stays one, and a file keeps its mode; a device or a pipe is written to as it comes.
@@ -155,11 +172,11 @@ async def _write_whole(response: aiohttp.ClientResponse, to: Path) -> None:
     try:
         if _is_device(to):
             with os.fdopen(await _opened(to), "wb") as device:
-                async for part in response.content.iter_any():
+                async for part in parts:
                     device.write(part)
         else:
             with _replacing(to) as file:
-                async for part in response.content.iter_any():
+                async for part in parts:
                     file.write(part)
     except OSError as error:
         raise CannotStart(

@@ -1,7 +1,7 @@
 """What all parts of a node share: its journal, its rooms, its options, and how things are said."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Context:
         self.rooms: dict[str, Room] = {}
         #: Who follows records of a kind that changes nothing here: told when one is true.
         self.followers: dict[str, Callable[[Room, Record], None]] = {}
+        #: What another node may ask of this one, by its action.
+        self.asked: dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {}
         #: Rooms whose names begin so have a limit of their own.
         self.most_rooms: dict[str, int] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}

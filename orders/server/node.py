@@ -49,6 +49,7 @@ class Node:
         self.stats, self.rooms = context.stats, context.rooms
         self.room, self.enter = self.presence.room, self.presence.enter
         self.join, self.leave = self.presence.join, self.presence.leave
+        context.asked["take_over"] = self._take_over
         engine.callbacks = self
 
     @contextlib.asynccontextmanager
@@ -175,6 +176,10 @@ class Node:
         return here is not None and name in here.participants
 
     async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Another node asks about a participant that is connected here."""
+        return await self.context.asked[request["action"]](request)
+
+    async def _take_over(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Another node takes over the session of a participant that is connected here."""
         return {"name": await self.presence.take_over(request["room"], request["session"])}
 

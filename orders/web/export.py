@@ -77,6 +77,8 @@ async def export(
             "Content-Disposition": f'attachment; filename="orders-{room.name}.{ending}"',
         }
     )
+    if wanted.is_open:
+        response.headers["Orders-Events"] = str(room.state.events)
     await response.prepare(request)
     await response.write(head.encode())
     with whole_or_broken(request):

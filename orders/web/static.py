@@ -67,6 +67,10 @@ class Files:
             found += sorted({urljoin(one, to) for to in imports} - set(found))
         return found[1:]
 
+    def body(self, name: str) -> bytes:
+        """What is in a file, such as `ui/base.css`; `HTTPNotFound` if there is none."""
+        return self._file(name).body
+
     async def send(self, request: web.Request) -> web.Response:
         """The file, compressed for who takes that; HTTP 404 if there is none, 304 if known."""
         file = self._file(request.match_info["name"])

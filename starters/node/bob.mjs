@@ -4,8 +4,7 @@ const ADDRESS = process.argv[2] ?? 'ws://localhost:8080/ws?room=YOURS';
 
 // Stage 1: connect to ADDRESS, and stay.
 //   const socket = new WebSocket(ADDRESS);
-//   socket.onopen = () => …
+//   socket.onopen = () => socket.send(JSON.stringify({ type: 'hello_said', data: {} }));
 //   socket.onmessage = ({ data }) => console.log(JSON.parse(data));
-//   socket.send(JSON.stringify({ type: 'hello_said', data: {} }));
 
 console.log(`Write stage 1: connect to ${ADDRESS}, and stay.`);

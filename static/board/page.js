@@ -8,6 +8,8 @@ import { byId, fetched, toast } from '../ui/page.js';
 const LOOK = 1000; // ms between two looks
 const NEW = 4000; // ms that a stage just passed is ringed
 const STAGES = 12;
+const ROWS = 20; // in a column
+const HEADS = html`<li class="board-heads" aria-hidden="true"><b></b>${Array.from({ length: STAGES }, (_, index) => html`<i>${index + 1}</i>`)}</li>`;
 
 let exercises = [];
 let first = true;
@@ -34,7 +36,8 @@ function draw() {
   const names = byId('names').checked;
   const failures = byId('failures').checked;
   byId('none').hidden = exercises.length > 0;
-  render(repeat(exercises, ({ room }) => room, (one, index) => row(one, names ? one.name : `student ${index + 1}`, failures)), byId('board'));
+  render(repeat(exercises, ({ room }) => room, (one, index) => html`${index % ROWS ? nothing : HEADS}
+    ${row(one, names ? one.name : `student ${index + 1}`, failures)}`), byId('board'));
 }
 
 function row({ room, stages, running }, name, failures) {

@@ -10,7 +10,6 @@ import { Book } from '../orders/book.js';
 import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
 import { Waiting } from '../orders/waiting.js';
 import { now } from '../room/connection.js';
-import { modeOf } from '../room/modes.js';
 import { observe } from '../room/observe.js';
 import { Participant } from '../room/participant.js';
 import { fetched } from '../ui/page.js';
@@ -110,7 +109,7 @@ export class Desk {
   }
 
   get #isQueued() {
-    return modeOf(this.modes, 'order_placed') === 'queue';
+    return (this.modes.order_placed ?? this.modes['*']) === 'queue';
   }
 
   /** What the journal knows, after a reload or when our place in it is lost. */

@@ -11,7 +11,8 @@ import { grouped, split } from './recipients.js';
 const NAMING = 20; // events naming this one that are looked at
 
 /**
- * What is known of an event: {event, at, mode, recipients, answers}; null if the log does not have it.
+ * What is known of an event: {event, stored, mode, recipients, answers}; null if the log does not have it.
+ * stored is when, in words.
  * recipients is null where the server could not tell; answers are the confirmations and rejections of it.
  */
 export async function learn(room, id, known = null) {
@@ -21,16 +22,16 @@ export async function learn(room, id, known = null) {
     return { event: known };
   });
   if (!told) return null;
-  const { event, at = null, mode = null, recipients = null } = told;
+  const { event, at, mode = null, recipients = null } = told;
   // What answers an event names it and comes after it.
   const naming = await fetched(`${path}?${new URLSearchParams({ after: event.id, text: event.id, limit: NAMING })}`)
     .catch(() => ({ events: [] }));
   const answers = naming.events.filter((one) => one.data.event === event.id && ANSWERS.has(one.type));
-  return { event, at, mode, recipients, answers };
+  return { event, stored: at ? dateOf({ created: at }) : null, mode, recipients, answers };
 }
 
 /** Draw it into `place`; `isKnown`: the journal was asked already. @param {{open: Function, close: Function, copy: Function, link: Function}} on */
-export function drawEvent(place, { event, at = null, mode = null, recipients = null, answers = [], isKnown = true }, on) {
+export function drawEvent(place, { event, stored = null, mode = null, recipients = null, answers = [], isKnown = true }, on) {
   const order = orderOf(event);
   place.dataset.explains = event.id;
   render(html`
@@ -46,13 +47,13 @@ export function drawEvent(place, { event, at = null, mode = null, recipients = n
     <dl class="log-facts log-part">
       <dt>From</dt><dd>${event.source}</dd>
       ${order ? html`<dt>Order</dt><dd class="mono">${order}</dd>` : nothing}
-      ${at ? html`<dt>Stored</dt><dd>${dateOf({ created: at })} <span class="muted">by the server’s clock</span></dd>` : nothing}
-      <dt>Created</dt><dd>${dateOf(event)} <span class="muted">as the event says</span></dd>
+      ${stored ? html`<dt>Stored</dt><dd>${stored} <span class="muted">by the server’s clock</span></dd>` : nothing}
+      ${event.created ? html`<dt>Created</dt><dd>${dateOf(event)} <span class="muted">as the event says</span></dd>` : nothing}
       ${mode ? html`<dt>Mode</dt><dd>${MODE_NAMES[mode] ?? mode}</dd>` : nothing}
       ${event.data.event ? html`<dt>Answers</dt><dd>${toEvent(event.data.event, on)}</dd>` : nothing}
     </dl>
     <section class="log-part"><div class="row spread"><h3>The whole event</h3><span class="row">
-      <button type="button" class="quiet" @click=${on.link}>Copy link</button>
+      ${on.link ? html`<button type="button" class="quiet" @click=${on.link}>Copy link</button>` : nothing}
       <button type="button" class="quiet" @click=${on.copy}>Copy JSON</button></span></div>
     <pre class="code" tabindex="0" aria-label="The event as JSON">${visible(JSON.stringify(event, null, 2))}</pre></section>
   `, place);

@@ -66,6 +66,7 @@ function draw(stands) {
     byId('address').textContent = mine.url;
     byId('log').href = `/log?room=${mine.room}`;
     byId('starters').href = `/starters?room=${mine.room}`;
+    byId('zip').href = `/starters.zip?room=${mine.room}`;
   }
   const running = stands?.running;
   for (const button of document.querySelectorAll('[data-check]')) button.disabled = !mine || Boolean(running);
@@ -83,7 +84,7 @@ function drawStage(place, one) {
   render(html`
     ${one?.failure ? html`<div class="notice" data-kind="refused">
       <dl>${LINES.map((line) => html`<dt>${line}</dt><dd>${one.failure[line]}</dd>`)}</dl>
-      <a href=${one.link}>See it in the log</a></div>` : nothing}
+      <a href=${one.link}>See the diagram of it</a></div>` : nothing}
     ${one?.reason ? html`<p class="notice">${one.reason}</p>` : nothing}`, place.querySelector('.exercise-failure'));
 }
 

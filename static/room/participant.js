@@ -11,6 +11,7 @@ import { uuid } from './ids.js';
 
 /** Notices that stand until they are over: under which key. */
 const STANDING = new Map([['going_down', 'going_down'], ['journal_away', 'journal']]);
+const LETTER = 2000; // ms after which we ask for our letter, at least; at most twice as many
 const REMEMBERED = 5000; // ids of events that were shown; older ones cannot come again
 
 /**
@@ -30,6 +31,8 @@ const REMEMBERED = 5000; // ids of events that were shown; older ones cannot com
  */
 
 export class Participant {
+  #asking = null; // for our letter
+
   /**
    * @param {{room: string, name: string, session?: string|null, types?: string, ack?: string, prefetch?: number}} who
    * @param {Hearing} hearing
@@ -115,6 +118,7 @@ export class Participant {
     this.last ??= welcome.last ?? 'start';
     this.link.isIn();
     this.#tell('welcome', welcome, again);
+    this.#learnLetter();
     for (const id of this.outbox.keys()) this.#sendNow(id);
     if (this.asked) this.#question();
   }
@@ -166,6 +170,7 @@ export class Participant {
       this.shown.clear();
       this.outbox.clear();
       this.#tell('lost');
+      this.#learnLetter();
     }
     if (code === 'question' || (code === 'reset' && this.asked)) this.#question();
     if (code === 'paused' || code === 'resumed') standPaused(code === 'paused');
@@ -173,6 +178,12 @@ export class Participant {
     else if (STANDING.has(code)) stand(STANDING.get(code), message);
     else if (code === 'journal_back') over('journal');
     if (code !== 'paused' && code !== 'muted' && code !== 'question' && !STANDING.has(code)) this.#tell('notice', code, message);
+  }
+
+  /** The letter that stands for us in the file that a class takes home can wait until all are in. */
+  #learnLetter() {
+    clearTimeout(this.#asking);
+    this.#asking = setTimeout(() => import('./letter.js').then(({ learn }) => learn(this), () => {}), LETTER * (1 + Math.random()));
   }
 
   #event(event) {

@@ -1,7 +1,7 @@
 /**
  * Bands below the picture, which they make smaller and never cover: one at a time, opened and closed by
  * a key, by whatever has `data-shows`, and closed by Escape. `body[data-band]` tells which is open;
- * `?band=diagram` opens one with the page. And what hides while the pointer rests.
+ * `?band=diagram` opens one with the page. Also: what asks for the past, and what hides while the pointer rests.
  */
 
 import { bind } from '../ui/keys.js';
@@ -33,6 +33,24 @@ export function useBands(changed) {
   const wanted = new URLSearchParams(location.search).get('band');
   if (BANDS.has(wanted)) show(wanted);
   hideAtRest();
+}
+
+/** The keys and clicks that ask for what tells of the past; `ask` is called with what is to be done with it. */
+export function askForThePast(show, ask) {
+  const does = (what) => () => ask(what);
+  bind('e', 'Explain the newest event', does(({ explain }) => explain.open(show.shown.last)), { when: () => Boolean(show.shown?.last) });
+  bind('ArrowLeft', 'One step back in time', does(({ time }) => time.step(-1)));
+  bind('ArrowRight', 'One step on', does(({ time }) => time.step(1)), { when: () => !show.live });
+  bind('p', 'Play what happened, or stop', does(({ time }) => time.play()));
+  bind('l', 'Back to live', does(({ time }) => time.live()), { when: () => !show.live });
+  document.addEventListener('click', (click) => {
+    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
+    const on = click.target.closest?.('[data-event]');
+    const id = on?.dataset.event;
+    if (!id || on.closest('#stage-explain')) return;
+    click.preventDefault();
+    ask(({ explain }) => explain.open(id, click.detail ? document.body : on)); // by mouse: the keys are the stage's again
+  });
 }
 
 /** `body[data-rests]` while the pointer does; a finger has none. */

@@ -6,6 +6,7 @@
 
 import { bind } from '../ui/keys.js';
 import { here, toast } from '../ui/page.js';
+import { askForThePast } from './bands.js';
 
 /**
  * Called once, before anything is shown. Returns what to call with the band that was opened, or null.
@@ -13,10 +14,16 @@ import { here, toast } from '../ui/page.js';
  * @param {(way: object|null) => void} drawWay  on the picture, of the event that is explained; see tools/explain.js
  */
 export function loadLater(show, drawWay) {
-  const story = later(['diagram/diagram.css', 'diagram/svg.css', '../event/panel.css'], async () => (await import('./story.js')).tell(show, drawWay));
+  const story = later(['diagram/diagram.css', 'diagram/svg.css', '../event/panel.css'], async () => {
+    const [{ tell }, { History }] = await Promise.all([import('./story.js'), import('./past/history.js')]);
+    return tell(show, new History(here.room, show), drawWay);
+  });
   const tools = later(['tools/tools.css', 'tools/faults.css'], async () => (await import('./tools/tools.js')).useTools(show));
   const questions = later([], async () => (await import('./ask/ask.js')).useQuestions(show));
-  tellThePast(show, story);
+  askForThePast(show, (what) => story.ask(what));
+  show.addEventListener('begin', ({ detail: { state } }) => {
+    if (state.total) story.ask(); // it counts the coffees that were made before we came
+  });
   actAsHost(show, tools);
   askTheClass(show, questions);
   return (band) => {
@@ -45,26 +52,6 @@ function style(path) {
   const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `/static/stage/${path}` });
   document.head.append(link);
   return new Promise((resolve) => { link.onload = link.onerror = resolve; });
-}
-
-function tellThePast(show, story) {
-  const does = (what) => () => story.ask(what);
-  bind('e', 'Explain the newest event', does(({ explain }) => explain.open(show.shown.last)), { when: () => Boolean(show.shown?.last) });
-  bind('ArrowLeft', 'One step back in time', does(({ time }) => time.step(-1)));
-  bind('ArrowRight', 'One step on', does(({ time }) => time.step(1)), { when: () => !show.live });
-  bind('p', 'Play what happened, or stop', does(({ time }) => time.play()));
-  bind('l', 'Back to live', does(({ time }) => time.live()), { when: () => !show.live });
-  document.addEventListener('click', (click) => {
-    if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
-    const on = click.target.closest?.('[data-event]');
-    const id = on?.dataset.event;
-    if (!id || on.closest('#stage-explain')) return;
-    click.preventDefault();
-    story.ask(({ explain }) => explain.open(id, click.detail ? document.body : on)); // by mouse: the keys are the stage's again
-  });
-  show.addEventListener('begin', ({ detail: { state } }) => {
-    if (state.total) story.ask(); // it counts the coffees that were made before we came
-  });
 }
 
 function actAsHost(show, tools) {

@@ -1,7 +1,6 @@
 /** What the stage tells beside the picture: why, in which order, and how it was before. */
 
-import { byId, here } from '../ui/page.js';
-import { History } from './past/history.js';
+import { byId, toast } from '../ui/page.js';
 import { ORDERS } from './past/past.js';
 import { Time } from './past/time.js';
 import { Explain } from './tools/explain.js';
@@ -9,10 +8,10 @@ import { Explain } from './tools/explain.js';
 /**
  * Called once. Returns what does so: {explain, time, draw}, `draw` for the diagram, if its band is open.
  * @param {import('./show.js').Show} show
- * @param {(way: object|null) => void} drawWay  see later.js
+ * @param {import('./past/history.js').History} history
+ * @param {(way: object|null) => void} drawWay  on the picture, of the event that is explained; see tools/explain.js
  */
-export function tell(show, drawWay) {
-  const history = new History(here.room, show);
+export function tell(show, history, drawWay) {
   const time = new Time(show, history);
   const explain = new Explain(show, history);
   let asked = null;
@@ -39,6 +38,23 @@ export function tell(show, drawWay) {
   });
   history.addEventListener('more', () => show.live && draw());
   time.addEventListener('moved', draw);
+  const asking = new URLSearchParams(location.search);
+  if (asking.get('check')) history.addEventListener('reread', () => showCheck(asking.get('check'), asking.get('event')), { once: true });
+
+  /** How it was when a check ended, with the event that it ended at: where a failure links to. */
+  async function showCheck(check, event) {
+    const end = () => history.past.records.findLastIndex((record) => record.check === check);
+    if (end() < 0) await history.reach();
+    if (end() < 0) {
+      toast('The room remembers nothing of that check.');
+      return;
+    }
+    time.go(end() + 1);
+    byId('stage-diagram-band').scrollIntoView();
+    await draw();
+    if (event && matchMedia('(min-width: 60rem)').matches) explain.open(event); // else it would cover the diagram
+  }
+
   explain.addEventListener('way', () => drawWay(explain.way));
   return { explain, time, draw };
 }

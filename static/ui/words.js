@@ -35,6 +35,13 @@ export function clock(ms) {
   return new Date(ms).toTimeString().slice(0, 8);
 }
 
+/** 1:03:07 after a beginning. @param {number} ms */
+export function elapsed(ms) {
+  const seconds = Math.floor(ms / 1000);
+  const two = (number) => String(number).padStart(2, '0');
+  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+}
+
 /** How long something took: "38 ms", "4.2 s", "3 min". @param {number} ms */
 export function duration(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;

@@ -6,6 +6,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from compileall import compile_dir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +18,8 @@ from tests.browser.people import is_open, place, stands
 from tests.process import Process
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
+PAGES: tuple[str, ...] = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout")
+PAGES += ("/styleguide", "/exercises", "/board", "/starters", "/starters.zip")
 #: What a browser insists on: it runs no script and takes no style sheet of another type.
 KINDS = {".css": "text/css", ".js": "javascript", ".svg": "image/svg+xml"}
 
@@ -75,6 +77,8 @@ def install(wheel: Path, home: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python"), "install", "--quiet"]
     pip += ["--no-compile", "--disable-pip-version-check", "--constraint", "constraints.txt"]
     subprocess.run([*pip, str(wheel)], cwd=ROOT, check=True, capture_output=True)
+    (starters,) = home.glob("lib/*/site-packages/orders/starters")
+    compile_dir(starters, quiet=1)  # pip does it to all, where it is not told otherwise
     return home / "bin/orders"
 
 

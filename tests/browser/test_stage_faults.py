@@ -40,7 +40,7 @@ async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
 
 
 async def test_the_keyboard_does_it_too_and_only_a_bot_can_be_made_to_die(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     bob = await connect(server, name="bob", types="order_placed")
     await bob.expect("broker.welcome")
@@ -51,3 +51,10 @@ async def test_the_keyboard_does_it_too_and_only_a_bot_can_be_made_to_die(
     await expect(page.get_by_role("button", name="Die before its ack")).to_be_disabled()
     await page.get_by_role("button", name="Cut").press("Enter")
     await expect(page.locator('[data-participant="bob"]')).to_have_attribute("data-online", "false")
+    await Room(http, server).act("/bots")
+    bot = page.locator('[data-participant="bob"][data-bot][data-online="true"]')
+    await page.keyboard.press("g")  # the picture is small now
+    await bot.click()
+    await expect(page.get_by_role("heading", name="Faults on bob")).to_be_visible()
+    await expect(page.get_by_role("button", name="Die before its ack")).to_be_enabled()
+    assert len((await Room(http, server).get())["bots"]) == 1, "it was not killed by that click"

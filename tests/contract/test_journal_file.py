@@ -348,13 +348,23 @@ async def test_a_file_that_is_cut_off_is_noticed_and_nothing_more_is_accepted(
         assert await journal.take(said(2)) == [lost]
 
 
-async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(tmp_path: Path) -> None:
+async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with journal_of("sqlite", tmp_path) as journal:
         await journal.take(said(1))
         assert journal.engine.lost() is None
+        log: Any = vars(journal.engine)["_log"]
+        erase, looks = log.erase, []
+
+        def erase_and_look(room: str) -> None:
+            erase(room)
+            looks.append(journal.engine.lost())  # as another room's event does meanwhile
+
+        monkeypatch.setattr(log, "erase", erase_and_look)
         await journal.engine.erase(RoomState("main"))
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
-        assert journal.engine.lost() is None
+        assert [*looks, journal.engine.lost()] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])

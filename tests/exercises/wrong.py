@@ -196,13 +196,9 @@ class LoopsOverOneEvent(Bob):
 
 class StopsAfterTheFirst(Bob):
     STAGE = 5
-    heard = 0
 
     def wants(self, event: Event) -> bool:
-        if not super().wants(event) or event["source"] == self.name:
-            return False
-        self.heard += 1
-        return self.heard <= 2  # of stage 4, and the first of stage 5
+        return super().wants(event) and event["source"] == "alice"  # who orders first
 
 
 class ConfirmsAndRejects(Bob):
@@ -292,6 +288,15 @@ class RejectsEverything(Bob):
 
     def reason(self, event: Event) -> str:
         return "unknown_item"
+
+
+class TakesANumberForAnOrder(Bob):
+    """Two customers may use one number."""
+
+    STAGE = 7
+
+    def order_of(self, event: Event) -> tuple[str, str]:
+        return "", str(event["data"].get("id"))
 
 
 # ── 8 reject ────────────────────────────────────────────────────────────────────────────────────
@@ -479,6 +484,30 @@ class CallsADuplicateInvalid(Bob):
         return "invalid_id" if reason == "duplicate_order" else reason
 
 
+class RemembersWhatItRejected(Bob):
+    STAGE = 11
+
+    def rejection(self, data: Event, reason: str) -> Event:
+        self.confirmed[data["customer"], str(data["id"])] = data["event"]
+        return super().rejection(data, reason)
+
+
+class AnswersACopyLater(Bob):
+    """It is slow: its second answer comes when the first was judged already."""
+
+    STAGE = 11
+
+    def knows(self, event: Event) -> bool:
+        if self.confirmed.get(self.order_of(event)) == event["id"]:
+            del self.confirmed[self.order_of(event)]
+        return False
+
+    async def handle(self, event: Event) -> None:
+        if "attempt" in event and event["id"] in self.answered:
+            await asyncio.sleep(0.8)
+        await super().handle(event)
+
+
 # ── 12 shift ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -515,6 +544,43 @@ class IgnoresPoison(DiesOfPoison):
 
     def comes_back(self) -> bool:
         return True
+
+
+class AcksOnlyWhatItConfirms(Bob):
+    STAGE = 11
+
+    async def ack(self, id: str) -> None:
+        if id in self.confirmed.values():
+            await super().ack(id)
+
+
+class GivesPoisonBack(Bob):
+    """A nack instead of an answer: it comes again, and again, and is a dead letter."""
+
+    STAGE = 12
+
+    async def handle(self, event: Event) -> None:
+        odd = any(isinstance(value, list | dict | bool | None) for value in event["data"].values())
+        if odd and "attempt" in event:
+            await self.send({"type": "broker.nack", "data": {"event": event["id"]}})
+        else:
+            await super().handle(event)
+
+
+class AnswersOnceMoreLater(Bob):
+    """To be on the safe side, some time later, under another id."""
+
+    STAGE = 12
+
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if event["id"] in self.confirmed.values() and event.get("attempt") == 1:
+            self.later = asyncio.create_task(self.once_more(event))
+
+    async def once_more(self, event: Event) -> None:
+        await asyncio.sleep(0.6)
+        data = {"id": event["data"]["id"], "customer": event["source"], "event": event["id"]}
+        await self.send(self.confirmation(data))
 
 
 class NeverAcksAgain(Bob):

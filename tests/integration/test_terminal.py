@@ -294,6 +294,14 @@ async def test_the_log_is_exported_whole_in_every_format(
     text = (tmp_path / "a.mmd").read_text()
     assert text.startswith("sequenceDiagram")
     assert text.count("order_placed") == 1200
+    for flags, is_named in (((), False), (("--names",), True)):
+        ended = await run(
+            tmp_path, "export", server.url, "--format", "html", "-o", "a.html", *flags
+        )
+        assert ended.returncode == 0, ended.stderr
+        page = (tmp_path / "a.html").read_text()
+        assert page.count('"type":"order_placed"') == 1200
+        assert ('"source":"alice"' in page) is is_named
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 
 

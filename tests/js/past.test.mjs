@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { lanesOf, mermaid, stays } from '../../static/stage/diagram/lanes.js';
-import { ordinal } from '../../static/ui/words.js';
+import { elapsed, ordinal } from '../../static/ui/words.js';
 import { sentence } from '../../static/stage/diagram/rows.js';
 import { before, Past } from '../../static/stage/past/past.js';
 import { advance, begin, present } from '../../static/stage/state.js';
@@ -180,4 +180,8 @@ test('an order number may be anything, and a label stays short', () => {
   const past = pastOf(joined('bob'), sent('e1', 'alice', 'relay', 'order_placed', { id: 'x'.repeat(500) }), sent('e2', 'a', 'relay', 'tea', {}));
   for (const { words } of past.rows) assert.ok(words.length <= 60);
   assert.equal(past.rows.at(-2).words, 'tea');
+});
+
+test('time after a beginning is counted in hours, minutes and seconds', () => {
+  assert.deepEqual([0, 999, 61_000, 3_599_900, 36_000_000].map(elapsed), ['0:00:00', '0:00:00', '0:01:01', '0:59:59', '10:00:00']);
 });

@@ -5,15 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import playwright
+from playwright.async_api import Browser
 
 ROOT = Path(__file__).parents[2]
 STARTERS, SOLUTIONS = ROOT / "starters", Path(__file__).parent / "solutions"
+PAGE = f"file://{SOLUTIONS}/browser/bob.html"
 NODE = str(Path(playwright.__file__).parent / "driver" / "node")  # Playwright brings its own
+
+#: Lets a program take part at an address, for as long as the context that it gives.
+Begin = Callable[[str], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,32 @@ class Language:
             program.wait()
             if program.stdout:
                 program.stdout.close()
+
+
+def runs_of(language: Language) -> Begin:
+    """The solution in this language at work for as long as a context."""
+
+    @contextlib.asynccontextmanager
+    async def begin(address: str) -> AsyncIterator[None]:
+        with language.runs(SOLUTIONS, address):
+            yield
+
+    return begin
+
+
+def pages_of(browser: Browser) -> Begin:
+    """The solution for a browser at work, opened from the disk, for as long as a context."""
+
+    @contextlib.asynccontextmanager
+    async def begin(address: str) -> AsyncIterator[None]:
+        page = await browser.new_page()
+        await page.goto(PAGE)
+        await page.get_by_label("Address").fill(address)
+        await page.get_by_text("Start").click()
+        yield
+        await page.close()
+
+    return begin
 
 
 #: Those that are run as a command; the browser's is a page.

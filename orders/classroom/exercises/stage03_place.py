@@ -17,13 +17,11 @@ HINTS = (
 
 async def judge(exam: Exam) -> None:
     sent, expected = "we wait for an order of yours", "an order_placed that Bob would confirm"
-    orders = await exam.words("order_placed")
-    wrong = [verdict_of(event) for event in orders]
-    if "" in wrong:
+    if await exam.words("order_placed", is_right=lambda order: not verdict_of(order)):
         return
-    if orders:
-        raise Failed(sent, expected, told(orders[-1]), wrong[-1], orders[-1]["id"])
     await exam.check_echo()
+    if orders := await exam.words("order_placed", seconds=0):
+        raise Failed(sent, expected, told(orders[-1]), verdict_of(orders[-1]), orders[-1]["id"])
     near = [event for event in await exam.words(seconds=0) if "order" in event["type"]]
     came = told(near[-1]) if near else "no order, within 5 s"
     hint = "letter by letter" if near else "sent as soon as the socket is open"

@@ -25,12 +25,14 @@ async def judge(exam: Exam) -> None:
     for sent in (first, second):
         await reaction(exam, sent, "Go on after the first order: answer each that comes.")
     await exam.quiet()
-    orders = (first.id, second.id)
+    noise = {one.id: str(one) for one in (weather, answer)}
+    noise |= {
+        event["id"]: "an event of your own came back to you"
+        for event in exam.theirs(weather)
+        if event["type"] != "order_placed"
+    }
     for event in exam.theirs(weather):
-        about = event["data"].get("event")
-        if about is not None and about not in orders:
-            noise = next((one for one in (weather, answer) if one.id == about), None)
-            what = str(noise) if noise else "an event of your own came back to you"
+        if what := noise.get(event["data"].get("event")):
             hint = "Answer order_placed only: look at the type first."
             raise Failed(what, "no answer", told(event), hint, event["id"])
     for sent in (first, second):

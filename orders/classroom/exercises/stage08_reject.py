@@ -29,7 +29,10 @@ async def judge(exam: Exam) -> None:
     ]
     exam.rng.shuffle(wrong)
     wrong.insert(2, {})
+    orders = []
     for bad in wrong:
-        sent = await exam.send(alice, "order_placed", exam.order(**bad))
-        await answered(exam, sent)
+        orders.append(await exam.send(alice, "order_placed", exam.order(**bad)))
+        await answered(exam, orders[-1])
+    await exam.quiet()
+    for sent in orders:
         once(exam, sent, "Reject an order, or confirm it, not both.")

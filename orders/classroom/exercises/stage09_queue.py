@@ -15,6 +15,10 @@ HINTS = (
     "Why in this order? If you die between the two, the order must not be lost.",
 )
 EXPECTED = "you take it, answer it, and then ack it"
+NOT_ACKED = (
+    "You answered it and did not ack it, so the broker gives it to another: ack each, also one that"
+    " you reject."
+)
 
 
 def settled(exam: Exam, sent: Sent) -> Event | None:
@@ -44,6 +48,10 @@ async def done(exam: Exam, sent: Sent) -> None:
         hint = "Answer first, and ack when broker.accepted has come for your answer."
         raise Failed(str(sent), EXPECTED, "an ack, and no answer before it", hint, sent.id)
     await answered(exam, sent)
+    await acked(exam, sent)
+
+
+async def acked(exam: Exam, sent: Sent) -> None:
+    """`Failed` unless the student acks what it has answered."""
     if not await exam.until(lambda: settled(exam, sent)):
-        hint = "You answered it and did not ack it, so the broker gives it to another."
-        await exam.silence(sent, EXPECTED, hint)
+        await exam.silence(sent, EXPECTED, NOT_ACKED)

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -174,9 +174,8 @@ class SqliteEngine(Unshared):
         await self._writer.call(lambda: self._log.forget(room))
 
     async def erase(self, state: RoomState) -> None:
-        await self._writer.call(lambda: self._log.erase(state.name))
-        if self._files:
-            self._files.shrink()  # what SQLite wrote beside the file was cut off
+        with self._files.shrinking() if self._files else nullcontext():  # what lies beside the file
+            await self._writer.call(lambda: self._log.erase(state.name))
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 

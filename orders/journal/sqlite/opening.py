@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
@@ -110,6 +112,7 @@ class Files:
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
         self._folder, self._log = path.parent, beside[1]
         self._sizes = {file: file.stat().st_size for file in self._opened}
+        self._shrinking = 0  # how many of us cut one off now
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
@@ -140,14 +143,20 @@ class Files:
             )
         if seen.st_ino != self._opened.get(file):
             return _lost(file, "was replaced")
-        if seen.st_size < self._sizes.get(file, 0):
+        if seen.st_size < self._sizes.get(file, 0) and not self._shrinking:
             return _lost(file, "was cut off")
         self._sizes[file] = seen.st_size
         return None
 
-    def shrink(self) -> None:
-        """We cut one off ourselves."""
-        self._sizes.clear()
+    @contextmanager
+    def shrinking(self) -> Iterator[None]:
+        """For as long as we cut one off ourselves."""
+        self._shrinking += 1
+        try:
+            yield
+        finally:
+            self._shrinking -= 1
+            self._sizes.clear()
 
 
 def _lost(file: Path, what: str) -> StorageFailed:

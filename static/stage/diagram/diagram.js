@@ -46,6 +46,7 @@ export class Diagram {
   /** Show the past up to a moment. @param {import('../past/past.js').Past} past  @param {number|null} count */
   show(past, count) {
     const same = past === this.#past && (count === null) === (this.#count === null);
+    if (!same || count !== this.#count) this.#sought = false;
     this.#past = past;
     this.#count = count;
     if (!same || count !== null) this.#stands = null;
@@ -90,7 +91,7 @@ export class Diagram {
     `, this.#paper);
     byId('diagram-empty').hidden = this.#rows.length > 0;
     byId('diagram-newest').hidden = this.#stands === null;
-    if (this.#stands === null) this.#paper.scrollTop = this.#paper.scrollHeight;
+    if (this.#stands === null && !this.#sought) this.#paper.scrollTop = this.#paper.scrollHeight;
     if (this.#seeking) this.#seek();
   }
 

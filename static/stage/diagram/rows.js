@@ -53,6 +53,7 @@ const DRAW = new Map(Object.entries({
   fault: (record, after) => (record.name === null
     ? [{ kind: 'band', words: record.words }]
     : [about('note', record, after, { from: record.name, words: `fault: ${record.words}` })]),
+  verdict: ({ stage, verdict, failure }) => [{ kind: 'band', words: `Stage ${stage}: ${failure ? `failed, ${failure.came}` : verdict}` }],
   joined: ({ name, was, after }) => [{ kind: 'note', from: name, words: arrival(name, was, after), came: true }],
   left: ({ name }) => (name === null
     ? [{ kind: 'band', words: 'The server started again', all: true }]

@@ -10,7 +10,7 @@ export function savedSvg(paper, room) {
   const [width, above, below] = [heads.width, heads.height, body.height].map(({ baseVal }) => baseVal.value);
   const page = getComputedStyle(document.documentElement);
   const colours = NAMES.map((name) => `${name}:${page.getPropertyValue(name).trim()}`).join(';');
-  const sheet = [...document.styleSheets].find(({ href }) => href?.endsWith(SHEET));
+  const sheet = [...document.styleSheets].find(({ href, ownerNode }) => (href ?? ownerNode.dataset.sheet)?.endsWith(SHEET));
   const rules = [...(sheet?.cssRules ?? [])].map(({ cssText }) => cssText).join('\n');
   const letter = getComputedStyle(paper).fontSize;
   const drawing = new DOMParser().parseFromString(

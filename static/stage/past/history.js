@@ -10,6 +10,7 @@
  */
 
 import { fetched } from '../../ui/page.js';
+import { clock } from '../../ui/words.js';
 import { begin } from '../state.js';
 import { before, Past } from './past.js';
 
@@ -30,6 +31,7 @@ export class History extends EventTarget {
   begun;
 
   #show;
+  #room;
   #path;
   #place = { base: 'start', between: 0 }; // of the last record: so many after that event
   #reading = 0; // counts readings: what an older one brings is dropped
@@ -41,6 +43,7 @@ export class History extends EventTarget {
   constructor(room, show) {
     super();
     this.#show = show;
+    this.#room = room;
     this.#path = `/api/rooms/${room}/records`;
     show.addEventListener('begin', () => (this.past ? this.#readOn() : this.#readLatest(NEAR)));
     show.addEventListener('records', ({ detail: { records, skipped } }) => this.#hear(records, skipped));
@@ -51,6 +54,22 @@ export class History extends EventTarget {
   /** Read the whole past, as far as one can go. */
   async reach() {
     if (this.earlier && this.past.count < FAR) await this.#readLatest(FAR);
+  }
+
+  /** What is known of an event now, see ../../event/panel.js; null: the log does not have it. */
+  async learn(id) {
+    const { learn } = await import('../../event/panel.js'); // the stage comes up without it
+    return learn(this.#room, id).catch(() => null);
+  }
+
+  /** Where an event can be looked at. */
+  link(id) {
+    return new URL(`/log?${new URLSearchParams({ room: this.#room, event: id })}`, location.href).href;
+  }
+
+  /** A moment as a reader of the stage sees it. @param {number} ms */
+  clock(ms) {
+    return clock(ms);
   }
 
   #hear(records, skipped) {

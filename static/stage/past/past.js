@@ -108,7 +108,7 @@ export function before(live, standing, records, earlier) {
 }
 
 /** Nobody tells the modes of long ago; the events of that time do. */
-function modesBefore(modes, records) {
+export function modesBefore(modes, records) {
   const first = records.findIndex(({ kind }) => kind === 'modes');
   if (first < 0) return modes;
   const before = new Map([['*', 'relay']]);

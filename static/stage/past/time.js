@@ -1,7 +1,6 @@
 /** Going back in time: a scrubber over what happened in the room, seen only by the one who moves it. */
 
 import { byId } from '../../ui/page.js';
-import { clock } from '../../ui/words.js';
 import { sentence } from '../diagram/rows.js';
 
 const LONGEST = 1500; // ms; a longer silence is played as this
@@ -140,9 +139,8 @@ export class Time extends EventTarget {
     this.#slider.disabled = !count;
     const record = at ? past.records[at - 1] : null;
     const row = record ? past.rowsUpTo(at, 1)[0] : null;
-    const words = !record ? 'The beginning' : `${clock(record.at)}  ${row ? sentence(row) : record.kind}`;
-    const told = isLive ? 'Live' : words;
-    this.#slider.setAttribute('aria-valuetext', told);
+    const words = !record ? 'The beginning' : `${this.#history.clock(record.at)}  ${row ? sentence(row) : record.kind}`;
+    this.#slider.setAttribute('aria-valuetext', isLive ? byId('time-live').textContent : words);
     byId('time-words').textContent = isLive ? '' : words;
     byId('time-place').textContent = isLive ? '' : `${at.toLocaleString('en')} of ${count.toLocaleString('en')}`;
     byId('time-live').setAttribute('aria-pressed', isLive);

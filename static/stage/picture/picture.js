@@ -191,7 +191,7 @@ export class Picture {
     return html`<div class="stage-alone" data-side=${role}>
       ${shape(role, { offline: true })}<p>${sentence}</p>
       <p class="stage-alone-does">${mayBot ? html`<button type="button" data-does="bot">Send in a bot</button>` : nothing}
-        <a class="button" href=${this.links[role]}>${action}</a></p>
+        ${this.links[role] ? html`<a class="button" href=${this.links[role]}>${action}</a>` : nothing}</p>
     </div>`;
   }
 

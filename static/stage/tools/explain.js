@@ -1,7 +1,7 @@
 /** Why: an opened event on the stage, who received it, who did not, and for what reason. */
 
-import { drawEvent, drawMissing, learn } from '../../event/panel.js';
-import { byId, copy, here, toast } from '../../ui/page.js';
+import { drawEvent, drawMissing } from '../../event/panel.js';
+import { byId, copy, toast } from '../../ui/page.js';
 
 const AGAIN = 300; // ms between two tellings of the same event
 
@@ -16,6 +16,7 @@ export class Explain extends EventTarget {
   #from = null;
   #learning = null;
   #show;
+  #history;
 
   /**
    * @param {import('../show.js').Show} show
@@ -24,6 +25,7 @@ export class Explain extends EventTarget {
   constructor(show, history) {
     super();
     this.#show = show;
+    this.#history = history;
     document.addEventListener('keydown', (key) => {
       if (key.key !== 'Escape' || !this.opened || document.querySelector('dialog:modal')) return;
       key.preventDefault(); // the next one closes the band
@@ -42,7 +44,7 @@ export class Explain extends EventTarget {
     const isNew = this.opened !== id;
     this.opened = id;
     if (isNew) this.dispatchEvent(new Event('change'));
-    const told = await learn(here.room, id).catch(() => null);
+    const told = await this.#history.learn(id);
     if (this.opened !== id) return;
     this.#panel.hidden = false;
     document.body.dataset.opened = '';
@@ -76,12 +78,11 @@ export class Explain extends EventTarget {
 
   #doing(event) {
     const said = async (copied) => toast(await copied ? 'Copied.' : 'Your browser refused: mark the text and copy it yourself.');
-    const address = () => new URL(`/log?${new URLSearchParams({ room: here.room, event: event.id })}`, location.href).href;
     return {
       open: (id) => this.open(id),
       close: () => this.close(),
       copy: () => said(copy(JSON.stringify(event, null, 2))),
-      link: () => said(copy(address())),
+      link: this.#history.link && (() => said(copy(this.#history.link(event.id)))),
     };
   }
 
