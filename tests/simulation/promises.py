@@ -244,7 +244,8 @@ def observers_see_the_log(history: History) -> Iterator[str]:
 def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
     """A quiet room is answered at once, whatever happens in another."""
     disturbed = [fact["at"] for fact in history.of(*DISTURBING)]
-    disturbed += [f["at"] for f in history.of("act") if "disk" in f["text"] or "sync" in f["text"]]
+    its_own = ("disk", "sync", "'server'")  # which reach the quiet room, too
+    disturbed += [f["at"] for f in history.of("act") if any(one in f["text"] for one in its_own)]
     disturbed += [fact["at"] for fact in history.of("works again")]
     for fact in history.of("echo"):
         began, ended = fact["began"], fact["at"]
