@@ -24,7 +24,7 @@ CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its s
 PING = b"\x89\x00"
 #: Messages of one connection that are handled before others have their turn; one that is longer
 #: than so many characters counts as all of them.
-AT_ONCE = 16
+AT_ONCE = 32
 LARGE = 4096
 #: Bytes of messages that aiohttp reads ahead (twice as many, at most), and knows no setting for: of
 #: many who send as fast as they can it would keep 0.7 MB each.
@@ -59,7 +59,8 @@ class Connection:
     def write(self, buffer: bytes) -> int:
         if self._closing is None and not self.transport.is_closing():
             self.transport.write(buffer)
-            self.wrote_at = monotonic()
+            if self.silence is not None:
+                self.wrote_at = monotonic()
         return self.transport.get_write_buffer_size()
 
     def write_through(self, transport: asyncio.Transport) -> None:
