@@ -75,7 +75,9 @@ class Checks:
         self._waiting: list[Exercise] = []
         self._running = 0
         self.node.context.most_rooms[PREFIX] = MOST_ROOMS
-        self.node.context.followers |= {Kind.EXERCISE: self._begun, Kind.VERDICT: self._judged}
+        self._read = {Kind.EXERCISE: self._begun, Kind.VERDICT: self._judged}
+        for kind, follow in self._read.items():
+            self.node.context.follow(kind, follow)
 
     def _begun(self, room: Room, record: Record) -> None:
         data = record.data
@@ -108,7 +110,7 @@ class Checks:
         room = self.node.rooms.get(name) if name.startswith(PREFIX) else None
         if name not in self.exercises and room is not None:
             for record in await read_all(self.node, room.name):
-                self.node.context.followers[record.kind](room, record)
+                self._read[Kind(record.kind)](room, record)
         if name not in self.exercises:
             raise NotFound(
                 "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."

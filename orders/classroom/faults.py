@@ -51,7 +51,7 @@ class Faults:
 
     def __init__(self, node: Node, bots: Bots) -> None:
         self.node, self._bots = node, bots
-        node.context.followers[Kind.FAULT] = self.follow
+        node.context.follow(Kind.FAULT, self.follow)
         node.context.asked["is_bot"] = self._asked
 
     def follow(self, room: Room, record: Record) -> None:

@@ -53,8 +53,9 @@ class KeptQuestions:
         self.node = node
         self.asking = asyncio.Lock()  # one thing after the other, of what hosts do
         self._kept: dict[str, _Kept] = {}
-        node.context.followers |= dict.fromkeys(map(str, KINDS), self._follow)
-        node.context.followers[Kind.JOINED] = self._joined
+        for kind in KINDS:
+            node.context.follow(kind, self._follow)
+        node.context.follow(Kind.JOINED, self._joined)
 
     async def of(self, room: Room) -> Questions:
         """A room's questions; `StorageFailed` where its journal cannot be read."""

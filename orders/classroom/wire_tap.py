@@ -188,7 +188,7 @@ class Taps:
     def __init__(self, node: Node) -> None:
         self.taps: dict[Connection, Tap] = {}
         self.awaited: dict[Awaited, None] = {}
-        node.context.followers[Kind.JOINED] = self._joined
+        node.context.follow(Kind.JOINED, self._joined)
 
     def watch(self, connection: Connection) -> Tap:
         """Look at a connection."""

@@ -53,12 +53,16 @@ class Context:
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
         #: Who follows records of a kind beside us: told when one is true.
-        self.followers: dict[str, Callable[[Room, Record], None]] = {}
+        self.followers: dict[str, list[Callable[[Room, Record], None]]] = {}
         #: What another node may ask of this one, by its action.
         self.asked: dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {}
         #: Rooms whose names begin so have a limit of their own.
         self.most_rooms: dict[str, int] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def follow(self, kind: str, follower: Callable[[Room, Record], None]) -> None:
+        """Tell one more who follows records of this kind."""
+        self.followers.setdefault(kind, []).append(follower)
 
     def say(self, data: messages.Data) -> bytes:
         """A broker event as it goes on the wire."""

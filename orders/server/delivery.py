@@ -66,7 +66,7 @@ class Delivery:
             self._release(room, run)
             run = []
             self.apply(room, record, submission)
-            if follow := self._context.followers.get(record.kind):
+            for follow in self._context.followers.get(record.kind, ()):
                 follow(room, record)
             if room.cursor < room.state.cursor:
                 self._waiting[room] = [*stored[number:], *self._waiting.get(room, ())]
