@@ -188,7 +188,10 @@ async def test_what_happened_while_the_connection_was_gone_is_in_the_past_once(
     await page.wait_for_selector('body[data-connection="open"]')
     await send(alice, id=5)
     await expect(slider).to_have_attribute("max", "7")
-    assert (await rows(page, "said"))[-2:] == [
-        "alice sent order_placed 4",
-        "alice sent order_placed 5",
-    ]
+
+    async def drawn() -> list[str]:
+        last = (await rows(page, "said"))[-2:]
+        return last if last[-1:] == ["alice sent order_placed 5"] else []
+
+    last = await until(drawn, "the diagram has the newest event")
+    assert last == ["alice sent order_placed 4", "alice sent order_placed 5"]
