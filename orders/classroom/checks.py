@@ -208,9 +208,10 @@ class Checks:
             room = self.node.rooms.get(exercise.room)
             if room is None or room.participants or room.remote():
                 continue
+            now = now_ms()  # before the journal is read: what is said meanwhile is not too late
             newest = await self.node.engine.page(room.name, Filter(), 1, before=room.state.head + 1)
             last = max([exercise.at, *(event.at for event in newest.events)])
-            if now_ms() > last + KEPT:
+            if now > last + KEPT and not room.participants:
                 self.exercises.pop(room.name, None)
                 await self.node.presence.end(room)
 

@@ -271,7 +271,10 @@ def _stumbled(text: str) -> tuple[int, str]:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return (len(text) if error.msg.startswith("Unterminated") else error.pos), error.msg
+        place = len(text) if error.msg.startswith("Unterminated") else error.pos
+        if error.msg.startswith("Illegal trailing comma"):  # Python 3.13: older ones go past it
+            place += len(text[place:]) - len(text[place + 1 :].lstrip())
+        return place, error.msg
     except (ValueError, RecursionError):
         pass  # too deep, or a number too long, before the place is reached
     return 0, ""

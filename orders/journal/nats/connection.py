@@ -117,6 +117,8 @@ class NatsConnection:
         await self.nc.close()
 
     async def _failed(self, error: Exception) -> None:
+        if isinstance(error, ConnectionResetError) and self._said:
+            return  # the server said why before it hung up
         said = SILENT if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         self.forbidden = said if "permissions violation" in said.lower() else ""
         if said != self._said:  # it is tried again four times a second
