@@ -78,6 +78,7 @@ API = [
     *("", "/events", "/records", "/orders", "/queue", "/dead-letters", "/questions", "/lesson"),
     *("/events?format=jsonl", "/events?format=csv", "/events?format=mermaid"),
     *("/questions?format=csv", "/records?latest=500"),
+    *("/export?format=html", "/export?format=html&names=true", "/letter"),
 ]
 PAGES = ("/", "/customer?name=ann", "/confirmer", "/log", "/stage", "/join", "/readyz", "/metrics")
 #: What differs from one run to another.
@@ -141,6 +142,7 @@ async def test_what_anyone_sees_is_the_same_whatever_was_answered_until_it_is_cl
     assert one[1] == other[1]
     assert '"answers":2' in one[0]["student /api/rooms/main/questions"]
     assert '"kind": "answered"' in one[0]["observed"]
+    assert "order_placed" in one[0]["student /api/rooms/main/export?format=html"]
     assert {what for what in one[2] if one[2][what] != other[2][what]} == {
         "host /api/rooms/main/questions",
         "host /api/rooms/main/questions?format=csv",
