@@ -3,7 +3,7 @@
 import { render } from '/static/vendor/lit-html/lit-html.js';
 import { now } from '../room/connection.js';
 import { renamed, session } from '../room/participant.js';
-import { byId, copying, given, here, say, toast } from '../ui/page.js';
+import { byId, copying, given, here, oncePerFrame, say, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { Desk } from './desk.js';
 import { drawDone, drawWaiting } from './rows.js';
@@ -17,7 +17,7 @@ const list = byId('waiting');
 const answered = byId('answered');
 
 let rejecting = null; // the id of the order whose reason is being chosen
-let scheduled = false;
+const draw = oncePerFrame(drawNow);
 
 const desk = new Desk(
   { room: here.room, name: here.name, session: session(), rules, lease },
@@ -110,15 +110,7 @@ function confirmAndGoOn(element, row) {
   following?.focus();
 }
 
-/** Draws before the next picture: a burst of a hundred events is one drawing. */
-function draw() {
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(drawNow);
-}
-
 function drawNow() {
-  scheduled = false;
   const { waits } = desk.waiting;
   const ready = desk.waiting.done(SHOWN_DONE);
   byId('empty').hidden = waits > 0;

@@ -4,8 +4,8 @@
  */
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { fetched, here, over, stand } from '../ui/page.js';
-import { drawRounds, dress } from './rounds.js';
+import { dress, fetched, here, over, stand } from '../ui/page.js';
+import { drawRounds } from './rounds.js';
 
 const path = `/api/rooms/${here.room}/questions`;
 const dialog = Object.assign(document.createElement('dialog'), { className: 'question', id: 'question' });

@@ -23,11 +23,3 @@ function bar(count, all) {
   const share = all ? (100 * count) / all : 0;
   return html`<td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect width=${share} height="10"></rect></svg><span>${count}</span></td>`;
 }
-
-/** The stylesheet of a question, once it is wanted. */
-export function dress(file) {
-  return new Promise((resolve) => {
-    const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: file, onload: resolve, onerror: resolve });
-    document.head.append(link);
-  });
-}

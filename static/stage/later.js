@@ -5,7 +5,7 @@
  */
 
 import { bind } from '../ui/keys.js';
-import { here, toast } from '../ui/page.js';
+import { dress, here, toast } from '../ui/page.js';
 import { askForThePast } from './bands.js';
 
 /**
@@ -39,19 +39,13 @@ function later(styles, use) {
   return {
     loading: null,
     async ask(what = () => {}) {
-      this.loading ??= Promise.all([use(), ...styles.map(style)]);
+      this.loading ??= Promise.all([use(), ...styles.map((path) => dress(`/static/stage/${path}`))]);
       const found = await this.loading.catch(() => null);
       if (found) return what(found[0]);
       this.loading = null;
       return toast('This could not be loaded: the server is away. Try again once it is back.');
     },
   };
-}
-
-function style(path) {
-  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `/static/stage/${path}` });
-  document.head.append(link);
-  return new Promise((resolve) => { link.onload = link.onerror = resolve; });
 }
 
 function actAsHost(show, tools) {

@@ -3,7 +3,7 @@
 import { change, MODE_NAMES, position, SENTENCES, sentenceAfter } from '../room/modes.js';
 import { observe } from '../room/observe.js';
 import { bind } from '../ui/keys.js';
-import { byId, fetched, here, toast } from '../ui/page.js';
+import { byId, fetched, here, oncePerFrame, toast } from '../ui/page.js';
 import { count } from '../ui/words.js';
 import { useBands } from './bands.js';
 import { loadLater } from './later.js';
@@ -21,9 +21,8 @@ const CALM = 150; // ms between two drawings of the tables: who reads is not fas
 const show = new Show();
 const { customer, confirmer } = byId('stage-picture').dataset;
 const picture = new Picture(byId('stage-picture'), { links: { customer, confirmer }, host: here.host, now: () => show.now });
+const drawSoon = oncePerFrame(draw);
 const flights = new Flights(byId('stage-flights'), picture, drawSoon);
-picture.inAir = (id) => flights.inAir(id);
-picture.flows = () => flights.flows;
 const switches = [...document.querySelectorAll('input[name="mode"]')];
 
 // --- what happens --------------------------------------------------------------------------
@@ -64,32 +63,16 @@ function mend() {
 
 // --- drawing: at most once a frame -----------------------------------------------------------
 
-let drawing = false;
-let drawn = null; // the state that was drawn last
 let tabled = 0; // when the tables were drawn last
 let later = null;
 let sentence = null; // about the mode of a type that was set last; null: that of the switch
 
-show.addEventListener('shown', ({ detail: { state, records } }) => {
-  if (records.length && drawn) {
-    if (records.some(({ kind }) => kind === 'joined')) drawPicture(state); // a newcomer may be the sender
-    flights.show(records, drawn, state);
-    if (records.some(({ kind }) => kind === 'modes')) sentence = sentenceAfter(drawn.modes, state.modes);
-  } else if (drawn) {
-    flights.stop();
-  }
-  drawn = state;
+flights.follow(show, drawPicture, (state, before, records) => {
+  if (before && records.some(({ kind }) => kind === 'modes')) sentence = sentenceAfter(before.modes, state.modes);
   drawSoon();
 });
 
-function drawSoon() {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(draw);
-}
-
 function draw() {
-  drawing = false;
   const state = show.shown;
   if (!state) return;
   const now = performance.now();

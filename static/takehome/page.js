@@ -10,7 +10,7 @@ import { Picture } from '../stage/picture/picture.js';
 import { Show } from '../stage/show.js';
 import { tell } from '../stage/story.js';
 import { bind } from '../ui/keys.js';
-import { byId, given } from '../ui/page.js';
+import { byId, given, oncePerFrame } from '../ui/page.js';
 import { count, duration } from '../ui/words.js';
 import { OrdersOf } from './orders.js';
 import { drawQuestions } from './questions.js';
@@ -29,40 +29,21 @@ const { past } = recording;
 const show = new Replay();
 show.state = past.end.state;
 const picture = new Picture(byId('stage-picture'), { links: {}, host: false, now: () => show.now });
+const drawSoon = oncePerFrame(draw);
 const flights = new Flights(byId('stage-flights'), picture, drawSoon);
-picture.inAir = (id) => flights.inAir(id);
-picture.flows = () => flights.flows;
 const orders = new OrdersOf(recording, byId('takehome-whose'), byId('takehome-orders'));
 
-let drawn = null; // the state that was drawn last
-let drawing = false;
-
-show.addEventListener('shown', ({ detail: { state, records } }) => {
-  if (records.length && drawn) {
-    if (records.some(({ kind }) => kind === 'joined')) drawPicture(state);
-    flights.show(records, drawn, state);
-  } else {
-    flights.stop();
-  }
-  drawn = state;
-  drawSoon();
-});
-
-function drawSoon() {
-  if (drawing) return;
-  drawing = true;
-  requestAnimationFrame(draw);
-}
+flights.follow(show, drawPicture, drawSoon);
 
 function draw() {
-  drawing = false;
-  drawPicture(drawn);
-  const mode = position(drawn.modes);
+  const state = show.shown;
+  drawPicture(state);
+  const mode = position(state.modes);
   byId('takehome-mode').textContent = MODE_NAMES[mode];
   byId('takehome-sentence').textContent = SENTENCES[mode];
   document.body.toggleAttribute('data-past', !show.live);
   byId('takehome-moment').hidden = show.live;
-  const moment = drawn.read; // how many records led there
+  const moment = state.read; // how many records led there
   caption(moment);
   orders.draw(moment);
 }

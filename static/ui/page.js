@@ -14,6 +14,26 @@ export function byId(id) {
   return element;
 }
 
+/** Calls `draw` before the next picture, however often it is asked to: a burst of a hundred events is one drawing. */
+export function oncePerFrame(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      draw();
+    });
+  };
+}
+
+/** Puts a style sheet into the page that is wanted only now; resolves once it is there, or cannot be had. */
+export function dress(href) {
+  return new Promise((resolve) => {
+    document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href, onload: resolve, onerror: resolve }));
+  });
+}
+
 /** JSON the server put into the page: `<script type="application/json" id="…">`. */
 export function given(id) {
   return JSON.parse(byId(id).textContent);

@@ -5,7 +5,7 @@ import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { HEARTBEAT, hear, Link, showConnection, socketAddress } from '../room/connection.js';
 import { observe } from '../room/observe.js';
 import { bind } from '../ui/keys.js';
-import { byId, copying, here } from '../ui/page.js';
+import { byId, copying, here, oncePerFrame } from '../ui/page.js';
 import { clock, count, visible } from '../ui/words.js';
 import { gist } from './fields.js';
 
@@ -65,8 +65,8 @@ function look() {
   let step = STEPS;
   let done = Infinity; // bytes unmasked by now
   let unmasking = null;
-  let drawing = false;
   let session = sessionOf('customer') ?? sessionOf('confirmer');
+  const drawSoon = oncePerFrame(draw);
   let draws = null; // the module that draws frames, once it is needed
   let shakes = null;
 
@@ -106,15 +106,6 @@ function look() {
   }
 
   const isPaused = () => byId('pause').getAttribute('aria-pressed') === 'true';
-
-  function drawSoon() {
-    if (drawing) return;
-    drawing = true;
-    requestAnimationFrame(() => {
-      drawing = false;
-      draw();
-    });
-  }
 
   function draw() {
     drawState();

@@ -5,8 +5,8 @@
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { askClass, moveQuestion } from '../../room/host.js';
-import { drawRounds, dress } from '../../question/rounds.js';
-import { byId, fetched, here, toast } from '../../ui/page.js';
+import { drawRounds } from '../../question/rounds.js';
+import { byId, dress, fetched, here, toast } from '../../ui/page.js';
 
 const CONCERNS = new Set(['asked', 'answered', 'closed', 'revealed', 'reset']);
 const CALM = 250; // ms between two looks, while a class answers

@@ -46,6 +46,8 @@ export class Flights {
     this.still = matchMedia('(prefers-reduced-motion: reduce)');
     this.#time = 0;
     new ResizeObserver(() => this.#resize()).observe(canvas);
+    picture.inAir = (id) => this.inAir(id);
+    picture.flows = () => this.flows;
   }
 
   #time; // the picture's own clock
@@ -59,6 +61,26 @@ export class Flights {
   /** Is this event in the air, so that the picture should not show it lying anywhere yet? */
   inAir(id) {
     return this.motion.inAir(id, this.#time);
+  }
+
+  /**
+   * What the show shows moves from now on.
+   * @param {import('../show.js').Show} show
+   * @param {(state: object) => void} drawFigures  called first where somebody joined, who may be the sender
+   * @param {(state: object, before: object|null, records: object[]) => void} shown  called once it moves
+   */
+  follow(show, drawFigures, shown) {
+    let before = null;
+    show.addEventListener('shown', ({ detail: { state, records } }) => {
+      if (records.length && before) {
+        if (records.some(({ kind }) => kind === 'joined')) drawFigures(state);
+        this.show(records, before, state);
+      } else {
+        this.stop();
+      }
+      shown(state, before, records);
+      before = state;
+    });
   }
 
   /** Show what these records did. @param {object} before @param {object} after  the states around them */

@@ -61,7 +61,7 @@ export function drawLatest(place, state, linkTo) {
     ${latest.length ? nothing : html`<li class="muted">What is sent appears here.</li>`}`, place);
 }
 
-/** What became of an event, in a few words. */
+/** What happened to an event, in a few words. */
 export function fate({ state, audience, holder, attempt, reason }) {
   if (state === 'ready') return reason ? `Waits again: ${reason}` : 'Waits for someone to take it';
   if (state === 'held') return attempt > 1 ? `${holder} holds it, attempt ${attempt}` : `${holder} holds it`;
