@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
-from orders.broker.modes import works_on
 from orders.broker.participants import Participant
 from orders.broker.queue import Entry
 from orders.broker.room_state import RoomState
@@ -90,6 +89,4 @@ def _key(participant: Participant, type: str) -> Key:
 
 
 def _is_alone(state: RoomState, name: str, type: str) -> bool:
-    return not any(
-        works_on(one.types, one.ack, type) for one in state.members.values() if one.name != name
-    )
+    return not any(one.works_on(type) for one in state.members.values() if one.name != name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orders.broker.modes import QUEUE, changed, works
+from orders.broker.modes import QUEUE, changed, works, works_on
 from orders.broker.queue import Entry, Queue
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.rules import Rules
@@ -48,6 +48,10 @@ class Member:
     def works(self) -> list[str]:
         """The types from whose queues it takes: see `modes.works`."""
         return works(self.types, self.ack)
+
+    def works_on(self, type: str) -> bool:
+        """Whether it takes events of this type from their queue."""
+        return works_on(self.types, self.ack, type)
 
     @property
     def seen_role(self) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,7 @@ from orders.classroom import exercises
 from orders.clock import now_ms
 from orders.domain.envelope import Event
 from orders.errors import Forbidden, Full, NotFound, OrdersError, StorageFailed
-from orders.journal.base import Filter
-from orders.server import Node
+from orders.journal.base import Filter, pages
 from orders.web.bots import own_url
 from orders.web.export import harmless
 from orders.web.keys import NODE, SERVER
@@ -34,7 +33,6 @@ PATIENCE = 240.0  # seconds until an examiner is ended
 KEPT = 24 * 3600 * 1000  # milliseconds that a room in which nothing is said any more is kept
 LOOK = 600.0  # seconds between two looks for those
 STAGES = len(exercises.STAGES)
-PAGE = 500
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +73,10 @@ class Checks:
         self._waiting: list[Exercise] = []
         self._running = 0
         self.node.context.most_rooms[PREFIX] = MOST_ROOMS
-        self._read = {Kind.EXERCISE: self._begun, Kind.VERDICT: self._judged}
+        self._read: dict[str, Callable[[Room, Record], None]] = {
+            Kind.EXERCISE: self._begun,
+            Kind.VERDICT: self._judged,
+        }
         for kind, follow in self._read.items():
             self.node.context.follow(kind, follow)
 
@@ -98,7 +99,9 @@ class Checks:
                 " in it, and the host can end one before (DELETE /api/rooms/ex-…).",
             ) from None
         await self.node.publish(room, Event(type="exercise_begun", data={"stages": STAGES}), "host")
-        await self._store(control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks))
+        await self.node.host.store(
+            control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks)
+        )
 
     async def get(self, name: str) -> Exercise:
         """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
@@ -109,8 +112,10 @@ class Checks:
                     await self.node.enter(name)
         room = self.node.rooms.get(name) if name.startswith(PREFIX) else None
         if name not in self.exercises and room is not None:
-            for record in await read_all(self.node, room.name):
-                self._read[Kind(record.kind)](room, record)
+            async for page in pages(self.node.engine, name, 0, room.state.head):
+                for record in page:
+                    if follow := self._read.get(record.kind):
+                        follow(room, record)
         if name not in self.exercises:
             raise NotFound(
                 "unknown_room", f"{name[:40]} is no exercise: begin one (POST /api/exercises)."
@@ -124,11 +129,6 @@ class Checks:
             with contextlib.suppress(NotFound):
                 found.append(await self.get(room))
         return sorted(found, key=lambda one: (one.name, one.room))
-
-    async def _store(self, record: Record) -> None:
-        stored = await self.node.inbox.submit(record)
-        if isinstance(stored, StorageFailed):
-            raise stored
 
     # ── examiners ───────────────────────────────────────────────────────────────────────────
 
@@ -197,7 +197,7 @@ class Checks:
 
     async def _say(self, exercise: Exercise, check: dict[str, Any], data: dict[str, Any]) -> None:
         said = {"check": check["check"], **data}
-        await self._store(control(exercise.room, Kind.VERDICT, now_ms(), **said))
+        await self.node.host.store(control(exercise.room, Kind.VERDICT, now_ms(), **said))
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────
 
@@ -214,16 +214,6 @@ class Checks:
             if now > last + KEPT and not room.participants:
                 self.exercises.pop(room.name, None)
                 await self.node.presence.end(room)
-
-
-async def read_all(node: Node, room: str) -> list[Record]:
-    """The exercise's own records of a room, in order."""
-    found: list[Record] = []
-    position = 0
-    while page := await node.engine.read(room, position, PAGE):
-        found += [one for one in page if one.kind in (Kind.EXERCISE, Kind.VERDICT)]
-        position = page[-1].position
-    return found
 
 
 def as_csv(exercises: list[Exercise]) -> str:

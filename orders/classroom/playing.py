@@ -15,6 +15,7 @@ from orders.broker.modes import Mode
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED, Lesson, Wanted, read
 from orders.errors import NotFound, Refused
+from orders.journal.base import pages
 from orders.server import Node
 from orders.web.api import answer, room_named
 from orders.web.bots import BOTS, own_url
@@ -23,7 +24,7 @@ from orders.web.query import Query
 from orders.web.security import check_host
 
 SCENE = "scene"  # [scene: its number, 0 after the end; answer: whether it is shown]
-PAGE = 500  # records that are read at once
+PAGE = 500  # records in which the newest scene is looked for at once
 FAR = 20_000  # records; a scene that was set longer ago is over
 
 #: What each mode sets, as the switch of the stage does: orders are work, answers are news.
@@ -98,9 +99,8 @@ async def place(node: Node, room: Room) -> Place:
     end = room.state.head
     while end > max(0, room.state.head - FAR):
         begin = max(0, end - PAGE)
-        position, newest = begin, None
-        while position < end and (records := await node.engine.read(room.name, position, PAGE)):
-            position = records[-1].position
+        newest = None
+        async for records in pages(node.engine, room.name, begin, end):
             newest = next((r for r in reversed(records) if r.kind == SCENE), newest)
         if newest is not None:
             return Place.model_validate_json(newest.body)

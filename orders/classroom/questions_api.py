@@ -93,7 +93,7 @@ async def ask(request: web.Request) -> web.Response:
             "held": held,
             "secret": token().encode().hex(),
         }
-        await questions.store(control(room.name, Kind.ASKED, now_ms(), **data))
+        await node.host.store(control(room.name, Kind.ASKED, now_ms(), **data))
     known = await questions.of(room)
     if id not in known.by_id and known.current:
         raise _refused(known.current)  # on another node somebody asked at the same time
@@ -148,7 +148,7 @@ async def post_answer(request: web.Request) -> web.Response:
         sent = Answered.model_validate(await read_object(request, example))
     except ValidationError:
         raise Refused("wrong_request", f"Send one of the choices, such as {example}.") from None
-    _, room = await room_named(request)
+    node, room = await room_named(request)
     questions = request.app[QUESTIONS]
     question = _found(await questions.of(room), request.match_info["id"])
     if sent.choice not in question.choices:
@@ -168,7 +168,7 @@ async def post_answer(request: web.Request) -> web.Response:
     if question.answered(voters) is None:
         data = {"question": question.id, "round": question.round, "choice": sent.choice}
         record = control(room.name, Kind.ANSWERED, now_ms(), **data, voters=voters)
-        await questions.store(record)
+        await node.host.store(record)
         if question.answered(voters) == record.position:
             return web.Response(status=204)
         if question.answered(voters) is None:
@@ -183,7 +183,7 @@ def _check_open(question: Question, meant: int | None) -> None:
 
 async def act(request: web.Request) -> web.Response:
     """Close the round, open the second, or let the event go and say what was right."""
-    _, room = await hosted(request)
+    node, room = await hosted(request)
     what, questions = request.match_info["act"], request.app[QUESTIONS]
     async with questions.asking:
         question = _found(await questions.of(room), request.match_info["id"])
@@ -206,7 +206,7 @@ async def act(request: web.Request) -> web.Response:
             del data["round"]
             data |= {"truth": truth.choice or None, "why": truth.why, "so_far": truth.so_far}
             data["votes"] = question.votes
-        await questions.store(control(room.name, kind, now_ms(), **data))
+        await node.host.store(control(room.name, kind, now_ms(), **data))
     return answer(_shape(request, question))
 
 

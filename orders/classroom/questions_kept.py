@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from orders.broker.messages import Notice
-from orders.broker.modes import works_on
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.classroom.questions import KINDS, Question, Questions
 from orders.classroom.questions_truth import ORDERS, Truth, order_of, outcome, receivers, words
 from orders.domain.envelope import id_text, key_of
 from orders.errors import Refused, StorageFailed
-from orders.journal.base import Filter
+from orders.journal.base import Filter, pages
 from orders.server import Node
 
 PAGE = 500
@@ -65,16 +64,14 @@ class KeptQuestions:
             self._kept = {name: k for name, k in self._kept.items() if there.get(name) is k.room}
             kept = self._kept[room.name] = _Kept(room, room.state.epoch, room.state.head)
         async with kept.lock:
-            position = kept.known.position
-            while kept.waiting is not None:
-                page = await self.node.engine.read(room.name, position, PAGE)
-                for record in [one for one in page if one.kind in KINDS]:
-                    kept.known.apply(record)
-                position = page[-1].position if page else kept.head
-                if position >= kept.head:
-                    for record in kept.waiting:
+            if kept.waiting is not None:
+                engine, position = self.node.engine, kept.known.position
+                async for page in pages(engine, room.name, position, kept.head):
+                    for record in [one for one in page if one.kind in KINDS]:
                         kept.known.apply(record)
-                    kept.waiting = None
+                for record in kept.waiting:
+                    kept.known.apply(record)
+                kept.waiting = None
         return kept.known
 
     def _follow(self, room: Room, record: Record) -> None:
@@ -97,12 +94,6 @@ class KeptQuestions:
             if question is not None and participant is not None:
                 kind = Kind.ASKED if question.state == "open" else Kind.CLOSED
                 self.node.context.tell(participant, _notice(kind, question.text))
-
-    async def store(self, record: Record) -> None:
-        """Put it into the journal, and wait until it is true."""
-        stored = await self.node.inbox.submit(record)
-        if isinstance(stored, StorageFailed):
-            raise stored
 
     async def check(self, room: Room) -> None:
         """Refuse to let events go as long as a question is about them."""
@@ -192,4 +183,4 @@ def mode_of(room: Room, type: str) -> str:
 def workers(room: Room, type: str, source: str = "") -> list[str]:
     """Who takes events of a type from their queue; never the sender."""
     people = room.state.members.values()
-    return [m.name for m in people if works_on(m.types, m.ack, type) and m.name != source]
+    return [one.name for one in people if one.works_on(type) and one.name != source]

@@ -7,7 +7,7 @@ from orders.broker.explain import explain
 from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record
 from orders.domain.order_book import MemoryOrderBook
-from orders.domain.orders import order_number
+from orders.domain.orders import number_of
 
 #: Who receives an event in relay and publish–subscribe.
 RECEIVERS = {
@@ -44,7 +44,7 @@ class Truth:
 def offered(kind: str, mode: str, workers: Iterable[str]) -> dict[str, str]:
     """The choices of a question and their texts. `workers`: who takes from the event's queue.
 
-    Who happens to be called as a code of ours is one of the others.
+    Somebody who is called like one of our codes is one of the others.
     """
     if kind == "outcome":
         return OUTCOMES
@@ -56,7 +56,7 @@ def offered(kind: str, mode: str, workers: Iterable[str]) -> dict[str, str]:
 
 def order_of(placed: Record) -> str:
     """`carol/5`."""
-    return f"{placed.source}/{order_number(placed.parsed().data.get('id'), placed.parsed().id)}"
+    return f"{placed.source}/{number_of(placed.parsed())}"
 
 
 def words(kind: str, event: Record | None, order: str | None) -> str:
@@ -108,7 +108,7 @@ def _together(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-# ── what became of an order ─────────────────────────────────────────────────────────────────────
+# ── what happened to an order ─────────────────────────────────────────────────────────────────────
 
 
 def outcome(placed: Record, later: Iterable[Record], controls: Iterable[Record]) -> Truth:
@@ -138,7 +138,7 @@ def _answers(placed: Record, later: Iterable[Record]) -> tuple[list[str], list[s
     An answer that does not say which order it means is for the oldest pending one with that number.
     """
     first, source = placed.parsed(), placed.source
-    number = order_number(first.data.get("id"), first.id)
+    number = number_of(first)
     placings, book = {first.id}, MemoryOrderBook()
     book.apply(first, placed.at)
     confirmed: list[str] = []
@@ -146,7 +146,7 @@ def _answers(placed: Record, later: Iterable[Record]) -> tuple[list[str], list[s
     for record in later:
         event = record.parsed()
         named, customer = event.data.get("event"), event.data.get("customer")
-        other = order_number(event.data.get("id"), event.id)
+        other = number_of(event)
         if event.type == "order_placed":
             if event.source == source and other == number:
                 placings.add(event.id)

@@ -25,7 +25,7 @@ from orders.domain.confirming import (
     duplicate_of,
 )
 from orders.domain.envelope import Event, is_uuid
-from orders.domain.orders import Order, order_number
+from orders.domain.orders import Order, number_of
 from orders.errors import NotFound, OrdersError, Refused
 
 #: Refusals that pass by themselves: the answer is sent again.
@@ -182,7 +182,7 @@ class Bot:
             return Handled(placed, answer)
         if self._may_be_answered(placed):
             await self._look_up(placed)
-        known = self._memory.get(placed.source, order_number(placed.data.get("id"), placed.id))
+        known = self._memory.get(placed.source, number_of(placed))
         if known and known.event == placed.id and known.state != "placed":
             return Handled(placed, by=known.confirmer)
         answer = decide(placed, self._memory)
@@ -202,8 +202,7 @@ class Bot:
 
     async def _look_up(self, placed: Event) -> None:
         """Learn from the journal where this order stands."""
-        number = order_number(placed.data.get("id"), placed.id)
-        for order in await self._orders(customer=placed.source, number=number):
+        for order in await self._orders(customer=placed.source, number=number_of(placed)):
             self._memory.keep(order)
 
     async def _answer(self, placed: Event, answer: Answer) -> Handled:
@@ -233,8 +232,7 @@ class Bot:
         return (
             other.type == "order_placed"
             and other.source == placed.source
-            and order_number(other.data.get("id"), other.id)
-            == order_number(placed.data.get("id"), placed.id)
+            and number_of(other) == number_of(placed)
         )
 
     async def _publish(self, placed: Event, answer: Answer, event_id: str) -> bool:

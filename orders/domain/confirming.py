@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
-from orders.domain.orders import MAX_NOTE, MAX_QUANTITY, OrderBook, order_number
+from orders.domain.orders import MAX_NOTE, MAX_QUANTITY, OrderBook, number_of
 
 #: Why an order is rejected: stable codes, in the order in which they are looked for.
 REASONS = ("invalid_id", "invalid_quantity", "unknown_item", "invalid_note", "duplicate_order")
@@ -57,7 +57,7 @@ def decide(placed: Event, book: OrderBook) -> Confirmed | Rejected:
         return Rejected(
             "invalid_note", f"The note {was}: give a text of at most {MAX_NOTE} characters."
         )
-    other = book.get(placed.source, order_number(order_id, placed.id))
+    other = book.get(placed.source, number_of(placed))
     if other and other.event != placed.id and other.state != "rejected":
         return duplicate_of(placed)
     return Confirmed()
@@ -67,16 +67,16 @@ def duplicate_of(placed: Event) -> Rejected:
     """The rejection of an order whose number its customer has used already."""
     return Rejected(
         "duplicate_order",
-        f"{placed.source} has placed an order number "
-        f"{order_number(placed.data.get('id'), placed.id)} already: take another number.",
+        f"{placed.source} has placed an order number {number_of(placed)} already: take another"
+        " number.",
     )
 
 
 def answer_id(room: str, placed: Event, answer: Confirmed | Rejected) -> str:
     """The id that every careful confirmer gives to this answer, so the journal admits it once."""
     if isinstance(answer, Confirmed):
-        number = order_number(placed.data.get("id"), placed.id)
-        return str(uuid5(NAMESPACE_URL, f"orders:{room}/{placed.source}/{number}/confirmed"))
+        key = f"orders:{room}/{placed.source}/{number_of(placed)}/confirmed"
+        return str(uuid5(NAMESPACE_URL, key))
     return str(uuid5(NAMESPACE_URL, f"orders:{placed.id}/rejected"))
 
 

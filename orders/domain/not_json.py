@@ -273,7 +273,7 @@ def _stumbled(text: str) -> tuple[int, str]:
     except json.JSONDecodeError as error:
         place = len(text) if error.msg.startswith("Unterminated") else error.pos
         if error.msg.startswith("Illegal trailing comma"):  # Python 3.13: older ones go past it
-            place += len(text[place:]) - len(text[place + 1 :].lstrip())
+            place = len(text) - len(text[place + 1 :].lstrip())
         return place, error.msg
     except (ValueError, RecursionError):
         pass  # too deep, or a number too long, before the place is reached

@@ -166,6 +166,11 @@ def order_number(order_id: JsonValue, event: str) -> str:
     return text if len(text) <= LONGEST_NUMBER else event
 
 
+def number_of(placed: Event) -> str:
+    """The key text of the order that an `order_placed` places."""
+    return order_number(placed.data.get("id"), placed.id)
+
+
 def fold(event: Event, at: int, book: OrderBook) -> Order | None:
     """The order as this event leaves it, or None if it changes none.
 

@@ -71,6 +71,8 @@ MOST_BYTES = 256 * 1024
 
 #: Orders that are read at once.
 PAGE_OF_ORDERS = 250
+#: Records that are read at once by one who wants them all.
+PAGE_OF_RECORDS = 500
 
 
 def take_bytes(records: Iterable[Record]) -> list[Record]:
@@ -233,6 +235,13 @@ class Engine(Protocol):
 
     def claim_delay(self, room: RoomState, entry: Entry) -> float:
         """Seconds that this node leaves a ready event to others, who then claim it undisturbed."""
+
+
+async def pages(engine: Engine, room: str, after: int, upto: int) -> AsyncIterator[list[Record]]:
+    """The records of a room after a position, up to another, oldest first, as they are read."""
+    while after < upto and (page := await engine.read(room, after, PAGE_OF_RECORDS)):
+        after = page[-1].position
+        yield [record for record in page if record.position <= upto]
 
 
 class Unshared:

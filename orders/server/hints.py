@@ -13,7 +13,7 @@ from orders.broker.participants import Participant
 from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
 from orders.domain.envelope import id_text, is_uuid, key_of
-from orders.domain.orders import ORDER_TYPES, order_number
+from orders.domain.orders import ORDER_TYPES, number_of, order_number
 from orders.errors import StorageFailed
 from orders.journal.base import Filter
 from orders.server.context import Context
@@ -128,7 +128,7 @@ def _key(event: Any) -> bytes:
 
 def _order_of(placed: Record) -> Order:
     event = placed.parsed()
-    return event.source, order_number(event.data.get("id"), event.id)
+    return event.source, number_of(event)
 
 
 def _answers(data: dict[str, Any], order: Order) -> bool:

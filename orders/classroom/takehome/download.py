@@ -21,6 +21,7 @@ from orders.classroom.takehome.mask import Mask
 from orders.classroom.takehome.recording import recording
 from orders.domain.envelope import folded
 from orders.errors import Refused
+from orders.journal.base import pages
 from orders.server import Node
 from orders.web.api import answer, room_named
 from orders.web.bots import BOTS
@@ -38,7 +39,6 @@ MOST_WHYS = (
 )
 AT_ONCE, MOST_WAITING = 2, 20
 SLOWEST = 300.0  # seconds that a file may take to be read
-PAGE = 500
 PART = 64 * 1024  # characters that are sent at once
 #: What stands in the template where the recording comes.
 PLACE = "the recording"
@@ -109,11 +109,9 @@ async def get_export(request: web.Request) -> web.StreamResponse:
 async def _records(node: Node, room: Room) -> list[Record]:
     """All records of the room as it stands now; refused where that is nothing, or too much."""
     records: list[Record] = []
-    position, size, kinds = 0, 0, Counter[str]()
-    epoch, head = room.state.epoch, room.state.head
-    while position < head and (page := await node.engine.read(room.name, position, PAGE)):
-        records += [record for record in page if record.position <= head]
-        position = page[-1].position
+    size, kinds, epoch = 0, Counter[str](), room.state.epoch
+    async for page in pages(node.engine, room.name, 0, room.state.head):
+        records += page
         size += sum(len(record.body) for record in page)
         kinds.update(record.kind for record in page)
         whys = kinds[EVENT] * sum(kinds[kind] for kind in PRESENCE_KINDS)

@@ -8,13 +8,13 @@ Most events are received by the same people for the same reasons, so these are t
 """
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from heapq import merge
 from operator import attrgetter
 from typing import Any
 
+from jinja2.utils import htmlsafe_json_dumps
 from pydantic_core import from_json
 
 from orders.broker.explain import Recipient, explain
@@ -30,8 +30,7 @@ SLICE = 0.005  # seconds of work; then it is the turn of others for as long
 
 def script_text(value: object) -> str:
     """JSON of nothing but ASCII that no `<script>` ends at, so it is harmless in any page."""
-    text = json.dumps(value, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return str(htmlsafe_json_dumps(value, separators=(",", ":")))
 
 
 async def recording(
@@ -78,7 +77,7 @@ def _grouped(recipients: list[Recipient]) -> list[Any]:
 
 
 class _Turn:
-    """Long work in slices: whoever waits for the server is served in between."""
+    """Long work in slices: others who wait for the server are served in between."""
 
     def __init__(self) -> None:
         self._begun = monotonic()

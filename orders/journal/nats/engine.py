@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from nats.errors import Error as NatsError
 
-from orders.broker.modes import works_on
 from orders.broker.queue import Entry
 from orders.broker.records import Kind, Record, control
 from orders.broker.room_state import RoomState
@@ -210,11 +209,7 @@ class NatsEngine(Appending):
         now = monotonic()
         until, nodes = self._shares.get((room.name, type), (0.0, []))
         if now > until:
-            working = {
-                one.node or self.node
-                for one in room.members.values()
-                if works_on(one.types, one.ack, type)
-            }
+            working = {one.node or self.node for one in room.members.values() if one.works_on(type)}
             nodes = sorted(working)
             if len(self._shares) > 1000:
                 self._shares.clear()
