@@ -50,7 +50,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.StreamResponse:
-    """The handshake and the frames of whoever has a name in a room, now or later, as JSON."""
+    """The handshake and the frames of who has a name in a room, now or later, as JSON."""
     return await feeding(request, _begin)
 
 

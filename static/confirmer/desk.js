@@ -180,7 +180,7 @@ export class Desk {
     if (!row.mine && !before.answer) this.told.overtaken(row);
   }
 
-  // --- what became of our answers -----------------------------------------------------------------
+  // --- what happened to our answers ----------------------------------------------------------------
 
   #stored(id) {
     const ours = this.#taken(id);

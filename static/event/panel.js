@@ -1,4 +1,4 @@
-/** An opened event: its whole JSON, and what became of it. */
+/** An opened event: its whole JSON, and what happened to it. */
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { ANSWERS, orderOf } from '../orders/words.js';
@@ -40,7 +40,7 @@ export function drawEvent(place, { event, stored = null, mode = null, recipients
       <h2>${event.type}</h2>
       <button type="button" class="quiet" @click=${on.close} aria-label="Close the event">Close</button>
     </header>
-    <section class="log-part"><h3>What became of it</h3>
+    <section class="log-part"><h3>What happened to it</h3>
     ${answers.length ? html`<ul class="log-answers">${answers.map((one) => answer(one, on))}</ul>` : nothing}
     ${recipients ? reasons(recipients) : nothing}
     ${answers.length || recipients?.length ? nothing : html`<p class="muted">${isKnown ? soFar(event, recipients) : 'Asking the journal…'}</p>`}</section>

@@ -171,7 +171,7 @@ async def test_what_waits_its_attempts_and_its_dead_letters_survive_kill_9(
         await bob.expect("work", n=1)
         await nack(bob, dead, "never")
     await bob.expect("work", n=2)
-    await give(alice)  # what became of the events before rides with this one
+    await give(alice)  # what happened to the events before rides with this one
 
     server.kill()
     server.start()

@@ -277,7 +277,7 @@ def test_relay_and_pubsub_in_words_of_the_mode(
     assert receivers(event, journal.controls(), RECEIVERS).choice == truth
 
 
-def test_of_a_queue_the_first_taker_is_right_whoever_gets_it_later(journal: Journal) -> None:
+def test_of_a_queue_the_first_taker_is_right_no_matter_who_gets_it_later(journal: Journal) -> None:
     choices = offered("receivers", Mode.QUEUE, ["bob", "bob-2"])
     for name in ("bob", "bob-2", "zoe"):
         journal.joined(name, "order_placed", ack="manual")
@@ -340,7 +340,7 @@ def test_the_truth_is_one_of_the_choices_and_what_a_room_of_ours_would_do(
         assert truth == by_mode[mode]
 
 
-# ── what became of an order ─────────────────────────────────────────────────────────────────────
+# ── what happened to an order ─────────────────────────────────────────────────────────────────────
 
 
 def after(journal: Journal, placed: Record) -> str:

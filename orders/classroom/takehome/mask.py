@@ -123,7 +123,7 @@ class Mask:
         return self._events.get(key_of(id), UNKNOWN)
 
     def _number(self, number: Any) -> int | str:
-        """An order's number: the same number for the same, no matter who says it; `?3` where it was none."""
+        """An order's number, the same no matter who says it; `?3` where it was none."""
         text = order_number(number, "")
         count = self._numbers[text]
         is_number = text.isascii() and text.isdigit() and text != "0"

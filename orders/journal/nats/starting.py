@@ -18,7 +18,7 @@ EXAMPLE = "--engine nats://localhost:4222"
 NO_TLS = "the server speaks no TLS, and tls:// asks for it"
 _is_address = re.compile(r"(?:(?:nats|tls)://)?[^/?#\s]*?[^/?#@\s:]+(:\d{1,5})?/?").fullmatch
 
-#: What NATS says, as a code of ours and what is to be done; the first that fits.
+#: What NATS says, as one of our codes and what is to be done; the first that fits.
 _SAID: list[tuple[str, str, str]] = [
     (
         r"permissions violation",
