@@ -38,7 +38,8 @@ AFTER: dict[str, State] = {
     Kind.DISCARDED: State.SETTLED,
 }
 
-#: Bytes of queued events that a room keeps at hand; the others are read when their turn comes.
+#: Bytes of queued events that a room keeps at hand as they come; the others are read before their
+#: turn comes, and as many of them kept at hand again.
 AT_HAND = 1024 * 1024
 #: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
 MOST_TYPES = 1000
@@ -94,6 +95,17 @@ class Queue:
         self._count(entry.type, entry.state, +1)
         if entry.state is State.HELD:
             self.held[entry.key] = entry
+
+    def keep(self, records: Iterable[Record]) -> None:
+        """Events were read again: keep those at hand that are ready, if there is room."""
+        for record in records:
+            entry = self.entries.get(record.key)
+            size = len(record.body)
+            if entry is None or entry.position != record.position or entry.record is not None:
+                continue
+            if entry.state is State.READY and self.at_hand + size <= 2 * AT_HAND:
+                entry.record = record
+                self.at_hand += size
 
     def apply(self, record: Record) -> Entry | None:
         """What a record about an event changes: the entry as it is now, None if nothing did."""
