@@ -25,7 +25,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench, journals, servers, shops, wire
+from benchmarks import bench, clients, journals, servers, shops, wire
 from benchmarks.cores import Cores
 from benchmarks.tapped import running
 from orders.journal.sqlite.rows import QUERIES
@@ -234,6 +234,7 @@ def with_orders(path: Path) -> None:
 # ── all of it ───────────────────────────────────────────────────────────────────────────────────
 
 Measure = Callable[[servers.Server], dict[str, float]]
+#: What is measured, and what makes the journal for it, if it is not a new one.
 CASES: dict[str, tuple[Measure, Callable[[Path], None] | None]] = {
     "queued": (partial(queues, 1, QUEUED, PREFETCH), None),
     "types": (partial(queues, TYPES, TYPES * OF_EACH, 1), None),
@@ -242,7 +243,9 @@ CASES: dict[str, tuple[Measure, Callable[[Path], None] | None]] = {
     "start": (start, with_queue),
     "watched": (partial(observers, OBSERVERS), None),
     "unwatched": (partial(observers, 0), None),
+    **{kind: (partial(clients.measure, kind), None) for kind in clients.DATA},
 }
+RATES = dict.fromkeys(clients.DATA, 50)  # events a second that one may send; else as many as it can
 
 
 def measured(name: str, tree: Path, core: int, made: Callable[[str], Path]) -> dict[str, float]:
@@ -252,7 +255,7 @@ def measured(name: str, tree: Path, core: int, made: Callable[[str], Path]) -> d
         journal = Path(home) / "orders.db"
         if make is not None:
             shutil.copy(made(name), journal)
-        with running(tree, core, journal) as server:
+        with running(tree, core, journal, RATES.get(name, 0)) as server:
             return measure(server)
 
 
@@ -284,7 +287,7 @@ def main() -> None:
                 for which, tree in trees.items():
                     found[which].append(measured(name, tree, server_core, made))
             for figure in found["now"][0]:
-                print(f"{name:<10} {figure:<30} {shown(found, figure)}", flush=True)
+                print(f"{name:<12} {figure:<30} {shown(found, figure)}", flush=True)
 
 
 def shown(found: dict[str, list[dict[str, float]]], figure: str) -> str:
