@@ -7,7 +7,7 @@ The load is the same however fast the server is; what an event costs the server'
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from benchmarks import servers, shops, wire
 from benchmarks.cores import Cores
@@ -29,7 +29,7 @@ DATA: dict[str, Callable[[int], object]] = {
 
 def measure(kind: str, server: servers.Server) -> dict[str, float]:
     """Processor time of an event of this kind, in µs; of all that happens beside it, too."""
-    load = wire.Load()
+    load, guests = wire.Load(), _guests(server.port)
     try:
         for number in range(LISTENERS):
             query = f"room={ROOM}&name=listener-{number}&types=tick&quiet=true"
@@ -40,7 +40,7 @@ def measure(kind: str, server: servers.Server) -> dict[str, float]:
             senders.append(sock)
             accepted.append(wire.Occurrences(ACCEPTED))
             load.add(sock, accepted[-1])
-        numbers, guests = itertools.count(1), _guests(server.port)
+        numbers = itertools.count(1)
         cores, began = Cores(server), time.perf_counter()
         for at in range(int(EACH * SECONDS)):
             for number, sock in enumerate(senders):
@@ -56,12 +56,13 @@ def measure(kind: str, server: servers.Server) -> dict[str, float]:
             load.turn()
         return {"event_us": cores.stop().seconds / sent * 1e6}
     finally:
+        guests.close()
         load.close()
 
 
-def _guests(port: int) -> Iterator[None]:
+def _guests(port: int) -> Generator[None]:
     """Each comes as the one before goes."""
     for number in itertools.count():
         sock, _ = wire.connect(port, f"/ws?room={ROOM}&name=guest-{number}&quiet=true")
-        yield
-        sock.close()
+        with sock:
+            yield
