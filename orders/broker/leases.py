@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from operator import attrgetter
 
 from orders.broker.participants import Participant
-from orders.broker.queue import Entry, State
+from orders.broker.queue import HELD, READY, Entry
 from orders.errors import Refused
 
 REMEMBERED = 100  # events that a participant is known to have had, the newest
@@ -68,7 +68,7 @@ class _Ready:
     def _front(self, source: str, claimed: Container[bytes]) -> Entry | None:
         """The oldest of a source; None if those were taken that seemed to be."""
         entries, front = self.by_source[source], self.fronts[source]
-        while entries and (entries[0].state is not State.READY or entries[0].key in claimed):
+        while entries and (entries[0].state is not READY or entries[0].key in claimed):
             entries.popleft()
         if not entries:
             del self.by_source[source], self.fronts[source]
@@ -178,11 +178,11 @@ def not_held(participant: Participant, key: bytes, event: str, entry: Entry | No
         why = "you gave it back already."
     elif how == "recalled":
         why = "you gave back another of its type, and with it all of them that you held."
-    elif how == "lost" and entry is not None and entry.state is State.HELD:
+    elif how == "lost" and entry is not None and entry.state is HELD:
         why = f"your lease ended before you acked it, and {entry.name} has it now."
     elif how == "lost":
         why = "your lease ended before you acked it. Ack each event before its lease ends."
-    elif entry is not None and entry.state is State.HELD:
+    elif entry is not None and entry.state is HELD:
         why = f"{entry.name} holds it: it was never yours."
     elif participant.ack == "auto":
         why = "with ack=auto handing an event over settles it. To ack, connect with ack=manual."

@@ -13,8 +13,8 @@ from orders.broker import limits, messages
 from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
-from orders.broker.queue import Entry, State
-from orders.broker.records import Kind, Record
+from orders.broker.queue import READY, Entry
+from orders.broker.records import HANDED, Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
@@ -46,7 +46,7 @@ class Queues:
     def take_up(self, room: Room) -> None:
         """What is ready in a room that was opened or entered may be taken here."""
         offer = partial(self.offer, room) if self._context.engine.shared else room.leases.offer
-        for entry in room.state.queue.in_state(State.READY):
+        for entry in room.state.queue.in_state(READY):
             offer(entry)
         self.touch(room)
 
@@ -59,7 +59,7 @@ class Queues:
             self._offer(room, entry)
 
     def _offer(self, room: Room, entry: Entry, of_another: bool = False) -> None:
-        if entry.state is State.READY:
+        if entry.state is READY:
             room.leases.offer(entry, of_another=of_another)
             self.touch(room, entry.type)
 
@@ -68,14 +68,14 @@ class Queues:
         if entry is None:
             return
         lease = room.leases.held.get(entry.key)
-        if lease is not None and (record.node or record.kind is not Kind.HANDED):
+        if lease is not None and (record.node or record.kind is not HANDED):
             self._lose(room, lease)  # another node knows better
         if room.state.queue.entries.get(entry.key) is not entry:
             return
-        if entry.state is State.READY:
+        if entry.state is READY:
             self.offer(room, entry)
             return
-        is_ours = record.kind is Kind.HANDED and not record.node
+        is_ours = record.kind is HANDED and not record.node
         if is_ours and entry.key not in room.leases.claiming:
             self._give_back(room, entry, "its server did not hear that it had it")
 
@@ -84,7 +84,7 @@ class Queues:
         record = entry.say(room.name, kind, now_ms(), **data)
         if not self._context.engine.shared:
             moved = room.state.queue.apply(record)
-            if moved is not None and moved.state is State.READY and kind is not Kind.HANDED:
+            if moved is not None and moved.state is READY and kind is not HANDED:
                 self._offer(room, moved)
         return self._inbox.submit(record, urgent=self._context.engine.shared)
 
@@ -131,13 +131,13 @@ class Queues:
             record = await self._read(room, entry)
             if record is None or participant.credit <= 0:
                 return False
-            if entry.state is not State.READY:
+            if entry.state is not READY:
                 return True  # it has gone meanwhile
         room.turn = participant.number
         lease = self._seconds(room) if participant.ack == "manual" else None
         said = {"name": participant.name, "attempt": entry.attempt + 1, "lease": lease}
         room.backoff.took(participant, entry)
-        handed = self._say(room, entry, Kind.HANDED, **said)
+        handed = self._say(room, entry, HANDED, **said)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
             room.leases.claiming[entry.key] = entry
             participant.in_flight += 1

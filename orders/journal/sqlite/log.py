@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orders.broker.records import EVENT, Kind, Record
+from orders.broker.records import EVENT, RESET, Record
 from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
@@ -153,7 +153,7 @@ class Log:
         batch.rows.append(record_values(row, record, position))
         batch.stored.append((row, record, position))
         row.summary.advance(record, position)
-        if record.kind is Kind.RESET:
+        if record.kind is RESET:
             self._begin(row.summary.next_epoch(), batch)
         return position
 
