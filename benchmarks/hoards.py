@@ -188,7 +188,7 @@ def measure(name: str, core: int) -> bool:
     """One attack; whether memory and the neighbour's room were left alone as they must."""
     hoard = HOARDS[name]
     is_sudden = inspect.isgeneratorfunction(hoard)
-    with servers.orders(core, rate=0, heartbeat_timeout=600) as server:
+    with servers.orders(core, rate=0, heartbeat_timeout=600, lease=600) as server:
         neighbour = Neighbour(server.port, "other")
         quiet = neighbour.run(3.0, RATE)
         work: Callable[[], object] = partial(hoard, server.port)
