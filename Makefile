@@ -113,7 +113,7 @@ simulate-some:
 
 # Random histories on SQLite and on NATS: what is stored, restored, told and received is the same.
 oracle: $(VENV)/made-for-test
-	ORACLE_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/nodes/test_oracle.py --numprocesses 0
+	ORACLE_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/nodes/test_oracle.py --numprocesses 0 --timeout 0
 
 # Right programs pass with many seeds, wrong ones fail where they are wrong.
 exercises: $(VENV)/made-for-test

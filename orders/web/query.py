@@ -25,7 +25,7 @@ class Query(BaseModel):
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Self:
         """Every parameter, or `WrongParameter` with the first that is unknown or wrong."""
-        names = list(query)
+        names = [name for name, _ in query.items()]  # of one that stands twice, too
         for name in names:
             if name not in cls.model_fields:
                 raise WrongParameter("wrong_parameter", cls._unknown(name))
