@@ -71,6 +71,8 @@ ACTS = st.one_of(
     act("come_back", WHO, AFTER),
     act("leave", WHO, st.booleans()),
     act("send", WHO, TYPE, st.integers(1, 5)),
+    act("send", WHO, TYPE, st.integers(1, 5)),
+    act("all_send", TYPE, HOST),
     act("all_send", TYPE, HOST),
     act("take_a_name", WHO),
     act("post", TYPE),
@@ -128,6 +130,8 @@ class History:
         await self.rooms[0].set_modes({"*": "pubsub", "work": "queue", "order_placed": "queue"})
         for manual in (True, False, True):
             await self.join(None, manual, True, "", True)
+        for number, type in enumerate(TYPES):
+            await self.send(number, type, 3)
 
     # ── what may happen ─────────────────────────────────────────────────────────────────────
 
@@ -438,6 +442,7 @@ async def play(acts: list[Act], nodes: int, **journal: Any) -> tuple[Any, ...]:
         await history.begin()
         for name, arguments in acts:
             await getattr(history, name)(*arguments)
+        await history.all_send("news", "step")
         await history.check()
         if history.nodes[0].rooms["main"].state.paused:
             await history.host("resume")
