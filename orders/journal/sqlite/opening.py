@@ -28,7 +28,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 def lock(path: Path) -> sqlite3.Connection:
     """Held as long as the process lives: one server a journal."""
-    if path.is_dir():
+    if not path.name:  # `.` or `/`
         raise unusable(path, "it is a folder")
     beside = path.with_name(path.name + ".lock")
     in_use = CannotStart(
