@@ -24,8 +24,8 @@ from orders.network import lan_addresses
 from orders.server import Node, Options
 from orders.settings import DEFAULT_PORT, Settings
 from orders.web.app import build
-from orders.web.connection import frame
 from orders.web.keys import SERVER, Server
+from orders.web.socket import frame
 
 SHUTDOWN = 2.0  # seconds that requests may take to end
 KEEP_ALIVE = 30.0  # seconds that a connection may wait for its next request: it costs a file

@@ -13,7 +13,7 @@ from orders.broker.room import Room
 from orders.domain.envelope import is_uuid
 from orders.errors import Close, OrdersError
 from orders.server import Node
-from orders.web.connection import Connection
+from orders.web.socket import Connection
 
 LASTING = ("hold_in", "hold_out", "stall")
 MOST_NAMED = 20  # events that one fault names in the journal

@@ -15,14 +15,13 @@ from orders.classroom.wire_tap import TAPS, Awaited, Tap, Taps
 from orders.domain.envelope import folded, is_name
 from orders.errors import Forbidden, NotFound, WrongParameter
 from orders.web.connect_options import HEARTBEAT
-from orders.web.connection import Connection, frame
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
 from orders.web.observe import feeding
 from orders.web.pages import shown
 from orders.web.query import Query
 from orders.web.security import is_host
-from orders.web.socket import OPENED, SOCKETS
+from orders.web.socket import OPENED, SOCKETS, Connection, frame
 
 PAUSE = 0.1  # seconds between two batches
 LOOKS_AGAIN = 1.0  # seconds until it is looked whether somebody came to another node

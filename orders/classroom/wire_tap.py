@@ -27,7 +27,7 @@ from orders.classroom.wire_shown import shown
 from orders.clock import monotonic, now_ms, token
 from orders.domain.envelope import folded
 from orders.server import Node
-from orders.web.connection import Connection
+from orders.web.socket import Connection
 
 log = structlog.get_logger()
 

@@ -15,7 +15,6 @@ from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
-from orders.web.connection import CONNECTIONS
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import observe
 from orders.web.proxy import scheme
@@ -36,7 +35,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app = web.Application(client_max_size=settings.max_message)
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[FILES] = Files(folder("static"))
-    app[CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
+    app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
     sockets: list[security.Handler] = [socket.socket, observe]
     app[socket.SOCKETS] = sockets
     app[socket.OPENED] = []

@@ -24,11 +24,17 @@ from orders.server import Node
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
 from orders.web.connect_options import HEARTBEAT
-from orders.web.connection import CONNECTIONS, Connection, frame
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
 from orders.web.security import check_stranger
-from orders.web.socket import check_upgrade, open_socket, refuse_and_close
+from orders.web.socket import (
+    CONNECTIONS,
+    Connection,
+    check_upgrade,
+    frame,
+    open_socket,
+    refuse_and_close,
+)
 
 log = structlog.get_logger()
 

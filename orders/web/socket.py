@@ -1,6 +1,7 @@
 """`/ws`: one connection is one participant. Text in, bytes out."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import HttpVersion11, WSMsgType, web, web_ws
@@ -12,27 +13,100 @@ from orders.clock import monotonic, new_id, now_ms, slept
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
+from orders.web.closing import AT_ONCE, PIECE, SAID, InTurns, cut_off_largest
 from orders.web.connect_options import ConnectOptions
-from orders.web.connection import (
-    AT_ONCE,
-    CLOSE_GRACE,
-    CONNECTIONS,
-    SAID,
-    Connection,
-    cut_off_largest,
-    frame,
-    weight_of,
-)
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
 from orders.web.security import Handler, check_stranger, holds_token, is_host
 
 SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
+CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
+PING = b"\x89\x00"
 #: Bytes of messages that aiohttp reads ahead (twice as many, at most), and knows no setting for: of
 #: many who send as fast as they can it would keep 0.7 MB each.
 web_ws.DEFAULT_CHUNK_SIZE = 16 * 1024  # type: ignore[attr-defined]
 
+
+def frame(text: bytes) -> bytes:
+    """A text message as one WebSocket frame (RFC 6455, 5.2: from a server, unmasked)."""
+    length = len(text)
+    if length < 126:
+        return bytes((0x81, length)) + text
+    if length < 65536:
+        return struct.pack("!BBH", 0x81, 126, length) + text
+    return struct.pack("!BBQ", 0x81, 127, length) + text
+
+
+class Connection:
+    """A WebSocket as the broker's transport: aiohttp reads it; what we say bypasses aiohttp."""
+
+    __slots__ = ("_closing", "answered_at", "request", "silence", "transport", "wrote_at", "ws")
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+        if request.transport is None:
+            raise ConnectionResetError("the client went away during the handshake")
+        self.ws, self.request, self.transport = ws, request, request.transport
+        self._closing: asyncio.Task[None] | None = None
+        self.answered_at = self.wrote_at = monotonic()
+        self.silence: float | None = None  # seconds after which it wants to hear a heartbeat
+
+    def write(self, buffer: bytes) -> int:
+        if self._closing is None and not self.transport.is_closing():
+            self.transport.write(buffer)
+            if self.silence is not None:
+                self.wrote_at = monotonic()
+        return self.transport.get_write_buffer_size()
+
+    def write_through(self, transport: asyncio.Transport) -> None:
+        """From now on all that is written goes this way, what aiohttp says by itself as well."""
+        self.transport = transport
+        if self.ws._writer is not None:
+            self.ws._writer.transport = transport
+
+    def unread(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the other side is gone."""
+        return self.transport.is_closing()
+
+    def abort(self) -> None:
+        """Free the socket and all that waits in it, without a word: the other side sees 1006."""
+        self.transport.abort()
+
+    def close(self, code: Close, message: str) -> None:
+        """Say goodbye, and free the socket soon, whether that is answered or not."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(code, message))
+
+    async def _close(self, code: Close, message: str) -> None:
+        deadline = monotonic() + CLOSE_GRACE
+        self.ws._reader = InTurns(self.ws._reader)  # type: ignore[assignment]
+        try:
+            await self.ws.close(code=code, message=message.encode()[:120], drain=False)
+            while self.unread() and monotonic() < deadline:
+                await asyncio.sleep(0.02)  # one that reads on hears the code
+        finally:
+            # aiohttp would leave the buffer of a reader that stopped, and its socket, behind
+            if self.unread() or not self.transport.is_closing():
+                self.transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until a close that was begun is done."""
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
+
+    def beat(self, now: float, timeout: float) -> None:
+        """Ask whether it is alive; one that has not answered for too long is gone."""
+        if now - self.answered_at > timeout:
+            self.abort()
+        elif not self.transport.is_closing():
+            self.transport.write(PING)
+
+
+CONNECTIONS = web.AppKey("connections", dict[Connection, None])
 TURN = web.AppKey("turn", asyncio.Lock)
 SOCKETS = web.AppKey("sockets", list[Handler])  # where a WebSocket is
 OPENED = web.AppKey("opened", list[Callable[[Connection], None]])  # told of each, right then
@@ -108,7 +182,7 @@ async def _listen(
         is_over = allowance.over_since is not None
         if message.type not in SAID or (is_over and connection.is_lost):
             return  # what is beyond the limits of one who has gone is not worth the work
-        left -= weight_of(message)
+        left -= 1 + len(message.data) // PIECE
         if left <= 0:
             left = AT_ONCE
             await next_turn(app)

@@ -13,8 +13,8 @@ import pytest
 
 from orders.app import create_app
 from orders.clients.bot import Bot
-from orders.web.connection import Connection
 from orders.web.keys import NODE
+from orders.web.socket import Connection
 from tests.conftest import Connect, MakeSettings, Start
 from tests.process import Process
 from tests.rooms import Room
