@@ -18,7 +18,7 @@ ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: simulate simulate-some pictures test-pythons exercises verdicts starters help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
+.PHONY: simulate simulate-some pictures test-pythons exercises verdicts starters oracle help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -113,6 +113,10 @@ simulate-some:
 	@if AT_LEAST=3.12 sh .ci/find-python $(PYTHON) >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),40); \
 		else echo "Without a Python of 3.12 or newer: the simulation is left out."; fi
+
+# Random histories on SQLite and on NATS: what is stored, restored, told and received is the same.
+oracle: $(VENV)/made-for-test
+	ORACLE_EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/python -m pytest tests/nodes/test_oracle.py --numprocesses 0 --timeout 0
 
 # Right programs pass with many seeds, wrong ones fail where they are wrong.
 exercises: $(VENV)/made-for-test

@@ -84,8 +84,8 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     if path is None:
         yield Finding("hint", "The journal is kept in memory.", "It is gone when the server ends.")
         return
-    folder = path.absolute().parent
     try:
+        folder = path.absolute().parent
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"orders")
             os.fsync(file.fileno())
@@ -95,7 +95,7 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(
             "problem",
-            f"The journal {path.absolute()} cannot be written: {error.strerror}.",
+            f"The journal {path} cannot be written: {error.strerror}.",
             "Choose another place with --journal FILE.",
         )
         return

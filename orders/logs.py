@@ -82,5 +82,7 @@ def configure(as_json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
+    # Anyone may offer any subprotocol, and comes in without it: no reason to say so.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     for name in ("aiohttp.server", "asyncio"):
         logging.getLogger(name).filters = [_SaidOnce()]

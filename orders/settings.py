@@ -121,4 +121,4 @@ class Settings(BaseSettings):
     @property
     def journal_path(self) -> Path | None:
         """Where the journal lies; None while it lives in memory."""
-        return None if self.journal == "memory" else Path(self.journal)
+        return None if self.journal in ("memory", ":memory:") else Path(self.journal)

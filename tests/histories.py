@@ -72,13 +72,14 @@ class Known:
 OF_BEFORE = ("at", "role")
 
 
-def as_compared(state: RoomState) -> dict[str, Any]:
-    """All that a room is, but for what only earlier epochs knew.
+def as_compared(state: RoomState, apart_from: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All that a room is, but for what only earlier epochs knew, and some fields of its members.
 
     On a journal of one node nobody asks for the `last` of an entry.
     """
     entries = state.queue.entries.values()
-    of_members = [n for n in Member.__slots__ if state.epoch == 1 or n not in OF_BEFORE]
+    unknown = apart_from if state.epoch == 1 else OF_BEFORE + apart_from
+    of_members = [name for name in Member.__slots__ if name not in unknown]
     return {
         "row": [getattr(state, name) for name in Summary.__slots__],
         "members": [[getattr(m, name) for name in of_members] for m in state.members.values()],
@@ -179,7 +180,7 @@ class Histories(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, LEASE / 2, LEASE + 1, LEASE + 1]), turns=TURNS)
     def time_passes(self, seconds: float, turns: int) -> None:
         self.clock += seconds
-        self.run(self.do(self.node.queues.tick))
+        self.run(self.node.queues.tick())
         self.go_on(turns)
 
     def go_on(self, turns: int) -> None:
@@ -221,7 +222,7 @@ class Histories(RuleBasedStateMachine):
             or node.context._tasks
             or node.queues.touched
         ):
-            node.queues.tick()
+            await node.queues.tick()
             self._begin_batch()
             await asyncio.sleep(0)
         if self.batch is not None:

@@ -145,6 +145,13 @@ class Leases:
             remember(lease.holder, key, how)
         return lease
 
+    def end_all(self) -> None:
+        """The room begins again: nothing of before is held, claimed or ready."""
+        for holder, held in self._by_holder.items():
+            holder.in_flight -= len(held)
+        for each in (self.held, self.claiming, self._by_holder, self._ready, self._others):
+            each.clear()
+
     def held_by(self, holder: Participant) -> list[Lease]:
         return list(self._by_holder.get(holder, {}).values())
 

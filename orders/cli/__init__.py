@@ -8,7 +8,7 @@ import typer
 
 from orders import __version__
 from orders.cli.options import with_settings
-from orders.cli.output import flush, note, paint, say, take_any_character
+from orders.cli.output import have_streams, note, paint, say, take_any_character, written_out
 from orders.cli.running import run, until_stdin_closes
 from orders.clients.address import DEFAULT_URL, room_in
 from orders.domain.menu import MENU
@@ -287,12 +287,11 @@ def _ended(code: int) -> int:
 
 def main() -> None:
     """Run the command; whatever cannot be done is one sentence on stderr and exit code 1."""
+    have_streams()
     take_any_character()
     try:
-        try:
+        with written_out():
             app(prog_name="orders")
-        finally:
-            flush()
     except OrdersError as error:
         note(paint(error.message, "rejected", sys.stderr))
         sys.exit(1)

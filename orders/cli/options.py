@@ -1,6 +1,7 @@
 """The settings of the server as flags of `orders serve`: made from `Settings`, so they agree."""
 
 import inspect
+import re
 import types
 from collections.abc import Callable
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -11,6 +12,8 @@ from pydantic.fields import FieldInfo
 
 from orders.errors import CannotStart
 from orders.settings import Settings
+
+_BEGINNING = r"^(Input|String|Value error,)(?= (should|must))"  # of what pydantic says
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,7 +42,7 @@ def settings_from(flags: dict[str, Any]) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value not in (None, [])})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name, expected = str(first["loc"][0]), first["msg"].replace("Input should", "it should")
+        name, expected = str(first["loc"][0]), re.sub(_BEGINNING, "it", first["msg"])
         setting = f"{_flag_of(name)} (or ORDERS_{name.upper()})"
         raise CannotStart(
             "wrong_setting", f"{setting} is {first['input']!r}: {expected}."

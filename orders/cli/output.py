@@ -1,5 +1,7 @@
 """What the commands print: for people in colour on a terminal, for programs as JSON lines."""
 
+import contextlib
+import errno
 import io
 import json
 import logging
@@ -7,6 +9,7 @@ import os
 import sys
 import time
 import unicodedata
+from collections.abc import Iterator
 from typing import IO, Any
 
 from orders.errors import CannotStart
@@ -70,6 +73,19 @@ def flush() -> None:
         raise cannot_write("The output", error) from None
 
 
+@contextlib.contextmanager
+def written_out() -> Iterator[None]:
+    """In the end all that was printed is written, by whomever; else it is said that it cannot."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise cannot_write("The output", error) from None
+    finally:
+        flush()
+
+
 def cannot_write(what: str, error: OSError) -> CannotStart:
     silence()
     return CannotStart("cannot_write", f"{what} cannot be written: {error.strerror or error}.")
@@ -78,6 +94,17 @@ def cannot_write(what: str, error: OSError) -> CannotStart:
 def silence() -> None:
     """Nobody reads our output any more, or it cannot be written: nothing more is tried."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def have_streams() -> None:
+    """Who is started without standard streams, as a service may be, has some that lead nowhere.
+
+    Else a file that is opened later would take their place, and what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: the missing one
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def take_any_character() -> None:
@@ -97,8 +124,14 @@ def can_show(text: str) -> bool:
 
 
 def note(text: str) -> None:
-    """A line about what we are doing: on stderr, so that output stays clean."""
-    print(paint(text, "muted", sys.stderr), file=sys.stderr, flush=True)
+    """A line about what we are doing: on stderr, so that output stays clean.
+
+    Where that is closed or full nobody can be told, and what we are doing goes on.
+    """
+    try:
+        print(paint(text, "muted", sys.stderr), file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Noting(logging.Handler):

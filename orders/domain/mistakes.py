@@ -95,9 +95,14 @@ def _malformed(reason: str, text: str | bytes) -> Refused:
             ' such as "note": "☕".',
         )
     sent = text if isinstance(text, str) else text.decode(errors="replace")
-    if "number out of range" in reason or re.search(r"[:\[,]\s*-?(?:NaN|Infinity)", sent):
+    if "number out of range" in reason or _holds_nan(sent):
         return not_finite()
     return Refused("malformed_json", why_not_json(sent))
+
+
+def _holds_nan(text: str) -> bool:
+    may_hold = "NaN" in text or "Infinity" in text  # quickly seen, where a text is long
+    return may_hold and bool(re.search(r"[:\[,]\s*-?(?:NaN|Infinity)", text))
 
 
 def _not_an_object(sent: object) -> str:
@@ -147,7 +152,7 @@ def _missing_type(sent: Mapping[str, Any]) -> str:
         if name.lower() in {"type", *_LIKE_TYPE}:
             good = value if isinstance(value, str) and _is_type(value) else "order_placed"
             return (
-                f"`type` is missing, and {shown(name)} is not it; what happened is called `type`,"
+                f"`type` is missing, and there is {shown(name)} instead; call that field `type`,"
                 f' such as "type": "{good}".'
             )
     return (
@@ -169,8 +174,8 @@ def _missing_data(sent: Mapping[str, Any]) -> str:
             good = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "{…}"
             example = f'"data": {good}' if len(good) <= 60 else '"data": {…}'
             return (
-                f"`data` is missing, and {shown(name)} is not it; call it `data`, such as"
-                f" {example}."
+                f"`data` is missing, and there is {shown(name)} instead; call that field `data`,"
+                f" such as {example}."
             )
     beside = {name: value for name, value in sent.items() if name not in _FIELDS}
     if beside:

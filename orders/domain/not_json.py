@@ -9,7 +9,7 @@ import re
 
 EXAMPLE = '{"type": "order_placed", "data": {"id": 5}}'
 
-#: What can be told from how the whole text begins.
+#: What can be told from how the whole text begins. A text may be long: what repeats is bounded.
 _BEGINNINGS: list[tuple[str, str]] = [
     (r"\s*\Z", "The message is empty; an event is one object, such as {example}."),
     (
@@ -18,7 +18,7 @@ _BEGINNINGS: list[tuple[str, str]] = [
         " socket.send(JSON.stringify({example})).",
     ),
     (
-        r"\d{1,3}(-\w+)?[\[{/]|2probe",
+        r"\d{1,3}(-\w{1,60})?[\[{/]|2probe",
         "{there} is a frame of Socket.IO; this is a plain WebSocket: connect with"
         " new WebSocket(…) instead of io(…), and send JSON such as {example}.",
     ),
@@ -28,7 +28,7 @@ _BEGINNINGS: list[tuple[str, str]] = [
         " has them; send one JSON object as a text in UTF-8, such as {example}.",
     ),
     (
-        r"[^\x1e]*\x1e",
+        r"[^\x1e]{0,1000}\x1e",
         "The text holds the character U+001E, as SignalR sends it; this is a plain WebSocket: send"
         " one JSON object in a message, such as {example}.",
     ),
@@ -46,7 +46,7 @@ _BEGINNINGS: list[tuple[str, str]] = [
         "{there} is how Python shows bytes; send text, such as socket.send(json.dumps(event)).",
     ),
     (
-        r"<[\w.]+ object|<class|[A-Z]\w*\(|dict\(",
+        r"<[\w.]{1,60} object|<class|[A-Z]\w{0,60}\(|dict\(",
         "{there} is how Python shows an object; send JSON, such as"
         " socket.send(json.dumps({example})).",
     ),
@@ -56,22 +56,23 @@ _BEGINNINGS: list[tuple[str, str]] = [
         "{there} is encoded for the address of a page; send the JSON as it is, such as {example},"
         " without encodeURIComponent.",
     ),
+    (r"eyJ[\w+/=-]+\s*\Z", "{there} is Base64; send the JSON as it is, such as {example}."),
     (
-        r"eyJ[\w+/=-]+\s*\Z",
-        "{there} is Base64; send the JSON as it is, such as {example}.",
-    ),
-    (
-        r"[\w.]+=[^=]",
+        r"[\w.]{1,60}=[^={]",
         "{there} is written like a form or a program; an event is one JSON object, such as"
         " {example}.",
     ),
     (
-        r"[a-z]\w*:? ?(?=\{)",
+        r"([a-z]{1,20} )?[a-zA-Z]\w{0,60}( ?[:=])? ?(?=\{)",
         "{found} stands before what is to be sent; a message is one JSON object and nothing else,"
         " such as {example}.",
     ),
 ]
 
+_UNFILLED = (
+    "A placeholder that was not filled in stands at {there}; let JSON.stringify or json.dumps write"
+    " the whole event, such as socket.send(JSON.stringify({example}))."
+)
 #: What can be told from where `json` stumbled: what stands before it, what stands there.
 _PLACES: list[tuple[str, str, str]] = [
     (
@@ -163,9 +164,9 @@ _PLACES: list[tuple[str, str, str]] = [
     ),
     (
         r"(?:\d|[:,\[]\s*)\Z",
-        r"[+.\dxX]",
-        "A number is written as JSON does not know it at {there}; it has no leading zero, no plus"
-        ' and digits around its point, such as "id": 5 or "price": 0.5.',
+        r"[+.\dxX_]",
+        "At {there} a number is not written as JSON wants it; leave out zeros in front, a plus and"
+        ' underscores, and write digits on both sides of a point, such as "price": 0.5.',
     ),
     (
         r"\"\s*\Z",
@@ -190,11 +191,12 @@ _PLACES: list[tuple[str, str, str]] = [
         r"A backslash stands before {there}; within a text it is written twice, such as"
         r' "note": "C:\\bob".',
     ),
+    (r"", r"\$\{", _UNFILLED),
+    (r":\s*\{\s*\Z", r"\w+\s*\}", _UNFILLED),
     (
-        r"",
-        r"\$\{",
-        "A placeholder that was not filled in stands at {there}; let JSON.stringify write the whole"
-        " event, such as socket.send(JSON.stringify({example})).",
+        r"\}\s*\Z",
+        r"\0",
+        "A zero byte (U+0000) stands behind the JSON; leave it out, such as {example}.",
     ),
     (
         r"",
@@ -222,8 +224,8 @@ _PLACES: list[tuple[str, str, str]] = [
 ]
 
 _MORE = (
-    "The JSON ends before {there}; nothing follows it, and a second event goes in a message of its"
-    " own, such as {example}."
+    "The JSON is complete before {there}, and nothing may follow it; leave that out, and send a"
+    " second event in a message of its own, such as {example}."
 )
 #: What `json` says where nothing above fits.
 _EXPECTED = {

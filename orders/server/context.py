@@ -1,9 +1,9 @@
 """What all parts of a node share: its journal, its rooms, its options, and how things are said."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from orders.broker import messages
 from orders.broker.limits import Limits
@@ -11,11 +11,24 @@ from orders.broker.participants import Participant
 from orders.broker.protocol import Protocol
 from orders.broker.records import Record
 from orders.broker.room import Room
-from orders.clock import new_id, now_ms
+from orders.clock import monotonic, new_id, now_ms
 from orders.journal.base import Engine
 
 AWAY = 0.3  # seconds until a journal that does not answer is asked again
 MOST_AT_ONCE = 512  # records that are made true in one turn of the loop, so that rooms share it
+SHARE = 0.002  # seconds after which a long piece of work leaves the loop to others
+
+T = TypeVar("T")
+
+
+async def in_turns(work: Iterable[T]) -> AsyncIterator[T]:
+    """One after the other, with turns of the loop for others between them."""
+    until = monotonic() + SHARE
+    for each in work:
+        yield each
+        if monotonic() > until:
+            await asyncio.sleep(0)
+            until = monotonic() + SHARE
 
 
 @dataclass(frozen=True, slots=True)

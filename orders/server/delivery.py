@@ -227,8 +227,7 @@ class Delivery:
 
     def _begin_again(self, room: Room, reset: Record) -> None:
         """The epoch is over; those who are here go on in the next."""
-        for key in list(room.leases.held):  # their holders have room again
-            room.leases.end(key)
+        room.leases.end_all()
         room.state = room.state.next_epoch()
         room.cursor = room.stepped = 0
         for participant in room.participants.values():
@@ -238,7 +237,6 @@ class Delivery:
                 participant.after = 0
             if reset.node:  # ours are said to be here by their own node
                 self._inbox.submit(joined(participant, now_ms(), was=participant.name))
-        room.leases = type(room.leases)()
         for audience in room.audiences.values():
             audience.newest = 0
         self.left[room] = None

@@ -61,7 +61,7 @@ class Node:
         for room in self.rooms.values():
             self.queues.take_up(room)
         if not self.engine.shared:
-            self._recover()
+            await self._recover()
         pump = self.context.spawn(self._pump.run())
         self.context.spawn(self._tick())
         try:
@@ -73,12 +73,12 @@ class Node:
             await self.context.cancel_tasks()
             await self.engine.close()
 
-    def _recover(self) -> None:
+    async def _recover(self) -> None:
         """Those who were here when the server ended are not any more, and hold nothing."""
         for room in self.rooms.values():
             if room.state.head:
                 self.inbox.submit(control(room.name, Kind.LEFT, now_ms(), name=None))
-            self.queues.recover(room, "the server was restarted")
+            await self.queues.recover(room, "the server was restarted")
 
     def say_goodbye(self) -> None:
         """The server is going down: everyone is told, and may come back later."""
@@ -198,7 +198,7 @@ class Node:
                 for room in self.rooms.values():
                     room.leases.prolong(asleep)  # nobody could ack meanwhile
                 self._replay.slept(asleep)
-            self.queues.tick()
+            await self.queues.tick()
             self._replay.cut_off_slow()
             if self._pump.failure and now > tried + RETRY_DELAY:
                 tried = now
@@ -217,7 +217,7 @@ class Node:
         self._pump.learn(self.engine.lost() or self._pump.failure)
         if not self.engine.shared:
             return
-        self.presence.reap()
+        await self.presence.reap()
         for room in list(self.rooms.values()):
             await self.engine.keep(room.state)
         await self.presence.leave_unused()

@@ -36,6 +36,11 @@ class Presence:
     def room(self, name: str) -> Room:
         """The room, or `NotFound`."""
         room = self._context.rooms.get(name)
+        if room is None and not is_room(name):
+            raise NotFound(
+                "unknown_room",
+                f"{name[:40]!r} is no room: its name is 1–32 of a–z, 0–9 and `-`, such as main.",
+            )
         if room is None:
             raise NotFound(
                 "unknown_room",
@@ -274,10 +279,10 @@ class Presence:
         self._inbox.submit(left)
         self._inbox.submit(joined(participant, now_ms(), was=was))
 
-    def reap(self) -> None:
+    async def reap(self) -> None:
         """Participants of nodes that have ended without a word have left."""
         reported: dict[Member, None] = {}
-        for room in self._context.rooms.values():
+        for room in list(self._context.rooms.values()):
             remote = room.remote()
             held = room.state.queue.held.values()
             nodes = ({one.node for one in remote} | {entry.node for entry in held}) - {""}
@@ -290,5 +295,5 @@ class Presence:
                     if one not in self._reported:
                         data = {"name": one.name, "last": None, "of": one.node}
                         self._inbox.submit(control(room.name, Kind.LEFT, now_ms(), **data))
-            self._queues.recover(room, "its server is gone", frozenset(gone))
+            await self._queues.recover(room, "its server is gone", frozenset(gone))
         self._reported = reported

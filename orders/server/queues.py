@@ -13,19 +13,18 @@ from orders.broker import limits, messages
 from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
-from orders.broker.queue import READY, Entry
+from orders.broker.queue import HELD, READY, Entry
 from orders.broker.records import HANDED, Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
 from orders.journal.base import Answer
-from orders.server.context import AWAY, Context
+from orders.server.context import AWAY, SHARE, Context, in_turns
 from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
 
 AHEAD = 100  # records that are read at once, when the events at hand are used up
-SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
 
 
 class Queues:
@@ -74,9 +73,12 @@ class Queues:
             return
         if entry.state is READY:
             self.offer(room, entry)
-            return
-        is_ours = record.kind is HANDED and not record.node
-        if is_ours and entry.key not in room.leases.claiming:
+        elif entry.key not in room.leases.claiming:
+            self._give_back_unheld(room, entry)
+
+    def _give_back_unheld(self, room: Room, entry: Entry) -> None:
+        """Give back what this node has by the records, and nobody here holds."""
+        if entry.state is HELD and not entry.node and entry.key not in room.leases.held:
             self._give_back(room, entry, "its server did not hear that it had it")
 
     def _say(self, room: Room, entry: Entry, kind: Kind, **data: object) -> Submission:
@@ -172,9 +174,10 @@ class Queues:
                 self._hold(room, participant, entry, record)
                 self._handover.write(participant)
         else:
-            # The journal is away; or another was faster, and what it said has arrived, or will.
-            expected = claim.record.expected if claim.record else None
-            delay = AWAY if entry.last == expected else 0
+            # The journal is away; or another was faster, even an earlier claim of our own.
+            if room.state.queue.entries.get(entry.key) is entry:
+                self._give_back_unheld(room, entry)
+            delay = AWAY if claim.record and entry.last == claim.record.expected else 0
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
@@ -253,10 +256,10 @@ class Queues:
             self._give_back(room, lease.entry, reason)
         self._handover.end(participant)
 
-    def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
+    async def recover(self, room: Room, reason: str, gone: frozenset[str] | None = None) -> None:
         """Give back what is held on nodes that are gone; None: on this one, before it started."""
-        for entry in list(room.state.queue.held.values()):
-            if gone is None or entry.node in gone:
+        async for entry in in_turns(list(room.state.queue.held.values())):
+            if entry.state is HELD and (gone is None or entry.node in gone):
                 self._give_back(room, entry, reason)
 
     # ── the host's, and time's ──────────────────────────────────────────────────────────────
@@ -283,12 +286,13 @@ class Queues:
         self._context.tell(lease.holder, messages.Notice.of("lease_ended", event))
         self._notify_if_dead(lease, event)
 
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Leases that ran out; participants that have read what was in their way."""
         now = monotonic()
         for room in list(self._context.rooms.values()):
-            for lease in list(room.leases.expired(now)):
-                self._expire(room, lease, f"the lease of {lease.entry.name} ran out")
+            async for lease in in_turns(room.leases.expired(now)):
+                if room.leases.held.get(lease.entry.key) is lease:
+                    self._expire(room, lease, f"the lease of {lease.entry.name} ran out")
             for type in room.backoff.over(room.state, now):
                 self.touch(room, type)
         for participant in self._handover.uncongested():

@@ -24,6 +24,7 @@ from orders.server import Node
 from orders.server.once import Once
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
+from orders.web.closing import InTurns
 from orders.web.connect_options import HEARTBEAT
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
@@ -82,6 +83,7 @@ async def feeding(request: web.Request, begin: Begin) -> web.StreamResponse:
     check_upgrade(request)
     check_stranger(request)
     ws, connection = await open_socket(request)
+    ws._reader = InTurns(ws._reader)  # type: ignore[assignment] # it has nothing to say
     feed = None
     try:
         feed = asyncio.create_task(await begin(request, connection))

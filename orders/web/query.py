@@ -25,9 +25,13 @@ class Query(BaseModel):
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Self:
         """Every parameter, or `WrongParameter` with the first that is unknown or wrong."""
-        for name in query:
+        names = [name for name, _ in query.items()]  # of one that stands twice, too
+        for name in names:
             if name not in cls.model_fields:
                 raise WrongParameter("wrong_parameter", cls._unknown(name))
+            if names.count(name) > 1:
+                said = f"`{name}` stands in the address more than once: give it once, such as"
+                raise WrongParameter("wrong_parameter", f"{said} {name}={query[name]}.")
         try:
             return cls.model_validate_strings({name: query[name] for name in query})
         except ValidationError as error:
@@ -41,6 +45,6 @@ class Query(BaseModel):
     def _unknown(cls, name: str) -> str:
         known = [f"`{field}`" for field in cls.model_fields]
         likely = get_close_matches(name.lower(), cls.model_fields, 1)
-        meant = f"did you mean `{likely[0]}`? " if likely else ""
+        meant = f"; did you mean `{likely[0]}`?" if likely else "."
         takes = f"It takes {', '.join(known)}." if known else "It takes none."
-        return f"{short(name)} is no parameter of this address; {meant}{takes}"
+        return f"{short(name)} is no parameter of this address{meant} {takes}"

@@ -2,9 +2,9 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 
-from aiohttp import HttpVersion11, WSMsgType, web, web_ws
+from aiohttp import HttpVersion11, web, web_ws
 
 from orders.broker import messages
 from orders.broker.limits import NAP
@@ -13,6 +13,7 @@ from orders.clock import monotonic, new_id, now_ms, slept
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
+from orders.web.closing import AT_ONCE, BINARY, PIECE, PONG, SAID, TEXT, InTurns, cut_off_largest
 from orders.web.connect_options import ConnectOptions
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
@@ -22,15 +23,9 @@ SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
 CLOSE_GRACE = 2.0  # seconds in which a client may answer our close before its socket is aborted
 PING = b"\x89\x00"
-#: Messages of one connection that are handled before others have their turn; one that is longer
-#: than so many characters counts as all of them.
-AT_ONCE = 32
-LARGE = 4096
 #: Bytes of messages that aiohttp reads ahead (twice as many, at most), and knows no setting for: of
 #: many who send as fast as they can it would keep 0.7 MB each.
 web_ws.DEFAULT_CHUNK_SIZE = 16 * 1024  # type: ignore[attr-defined]
-#: What a participant says; anything else is the end of its connection. See `EVENT` in `records`.
-SAID = TEXT, BINARY, _, PONG = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG
 
 
 def frame(text: bytes) -> bytes:
@@ -88,6 +83,7 @@ class Connection:
 
     async def _close(self, code: Close, message: str) -> None:
         deadline = monotonic() + CLOSE_GRACE
+        self.ws._reader = InTurns(self.ws._reader)  # type: ignore[assignment]
         try:
             await self.ws.close(code=code, message=message.encode()[:120], drain=False)
             while self.unread() and monotonic() < deadline:
@@ -134,11 +130,20 @@ async def socket(request: web.Request) -> web.StreamResponse:
     except OrdersError as error:
         refuse_and_close(connection, error)
     finally:
-        if participant is not None:
-            node.leave(participant)
         request.app[CONNECTIONS].pop(connection, None)
+        if participant is not None:
+            await _leave(request.app, participant)
         await connection.closed()
     return ws
+
+
+async def _leave(app: web.Application, participant: Participant) -> None:
+    """Many may leave at once: those that give something back do so one in a turn of the loop."""
+    try:
+        if participant.in_flight:
+            await next_turn(app)
+    finally:
+        app[NODE].leave(participant)
 
 
 async def wrong_path(request: web.Request) -> web.StreamResponse:
@@ -177,7 +182,7 @@ async def _listen(
         is_over = allowance.over_since is not None
         if message.type not in SAID or (is_over and connection.is_lost):
             return  # what is beyond the limits of one who has gone is not worth the work
-        left -= AT_ONCE if len(message.data) > LARGE else 1
+        left -= 1 + len(message.data) // PIECE
         if left <= 0:
             left = AT_ONCE
             await next_turn(app)
@@ -187,7 +192,7 @@ async def _listen(
             busy = node.receive(participant, message.data)
             if busy is not None:
                 await busy
-        elif node.heard_ping(participant) and message.type is WSMsgType.PING:
+        elif node.heard_ping(participant) and message.type is not PONG:
             await ws.pong(message.data)
         if allowance.pause >= NAP:
             await asyncio.sleep(allowance.pause)
@@ -252,18 +257,6 @@ def check_upgrade(request: web.Request) -> None:
         raise Refused("wrong_upgrade", "A WebSocket begins with HTTP/1.1, not with HTTP/1.0.")
     if request.body_exists:
         raise Refused("wrong_upgrade", "A WebSocket upgrade has no body: send it without one.")
-
-
-def cut_off_largest(connections: Iterable[Connection], most: int) -> int:
-    """Cut off those of whose output most is unread, until all of it together is at most so many
-    bytes; how many those were."""
-    unread = sorted(((one.unread(), one) for one in connections), key=lambda pair: pair[0])
-    total, cut = sum(size for size, _ in unread), 0
-    while total > most:
-        size, largest = unread.pop()
-        largest.abort()
-        total, cut = total - size, cut + 1
-    return cut
 
 
 async def heart(app: web.Application) -> AsyncIterator[None]:

@@ -68,6 +68,7 @@ async def test_who_reads_no_further_ends_the_command(
         "place {url} --wait 0 > /dev/full",
         "doctor > /dev/full",
         "--version > /dev/full",
+        "--help > /dev/full",
     ],
 )
 async def test_a_full_disk_is_one_sentence(ordered: Any, tmp_path: Path, command: str) -> None:
@@ -76,6 +77,43 @@ async def test_a_full_disk_is_one_sentence(ordered: Any, tmp_path: Path, command
     assert ended.returncode == 1
     assert said.count("\n") == 1, said
     assert "cannot be written: No space left on device." in said
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "command",
+    ["--version >&-", "doctor --port 0 >&-", "export {url} >&-", "tail {url} 2>&- | head -n 1"],
+)
+async def test_who_is_started_without_standard_streams_gets_no_traceback(
+    ordered: Any, tmp_path: Path, command: str
+) -> None:
+    """As a service may be: then what is printed leads nowhere, and into no other file."""
+    ended = await shell(f"timeout 20 {ORDERS} {command.format(url=ordered.url)}", tmp_path)
+    assert ended.returncode == 0
+    assert b"Traceback" not in ended.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("streams", ["> out 2> /dev/full", ">&- 2>&- <&-"])
+async def test_a_server_goes_on_where_nobody_can_be_told_what_it_does(
+    http: aiohttp.ClientSession, tmp_path: Path, streams: str
+) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    serve = f"{ORDERS} serve --port {port} --journal orders.db {streams} & echo $!"
+    pid = int((await shell(serve, tmp_path)).stdout.split()[-1])
+
+    async def is_ready() -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with http.get(f"http://localhost:{port}/readyz") as answer:
+                return answer.status == 200
+        return False
+
+    try:
+        await until(is_ready, "it serves")
+    finally:
+        os.kill(pid, signal.SIGTERM)
 
 
 @POSIX
@@ -134,6 +172,23 @@ async def test_an_env_file_that_is_not_utf_8_is_one_sentence(tmp_path: Path, enc
     assert ended.returncode == 1
     assert ended.stderr.decode().count("\n") == 1
     assert ".env here is not in UTF-8" in ended.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--journal .", "The journal . cannot be used (it is a folder)"),
+        ("--engine nats:", "it must be sqlite, or addresses such as"),
+        ("--host-token short", "it should have at least 16 characters"),
+    ],
+)
+async def test_what_a_server_cannot_run_with_is_one_sentence(
+    tmp_path: Path, flags: str, said: str
+) -> None:
+    ended = await shell(f"{ORDERS} serve --port 0 {flags}", tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.decode().count("\n") == 1
+    assert said in ended.stderr.decode()
 
 
 async def test_an_env_file_of_notepad_is_read(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Connect, Serve, Start
 from tests.integration.test_refusals import ID, event
 from tests.rooms import Room
 from tests.wire import DEADLINE, Wire
@@ -65,6 +65,26 @@ async def test_an_unknown_parameter_is_refused_and_the_one_that_was_meant_is_nam
         assert (await plain.json())["error"] == {
             key: error["data"][key] for key in ("code", "message")
         }
+
+
+async def test_a_parameter_that_stands_twice_is_refused_for_nobody_knows_which_was_meant(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    url = URL(server.url).with_scheme("ws") / "ws"
+    wire = Wire(await http.ws_connect(url.with_query([("name", "anna"), ("name", "bob")])))
+    assert await wire.close_code() == 4005
+    (error,) = wire.heard
+    assert error["data"]["code"] == "wrong_parameter"
+    assert "more than once" in error["data"]["message"]
+
+
+async def test_what_can_be_no_room_is_not_said_to_begin_when_somebody_joins_it(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/api/rooms/Pair%207") as answer:
+        error = (await answer.json())["error"]
+    assert error["code"] == "unknown_room"
+    assert "'Pair 7' is no room" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +200,15 @@ async def test_who_offers_only_unknown_subprotocols_comes_in_without_one_and_our
         ws = await http.ws_connect(url, protocols=protocols)
         assert ws.protocol == answered
         await Wire(ws).expect("broker.welcome")
+
+
+async def test_what_anyone_may_offer_does_not_fill_the_log(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    server = start()
+    url = URL(server.url).with_scheme("ws") / "ws"
+    await Wire(await http.ws_connect(url, protocols=["mqtt"])).expect("broker.welcome")
+    assert "mqtt" not in server.log
 
 
 @pytest.mark.parametrize("path", ["/ws", "/", "/observe/main"])

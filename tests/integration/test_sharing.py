@@ -4,14 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiohttp import WSMessage, WSMsgType
+from aiohttp._websocket.reader import WebSocketDataQueue
 
 from orders.broker.limits import Limits
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
 from orders.server.context import MOST_AT_ONCE
 from orders.server.inbox import MOST_GATHERED
+from orders.web.closing import AT_ONCE, InTurns
 from tests.transports import InlineWriter, Party, join, running
 
 MANY = 3 * MOST_AT_ONCE
@@ -90,3 +95,50 @@ async def test_a_batch_is_no_larger_than_a_batch_may_be_whatever_waits(node: Nod
     await alice.hears(2 * MOST_GATHERED + 1)
     assert node.stats.batches == batches + 3
     assert all(one < other for one, other in pairwise(alice.numbers))
+
+
+async def test_what_many_held_is_ready_again_a_share_a_turn(node: Node) -> None:
+    """Their leases end at once, and others have their turn meanwhile."""
+    room = node.room("main")
+    await node.host.set_modes(room, {"tick": "queue"})
+    workers = [
+        await join(node, f"w{n}", types=["tick"], ack="manual", prefetch=100) for n in range(20)
+    ]
+    alice = await join(node, "alice", types=["nothing"])
+    alice.tick(2_000)
+    for worker in workers:
+        await worker.hears(100)
+    for worker in workers:
+        worker.send({"type": "broker.unsubscribe", "data": {"types": ["tick"]}})
+        await worker.fence()
+    room.leases.prolong(-2 * node.options.lease)
+    held = [len(room.leases.held)]
+
+    async def neighbour() -> None:
+        while held[-1]:
+            await asyncio.sleep(0)
+            held.append(len(room.leases.held))
+
+    watching = asyncio.ensure_future(neighbour())
+    await watching
+    assert max(one - other for one, other in pairwise(held)) < 1_000
+
+
+async def test_who_sends_on_without_end_when_it_is_closed_is_read_a_share_a_turn() -> None:
+    protocol: Any = SimpleNamespace(_reading_paused=False, pause_reading=lambda: None)
+    queue = WebSocketDataQueue(protocol, 1 << 16, loop=asyncio.get_running_loop())
+    for _ in range(5 * AT_ONCE):
+        queue.feed_data(WSMessage(WSMsgType.PING, b"", ""), 0)
+    reader, read = InTurns(queue), [0]
+
+    async def neighbour() -> None:
+        while read[-1] < 5 * AT_ONCE:
+            read.append(read[-1])
+            await asyncio.sleep(0)
+
+    watching = asyncio.ensure_future(neighbour())
+    for _ in range(5 * AT_ONCE):
+        await reader.read()
+        read[-1] += 1
+    await watching
+    assert max(other - one for one, other in pairwise(read)) <= AT_ONCE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.conftest import Serve
+from tests.conftest import Connect, Serve
 from tests.nats_servers import Nats, required
 from tests.nodes.conftest import Come, Nodes, Rooms, ids, say
 from tests.rooms import Address
@@ -103,6 +103,45 @@ async def test_a_stream_that_was_deleted_replaced_or_sealed_is_missed_by_name_in
     assert error["code"] == code
     assert STREAM in error["message"] and says in error["message"]
     await say(bob)
+
+
+async def test_what_cannot_be_read_any_more_is_refused_and_ends_nobody_elses_room(
+    nodes: Nodes,
+    come: Come,
+    connect: Connect,
+    rooms: Rooms,
+    jetstream: "JetStreamContext",
+    http: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log of a stream that is gone, and one who comes back to it."""
+    monkeypatch.setattr("orders.journal.nats.room.RECENT", 2)  # all else is read from the stream
+    (node,) = await nodes(1, engine_patience=1, rate=0)
+    alice, bob = await come(node, name="alice"), await come(node, name="bob", room="other")
+    for _ in range(5):
+        await say(alice)
+    await delete(jetstream)
+    await is_not_ready(http, node, "journal_lost")
+    async with http.get(f"{node.url}/api/rooms/main/events") as answer:
+        assert answer.status >= 500
+        assert (await answer.json())["error"]["code"] == "journal_lost"
+    await connect(node, name="carol", after="start")
+    await say(bob)
+    await say(bob)
+
+
+async def test_an_event_too_large_for_its_stream_is_refused_alone(
+    nodes: Nodes, come: Come, jetstream: "JetStreamContext"
+) -> None:
+    (node,) = await nodes(1)
+    alice = await come(node, name="alice")
+    config = (await jetstream.stream_info(STREAM)).config
+    config.max_msg_size = 1024
+    await jetstream.update_stream(config)
+    error = await refused(alice, 5_000)
+    assert error["code"] == "too_large"
+    assert "max_msg_size" in error["message"]
+    await say(alice)
 
 
 async def test_a_stream_cannot_be_purged_unawares(

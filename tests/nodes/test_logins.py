@@ -105,6 +105,34 @@ async def test_a_login_that_may_not_write_is_refused_by_name_until_it_may(
                 assert answer.status == 200
 
 
+async def test_a_login_that_is_refused_while_it_runs_is_told_until_it_is_let_in_again(
+    tmp_path: Path, serve: Serve, http: aiohttp.ClientSession
+) -> None:
+    required()
+    with Nats(tmp_path) as nats:
+        async with serve(engine=nats.url, engine_patience=1) as node:
+            config = nats._config.read_text()
+            nats.kill()
+            nats._config.write_text(f"{config}\nauthorization {{ user: a, password: b }}\n")
+            nats.start()
+            await is_not_ready(http, node, "storage_failed")
+            event = {"type": "tick", "data": {}}
+            url = f"{node.url}/api/rooms/main/events?name=alice"
+            async with http.post(url, json=event) as answer:
+                error = (await answer.json())["error"]
+            assert error["code"] == "storage_failed"
+            assert "Check the name and password in --engine" in error["message"]
+            nats.kill()
+            nats._config.write_text(config)
+            nats.start()
+
+            async def is_taken() -> bool:
+                async with http.post(url, json=event) as answer:
+                    return answer.status == 201
+
+            await until(is_taken, "it is let in again")
+
+
 async def test_an_account_without_room_is_full_and_so_is_one_that_has_all_its_streams(
     accounts: Nats, serve: Serve, come: Come, connect: Connect, http: aiohttp.ClientSession
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orders.web.socket import cut_off_largest
+from orders.web.closing import cut_off_largest
 
 
 class Reader:

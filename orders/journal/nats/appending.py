@@ -122,13 +122,15 @@ class Appending(Reading):
         silent = [record for (record, _), reply in refused if reply is None]
         for name in {record.room: 0 for record in silent}:
             why = await self._why_silent(rooms[name])
-            answers |= {record: why for record in silent if record.room == name}
+            answers |= {r: r.position or why for r in silent if r.room == name}
         sealed: list[Record] = []
         for (record, number), reply in refused:
             if reply is None:
                 continue
             if reply.code in TAKEN:
                 answers[record] = await self._taken(record, number, rooms[record.room], reply)
+                if not isinstance(answers[record], Outcome):
+                    continue  # it is stored, or may be: then it arrives as ours
             elif reply.code == SEALED:
                 sealed.append(record)
             else:

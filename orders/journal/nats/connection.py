@@ -7,6 +7,7 @@ Nothing is buffered while the connection is away: what cannot be said now fails 
 import asyncio
 import contextlib
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -120,7 +121,8 @@ class NatsConnection:
         if isinstance(error, ConnectionResetError) and self._said:
             return  # the server said why before it hung up
         said = SILENT if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        self.forbidden = said if "permissions violation" in said.lower() else ""
+        is_refused = re.search("permissions|authorization|authentication", said, re.IGNORECASE)
+        self.forbidden = said if is_refused else ""
         if said != self._said:  # it is tried again four times a second
             self._said = said
             log.warning("NATS", error=said)

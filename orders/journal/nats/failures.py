@@ -5,6 +5,7 @@ from orders.errors import StorageFailed
 #: What JetStream answers when something is there already, and when it has no room.
 TAKEN, FULL = (10071, 10164), (10002, 10023, 10028, 10047, 10077)
 AT_LIMIT = (10026, 10027)  # the account has all the consumers, or streams, that it may have
+TOO_LARGE = 10054  # for the stream; `max_payload` of the servers is known beforehand
 SEALED = 10109  # the room has a new epoch
 NOT_FOUND = 10059  # no stream has this name
 IN_USE = 10058  # a stream of this name is there, with other settings
@@ -35,7 +36,14 @@ def unavailable() -> StorageFailed:
 
 
 def forbidden(said: str) -> StorageFailed:
-    """NATS does not let this login do something."""
+    """NATS does not let this login do something, or does not let it in any more."""
+    if "permissions" not in said.lower():
+        return StorageFailed(
+            "storage_failed",
+            f"The servers that keep the journal refuse this login ({said.removeprefix('nats: ')}):"
+            " this event was not accepted. Check the name and password in --engine, or the file of"
+            " --engine-creds.",
+        )
     return StorageFailed(
         "storage_failed",
         f"The servers that keep the journal do not allow it ({said.removeprefix('nats: ')}): this"
@@ -51,6 +59,13 @@ def failure(rejected: Rejected) -> StorageFailed:
             "storage_full",
             "The servers that keep the journal have no room left: this event was not accepted."
             " Make room, then send it again.",
+        )
+    if rejected.code == TOO_LARGE:
+        return StorageFailed(
+            "too_large",
+            "The stream of this room takes no event of this size: send less at once, or raise its"
+            " `max_msg_size`.",
+            status=413,
         )
     if rejected.code in AT_LIMIT:
         return StorageFailed(
@@ -71,6 +86,15 @@ def stream_lost(stream: str, what: str) -> StorageFailed:
         "journal_lost",
         f"The stream {stream} of this room {what}: nothing can be accepted. Restore it from a"
         " copy, or start the servers again to go on with what is left.",
+    )
+
+
+def unreadable(stream: str, rejected: Rejected) -> StorageFailed:
+    """Why the journal of a room cannot be read."""
+    if rejected.code == NOT_FOUND:
+        return stream_lost(stream, "is gone")
+    return StorageFailed(
+        "storage_failed", f"The journal could not be read ({rejected}): ask again later."
     )
 
 

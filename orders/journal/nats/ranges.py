@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from orders.clock import new_id
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected, unavailable
+from orders.journal.nats.failures import Rejected, unavailable, unreadable
 
 SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
 TEMPORARY = 5 * SECOND
@@ -35,7 +35,10 @@ async def read(
     """At most `count` messages from a sequence on, with their sequences."""
     if count <= 0:
         return []
-    name = await consume(connection, stream, start, filters)
+    try:
+        name = await consume(connection, stream, start, filters)
+    except Rejected as rejected:
+        raise unreadable(stream, rejected) from None
     if name is None:
         return []
     found: list[tuple[int, Msg]] = []

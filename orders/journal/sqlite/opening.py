@@ -39,6 +39,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 def lock(path: Path) -> sqlite3.Connection:
     """Held as long as the process lives: one server a journal."""
+    if not path.name:  # `.` or `/`
+        raise unusable(path, "it is a folder")
     beside = path.with_name(path.name + ".lock")
     in_use = CannotStart(
         "journal_in_use",
