@@ -44,7 +44,7 @@ PAGES = (
     "/stage?band=table",
     "/join",
 )
-STATIC_PAGES = ("/handout", "/styleguide", "/exercises", "/board")
+STATIC_PAGES = ("/handout", "/styleguide", "/exercises", "/board", "/starters")
 LIGHT: Media = {"color_scheme": "light"}
 DARK: Media = {"color_scheme": "dark"}
 LARGE: ViewportSize = {"width": 1280, "height": 720}
