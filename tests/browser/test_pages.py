@@ -10,8 +10,8 @@ from tests.browser.people import is_open
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
-PAGES += ("/exercises", "/starters", "/board", "/wire")
+PAGES: tuple[str, ...] = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout")
+PAGES += ("/styleguide", "/exercises", "/starters", "/board", "/wire")
 CONNECTED = ("/customer", "/confirmer", "/log", "/stage", "/join")
 
 
