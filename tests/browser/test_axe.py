@@ -34,6 +34,18 @@ RUN = """async () => {
   };
 }"""
 
+#: Notes each text that a screen reader is given to say.
+LISTEN = """() => {
+  globalThis.said = [];
+  const live = '[role=status], [role=alert], [role=log], [aria-live]';
+  new MutationObserver((changes) => {
+    const regions = changes.map(({ target }) => (target.closest ? target : target.parentElement));
+    for (const one of new Set(regions.map((on) => on.closest(live)))) {
+      if (one) said.push(one.textContent);
+    }
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+
 PAGES = (
     "/",
     "/?room=pair-7&own=",
@@ -266,3 +278,35 @@ async def test_axe_finds_nothing_on_a_board_with_names_or_without(
     await board.keyboard.press("n")
     await expect(board.get_by_text("student 1")).to_be_visible()
     assert await found_in_each_look(board) == {}
+
+
+async def test_who_listens_to_a_busy_room_is_not_flooded(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    pages = [
+        await opened(open_page, server, path)
+        for path in (
+            "/stage?band=table",
+            "/log",
+            "/join",
+            "/",
+            "/customer?name=zoe",
+            "/wire?name=kim",
+        )
+    ]
+    for page in pages:
+        await page.evaluate(LISTEN)
+    kim = await connect(server, name="kim")
+    for number in range(60):
+        await connect(server, name=f"kim-{number}")
+        await kim.send({"type": "order_placed", "data": {"id": number}})
+        await kim.send("nonsense")
+    await send(kim, id=60)
+    stage, log, join, *_ = pages
+    await expect(stage.locator("#stage-count")).to_have_text("62 participants")
+    await expect(stage.locator("[data-total]")).to_contain_text("61 events")
+    await expect(join.locator("#here")).to_contain_text("62 are here")
+    await expect(log.get_by_text("61 events").first).to_be_visible()
+    assert 0 < len(await stage.evaluate("said")) < 30
+    for page in pages:
+        assert len(await page.evaluate("said")) < 30, page.url
