@@ -37,6 +37,9 @@ test: lint types coverage
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/release.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/zizmor --quiet --offline .github
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory lint-pages; \
 		else echo "Without Node and npm: the modules of the pages are not linted."; fi
 

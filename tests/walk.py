@@ -23,6 +23,8 @@ PACKAGE = str(Path(__file__).parents[1] / "orders") + "/"
 #: Seconds in which all is quiet before a walk, and after it came to its end.
 PAUSE = 0.3
 END = "server/delivery.py"
+#: What is done from time to time, whether something happens or not.
+TICKING = {"_tick", "beat", "break_silence", "shed"}
 LONGEST = 30.0  # seconds; a walk that does not end by then is broken
 
 
@@ -39,7 +41,7 @@ class Walk:
         file = frame.f_code.co_filename.removeprefix(PACKAGE)
         if frame.f_code.co_name.startswith("<"):
             return  # a comprehension
-        if frame.f_code.co_name == "_tick" or self._is_ticking(frame):
+        if self._is_ticking(frame):
             return
         caller = frame.f_back
         while caller is not None and not caller.f_code.co_filename.startswith(PACKAGE):
@@ -49,10 +51,10 @@ class Walk:
 
     @staticmethod
     def _is_ticking(frame: FrameType) -> bool:
-        """Whether the clock of the node does this, and no event."""
+        """Whether a clock does this, and no event."""
         caller: FrameType | None = frame
         while caller is not None:
-            if caller.f_code.co_name == "_tick":
+            if caller.f_code.co_name in TICKING:
                 return True
             caller = caller.f_back
         return False

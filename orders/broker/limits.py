@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from orders.errors import Refused
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
-SUBSCRIBING = 10  # commands that a change of a subscription costs: it is a record, as an event is
-MISTAKEN = 5  # commands that an ack of what is not held costs: it takes a sentence to answer
-VALUE = 32  # bytes that each comma of a message costs: reading values takes longer than texts
+SUBSCRIBING = 20  # commands that a change of a subscription costs: it is a record, as an event is
+MISTAKEN = 10  # commands that an ack of what is not held costs: it takes a sentence to answer
+VALUE = 32  # bytes that each comma and bracket costs: reading values takes longer than texts
 PING = 5  # commands that a ping costs, or a pong
 REFUSED = 0.004  # seconds for which a connection is not read after what was refused, at least
 NAP = 0.02  # seconds that gather before it is really left unread: what comes meanwhile costs less
@@ -46,7 +46,7 @@ def weight(message: Message) -> int:
     if not isinstance(message, str):
         return len(message)
     size = len(message) if message.isascii() else len(message.encode())
-    return size + VALUE * message.count(",")
+    return size + VALUE * (message.count(",") + message.count("{") + message.count("["))
 
 
 @dataclass(frozen=True, slots=True)

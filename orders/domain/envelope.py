@@ -9,8 +9,9 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
+from itertools import chain
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -175,36 +176,32 @@ def _may_be_wrong(text: str) -> bool:
 
 
 def _check_values(event: Event) -> None:
-    """Refuse what JSON allows but a browser or a database would change."""
-    for value, depth in _values({**event.model_dump(), **(event.__pydantic_extra__ or {})}):
+    """Refuse what JSON allows but a browser or a database would change. A loop, so that no nesting
+    can exhaust the stack."""
+    waiting: list[tuple[dict[str, Any] | list[Any], int]] = [
+        ({**event.model_dump(), **(event.__pydantic_extra__ or {})}, 1)
+    ]
+    while waiting:
+        outer, depth = waiting.pop()
         if depth > MAX_DEPTH:
             raise too_deep()
-        if isinstance(value, str):
-            if "\0" in value:
+        for value in chain(outer, outer.values()) if isinstance(outer, dict) else outer:
+            kind = type(value)
+            if kind is dict or kind is list:
+                waiting.append((value, depth + 1))
+            elif kind is str:
+                if "\0" in value:
+                    raise Refused(
+                        "wrong_text", 'A text holds the character U+0000: leave out "\\u0000".'
+                    )
+            elif (kind is float or kind is int) and not -MAX_NUMBER <= value <= MAX_NUMBER:
+                if kind is float and not math.isfinite(value):
+                    raise not_finite()
                 raise Refused(
-                    "wrong_text", 'A text holds the character U+0000: leave out "\\u0000".'
+                    "wrong_number",
+                    f"A number lies beyond ±2^53, where a browser would change it: send it as a"
+                    f' string, such as "{str(value)[:40]}".',
                 )
-        elif isinstance(value, (int, float)) and not -MAX_NUMBER <= value <= MAX_NUMBER:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise not_finite()
-            raise Refused(
-                "wrong_number",
-                f"A number lies beyond ±2^53, where a browser would change it: send it as a"
-                f' string, such as "{str(value)[:40]}".',
-            )
-
-
-def _values(root: object) -> Iterator[tuple[object, int]]:
-    """Every value and key within, with its depth; a loop, so no nesting can exhaust the stack."""
-    waiting = [(root, 1)]
-    while waiting:
-        value, depth = waiting.pop()
-        yield value, depth - (not isinstance(value, dict | list))
-        if isinstance(value, dict):
-            waiting.extend((key, depth) for key in value)
-            waiting.extend((inner, depth + 1) for inner in value.values())
-        elif isinstance(value, list):
-            waiting.extend((inner, depth + 1) for inner in value)
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────────────

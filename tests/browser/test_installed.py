@@ -57,9 +57,11 @@ def build(home: Path) -> Path:
     with tarfile.open(sdist) as archive:
         archive.extractall(home, filter="data")
     (source,) = (path for path in home.iterdir() if path.is_dir())
+    ours = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    missing = [name for name in ours.stdout.splitlines() if not (source / name).exists()]
+    assert not missing, "an sdist is all that a clone is"
     subprocess.run([*made, "--target", "wheel"], cwd=source, check=True, capture_output=True)
     (wheel,) = home.glob("*.whl")
-    ours = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     expected = {
         name if name.startswith("orders/") else f"orders/{name}"
         for name in ours.stdout.splitlines()

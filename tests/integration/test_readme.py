@@ -1,4 +1,4 @@
-"""The programs in the README, and of the first Bob, do what is said of them."""
+"""The programs in the README, of the first Bob and of the reference do what is said of them."""
 
 import asyncio
 import re
@@ -28,9 +28,18 @@ def programs(page: str) -> dict[str, str]:
 
 
 CUSTOMERS, BOBS = programs("README.md"), programs("docs/first-bob.md")
+REFERENCE = programs("docs/participant.md")
+#: Runs a program that may wait for something outside a function, as `python -m asyncio` lets it.
+RUN = """
+import ast, asyncio, sys
+waits = eval(compile(sys.argv[1], "program", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT))
+if waits is not None:
+    asyncio.run(waits)
+"""
 
 
 def test_the_pages_have_these_programs() -> None:
+    assert list(REFERENCE) == ["bob", "alice"]
     assert list(CUSTOMERS) == ["carol", "dave"]
     assert list(BOBS) == ["bob-1", "bob-2", "bob-3", "bob-4"]
 
@@ -41,7 +50,7 @@ def started(program: str, server: Any, output: Path) -> Iterator[Callable[[str],
     program = program.replace("localhost:8080", f"localhost:{server.port}")
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-c", program],
+            [sys.executable, "-u", "-c", RUN, program],
             cwd=output.parent,
             env=environment(),
             stdout=file,
@@ -108,3 +117,16 @@ async def test_the_first_bob_listens_answers_shares_the_work_and_answers_once(
     placed = next(event for event in await room.log() if event["data"] == {"id": 4})
     answer = next(event for event in await room.log() if event["source"] == "bob-4")
     assert answer["id"] == answer_id("main", Event.model_validate(placed), Confirmed())
+
+
+async def test_the_programs_of_the_reference_place_an_order_and_answer_it(
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    room = Room(http, server)
+    await room.set_modes({"order_placed": "queue"})
+    with (
+        started(REFERENCE["bob"], server, tmp_path / "bob"),
+        started(REFERENCE["alice"], server, tmp_path / "alice") as printed,
+    ):
+        await until(lambda: printed("order_confirmed"), "alice hears of the confirmation")
+    assert [event["source"] for event in await room.log()] == ["alice", "bob"]

@@ -28,6 +28,9 @@ DOCKERFILE = re.findall(
     (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " "),
     re.MULTILINE,
 )
+RELEASE: dict[Any, Any] = yaml.safe_load(
+    (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+)
 UNIT = (DEPLOY / "orders.service").read_text(encoding="utf-8")
 
 
@@ -166,6 +169,14 @@ def test_the_image_is_slim_and_does_not_run_as_root() -> None:
     assert words.index("USER") < words.index("CMD")
 
 
+def test_the_image_says_what_it_is() -> None:
+    labels = dict(re.findall(r'image\.(\w+)="([^"]+)"', dict(DOCKERFILE)["LABEL"]))
+    assert labels["title"] == "Orders"
+    assert labels["licenses"] == "MIT"
+    assert labels["version"] == "$VERSION"
+    assert "VERSION=unknown" in [rest for word, rest in DOCKERFILE if word == "ARG"]
+
+
 # ── systemd ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -181,3 +192,43 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     unit.write_text(UNIT.replace("Type=exec", "Type=nonsense"), encoding="utf-8")
     wrong = subprocess.run([program, "verify", unit], capture_output=True, text=True, check=False)
     assert "nonsense" in wrong.stderr, "it notices nothing"
+
+
+# ── the release, and a machine to develop on ────────────────────────────────────────────────────
+
+
+def test_a_release_is_tested_first_and_only_what_was_built_is_published() -> None:
+    jobs = RELEASE["jobs"]
+    assert RELEASE[True]["push"] == {"tags": ["v*"]}  # YAML reads `on` as true
+    assert ".ci/run" in [step.get("run") for step in jobs["test"]["steps"]]
+    assert (ROOT / ".ci" / "run").is_file()
+    assert jobs["build"]["needs"] == "test"
+    assert jobs["publish"]["needs"] == "build"
+    assert not any("checkout" in step.get("uses", "") for step in jobs["publish"]["steps"])
+
+
+def test_only_who_publishes_may_say_who_it_is_and_nobody_may_write() -> None:
+    assert RELEASE["permissions"] == {}
+    granted = {name: job["permissions"] for name, job in RELEASE["jobs"].items()}
+    assert granted.pop("publish") == {"id-token": "write"}
+    assert all(permissions == {"contents": "read"} for permissions in granted.values())
+
+
+def test_what_a_release_uses_is_named_by_its_commit() -> None:
+    used = [
+        step["uses"] for job in RELEASE["jobs"].values() for step in job["steps"] if "uses" in step
+    ]
+    assert used
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", name) for name in used)
+
+
+def test_a_machine_to_develop_on_has_all_that_the_tests_need() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    dockerfile = ROOT / ".devcontainer" / container["build"]["dockerfile"]
+    installed = set(dockerfile.read_text(encoding="utf-8").replace("\\\n", " ").split())
+    missing = re.findall(r"missing\+=\(([^)]+)\)", (ROOT / ".ci" / "run").read_text("utf-8"))
+    needed = {name for names in missing for name in names.split()}
+    assert {"chromium", "strace"} <= needed
+    # make and openssl are part of the base, and so is its Python
+    assert needed - {"make", "openssl", "python3", "python3-venv"} <= installed
+    assert container["remoteUser"] in installed
