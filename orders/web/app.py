@@ -98,7 +98,7 @@ async def _context(request: web.Request) -> dict[str, object]:
         "version": __version__,
         "host": security.is_host(request),
         "modules": request.app[FILES].modules,
-        "now": now_ms(),
+        "now": now_ms,
     }
 
 
