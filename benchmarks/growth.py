@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import idle, journals, servers, wire
 from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
-from orders.journal.sqlite.views import IdIndex
+from orders.journal.sqlite.ids import IdIndex
 
 SUBSCRIBERS = (10, 100, 1000)
 ROOMS = (1, 10, 100)

@@ -26,13 +26,16 @@ LOOKED_AT = "/observe/bench/wire/s0"
 
 
 @contextlib.contextmanager
-def running(tree: Path, core: int) -> Iterator[servers.Server]:
-    """`orders serve` of the code in this folder."""
+def running(
+    tree: Path, core: int, journal: Path | None = None, rate: float = 0
+) -> Iterator[servers.Server]:
+    """`orders serve` of the code in this folder, on this journal or a new one."""
     with tempfile.TemporaryDirectory(prefix="orders-") as home:
-        command = [sys.executable, "-m", "orders", "serve", "--port", "0"]
-        environment = {"PYTHONPATH": str(tree), "ORDERS_RATE": "0"}
-        journal = ["--journal", str(Path(home) / "orders.db")]
-        with servers.running([*command, *journal], home, core, environment, "/readyz") as server:
+        path = str(journal or Path(home) / "orders.db")
+        command = [sys.executable, "-m", "orders", "serve", "--port", "0", "--journal", path]
+        environment = {"PYTHONPATH": str(tree), "ORDERS_RATE": str(rate)}
+        environment["ORDERS_HEARTBEAT_TIMEOUT"] = "3600"  # the load answers no pings
+        with servers.running(command, home, core, environment, "/readyz") as server:
             yield server
 
 

@@ -24,7 +24,7 @@ PACKAGE = str(Path(__file__).parents[1] / "orders") + "/"
 PAUSE = 0.3
 END = "server/delivery.py"
 #: What is done from time to time, whether something happens or not.
-TICKING = {"_tick", "beat", "break_silence", "shed"}
+TICKING = {"_tick", "beat", "break_silence", "shed", "looked"}
 LONGEST = 30.0  # seconds; a walk that does not end by then is broken
 
 

@@ -5,18 +5,76 @@ it does not say: in which order they are offered here, who holds one on which co
 until when. Deadlines are a steady clock's seconds.
 """
 
-from collections.abc import Iterator
+from bisect import insort
+from collections import deque
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from orders.broker.participants import Participant
-from orders.broker.queue import Entry, State
+from orders.broker.queue import HELD, READY, Entry
 from orders.errors import Refused
 
 REMEMBERED = 100  # events that a participant is known to have had, the newest
 
-#: Ready events by type and source, the oldest of each in front.
-Ready = dict[str, dict[str, list[tuple[int, Entry]]]]
+
+_position = attrgetter("position")
+
+
+@dataclass(slots=True, eq=False)
+class _Ready:
+    """The ready events of one type, oldest first, by who sent them: nobody takes its own.
+
+    `heap` has each source by the position of its `front`, the oldest event that it had when last
+    looked at. So the next costs the same however many wait, and however many sent them.
+    """
+
+    by_source: dict[str, deque[Entry]] = field(default_factory=dict)
+    fronts: dict[str, int] = field(default_factory=dict)
+    heap: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        """One that is offered again comes before those that are younger."""
+        entries = self.by_source.get(entry.source)
+        if entries is None:
+            entries = self.by_source[entry.source] = deque()
+        if not entries or entry.position > entries[-1].position:
+            entries.append(entry)
+        else:
+            insort(entries, entry, key=_position)
+        self._show(entry.source, entries[0].position)
+
+    def _show(self, source: str, front: int) -> None:
+        if self.fronts.get(source) != front:
+            self.fronts[source] = front
+            heappush(self.heap, (front, source))
+
+    def next(self, not_from: str, upto: int, claimed: Container[bytes]) -> Entry | None:
+        """The oldest that `not_from` did not send, and that stands at `upto` at most."""
+        own = found = None
+        while self.heap and found is None:
+            front, source = self.heap[0]
+            if self.fronts.get(source) != front:
+                heappop(self.heap)  # it has another by now
+            elif source == not_from:
+                own = heappop(self.heap)
+            else:
+                found = self._front(source, claimed)
+        if own is not None:
+            heappush(self.heap, own)
+        return found if found is not None and found.position <= upto else None
+
+    def _front(self, source: str, claimed: Container[bytes]) -> Entry | None:
+        """The oldest of a source; None if those were taken that seemed to be."""
+        entries, front = self.by_source[source], self.fronts[source]
+        while entries and (entries[0].state is not READY or entries[0].key in claimed):
+            entries.popleft()
+        if not entries:
+            del self.by_source[source], self.fronts[source]
+            return None
+        self._show(source, entries[0].position)
+        return entries[0] if entries[0].position == front else None
 
 
 @dataclass(slots=True, eq=False)
@@ -35,48 +93,32 @@ class Leases:
     held: dict[bytes, Lease] = field(default_factory=dict)
     claiming: dict[bytes, Entry] = field(default_factory=dict)  # asked for on a shared journal
     _by_holder: dict[Participant, dict[bytes, Lease]] = field(default_factory=dict)
-    _ready: Ready = field(default_factory=dict)
-    _others: Ready = field(default_factory=dict)  # in the share of another node
+    _ready: dict[str, _Ready] = field(default_factory=dict)  # by their types
+    _others: dict[str, _Ready] = field(default_factory=dict)  # in the share of another node
 
     def offer(self, entry: Entry, *, of_another: bool = False) -> None:
         """A ready event may be taken here; one in the share of another node comes last."""
-        ready = self._others if of_another else self._ready
-        heap = ready.setdefault(entry.type, {}).setdefault(entry.source, [])
-        heappush(heap, (entry.position, entry))
+        types = self._others if of_another else self._ready
+        ready = types.get(entry.type)
+        if ready is None:
+            ready = types[entry.type] = _Ready()
+        ready.add(entry)
 
-    def types(self) -> list[str]:
-        """The types of which something may be ready."""
-        return list(self._ready | self._others)
+    def types(self, patterns: frozenset[str] = frozenset("*")) -> list[str]:
+        """The types of which something may be ready; of exact `patterns`, those alone."""
+        if any(one.endswith("*") for one in patterns):
+            return [*self._ready, *self._others]
+        return [one for one in patterns if one in self._ready or one in self._others]
 
     def next(self, type: str, not_from: str, upto: int) -> Entry | None:
         """The oldest ready event of this type that `not_from` did not send, at most at `upto`."""
-        own = self._next(self._ready, type, not_from, upto)
-        return own or self._next(self._others, type, not_from, upto)
-
-    def _next(self, ready: Ready, type: str, not_from: str, upto: int) -> Entry | None:
-        sources = ready.get(type)
-        if not sources:
-            return None
-        oldest: Entry | None = None
-        for source in list(sources):
-            entry = self._first(sources, source)
-            if entry is None or source == not_from or entry.position > upto:
+        for types in (self._ready, self._others):
+            if (ready := types.get(type)) is None:
                 continue
-            if oldest is None or entry.position < oldest.position:
-                oldest = entry
-        if not sources:
-            del ready[type]
-        return oldest
-
-    def _first(self, sources: dict[str, list[tuple[int, Entry]]], source: str) -> Entry | None:
-        """The oldest of one source; those that were taken meanwhile are dropped."""
-        heap = sources[source]
-        while heap:
-            entry = heap[0][1]
-            if entry.state is State.READY and entry.key not in self.claiming:
+            if entry := ready.next(not_from, upto, self.claiming):
                 return entry
-            heappop(heap)
-        del sources[source]
+            if not ready.by_source:
+                del types[type]
         return None
 
     def hold(self, entry: Entry, holder: Participant, deadline: float) -> None:
@@ -136,11 +178,11 @@ def not_held(participant: Participant, key: bytes, event: str, entry: Entry | No
         why = "you gave it back already."
     elif how == "recalled":
         why = "you gave back another of its type, and with it all of them that you held."
-    elif how == "lost" and entry is not None and entry.state is State.HELD:
+    elif how == "lost" and entry is not None and entry.state is HELD:
         why = f"your lease ended before you acked it, and {entry.name} has it now."
     elif how == "lost":
         why = "your lease ended before you acked it. Ack each event before its lease ends."
-    elif entry is not None and entry.state is State.HELD:
+    elif entry is not None and entry.state is HELD:
         why = f"{entry.name} holds it: it was never yours."
     elif participant.ack == "auto":
         why = "with ack=auto handing an event over settles it. To ack, connect with ack=manual."

@@ -89,10 +89,12 @@ class Allowance:
 
     def spend_bytes(self, message: Message, clock: float) -> None:
         """Charge the weight of a message, or refuse it unread."""
+        if not self.limits.rate:
+            return
         count = weight(message)
         if self.over_since is not None and self._paused(clock):
             self.over_since = None
-        if self.limits.rate and not self.bytes.take(count, clock):
+        if not self.bytes.take(count, clock):
             self.pause += count / (2 * self.limits.bytes)
             raise self._over(clock, f"{self.limits.bytes // 1024} KiB")
 

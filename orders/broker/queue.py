@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orders.broker.records import Kind, Record, control
+from orders.broker.records import HANDED, Kind, Record, control
 from orders.domain.envelope import id_text
 
 
@@ -28,17 +28,20 @@ class State(StrEnum):
     SETTLED = "settled"  # of an entry that the queue has forgotten
 
 
+READY, HELD, DEAD, SETTLED = State  # as `EVENT` in `records`
+
 #: What a control record makes of a queued event.
 AFTER: dict[str, State] = {
-    Kind.HANDED: State.HELD,
-    Kind.SETTLED: State.SETTLED,
-    Kind.RELEASED: State.READY,
-    Kind.DEAD: State.DEAD,
-    Kind.RETRIED: State.READY,
-    Kind.DISCARDED: State.SETTLED,
+    Kind.HANDED: HELD,
+    Kind.SETTLED: SETTLED,
+    Kind.RELEASED: READY,
+    Kind.DEAD: DEAD,
+    Kind.RETRIED: READY,
+    Kind.DISCARDED: SETTLED,
 }
 
-#: Bytes of queued events that a room keeps at hand; the others are read when their turn comes.
+#: Bytes of queued events that a room keeps at hand as they come; the others are read before their
+#: turn comes, and as many of them kept at hand again.
 AT_HAND = 1024 * 1024
 #: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
 MOST_TYPES = 1000
@@ -55,7 +58,7 @@ class Entry:
     key: bytes
     type: str
     source: str
-    state: State = State.READY
+    state: State = READY
     attempt: int = 0
     name: str = ""
     node: str = ""
@@ -92,8 +95,19 @@ class Queue:
         """Take up an entry in the state it is in."""
         self.entries[entry.key] = entry
         self._count(entry.type, entry.state, +1)
-        if entry.state is State.HELD:
+        if entry.state is HELD:
             self.held[entry.key] = entry
+
+    def keep(self, records: Iterable[Record]) -> None:
+        """Events were read again: keep those at hand that are ready, if there is room."""
+        for record in records:
+            entry = self.entries.get(record.key)
+            size = len(record.body)
+            if entry is None or entry.position != record.position or entry.record is not None:
+                continue
+            if entry.state is READY and self.at_hand + size <= 2 * AT_HAND:
+                entry.record = record
+                self.at_hand += size
 
     def apply(self, record: Record) -> Entry | None:
         """What a record about an event changes: the entry as it is now, None if nothing did."""
@@ -101,9 +115,9 @@ class Queue:
         if entry is None or entry.position != record.about:
             return None  # settled long ago, or of an epoch that is over
         data, state = record.data, AFTER[record.kind]
-        if record.kind is Kind.HANDED:
+        if record.kind is HANDED:
             entry.name, entry.node = data["name"], record.node
-            state = state if data["lease"] is not None else State.SETTLED
+            state = state if data["lease"] is not None else SETTLED
         elif record.kind is Kind.RETRIED:
             entry.attempt = 0
         entry.attempt = data.get("attempt", entry.attempt)
@@ -113,11 +127,11 @@ class Queue:
         self._count(entry.type, state, +1)
         entry.state = state
         self.held.pop(entry.key, None)
-        if state is State.HELD:
+        if state is HELD:
             self.held[entry.key] = entry
-        elif state is State.SETTLED:
+        elif state is SETTLED:
             del self.entries[entry.key]
-        if state in (State.SETTLED, State.DEAD) and entry.record is not None:
+        if state in (SETTLED, DEAD) and entry.record is not None:
             self.at_hand -= len(entry.record.body)
             entry.record = None
         return entry
@@ -132,7 +146,7 @@ class Queue:
     def depths(self) -> dict[str, dict[str, int]]:
         """Of each type: how many are ready, in flight and dead."""
         return {
-            type: {"ready": n[State.READY], "in_flight": n[State.HELD], "dead": n[State.DEAD]}
+            type: {"ready": n[READY], "in_flight": n[HELD], "dead": n[DEAD]}
             for type, n in self._counts.items()
         }
 
@@ -143,7 +157,7 @@ class Queue:
     def dead(self, key: bytes) -> Entry | None:
         """The dead letter with this id."""
         entry = self.entries.get(key)
-        return entry if entry and entry.state is State.DEAD else None
+        return entry if entry and entry.state is DEAD else None
 
     def oldest(self, most: int, states: Iterable[State] = State) -> list[Entry]:
         """At most so many of each state, oldest first."""
@@ -156,7 +170,7 @@ class Queue:
         return sorted(entries, key=lambda entry: entry.position)
 
     def _count(self, type: str, state: State, by: int) -> None:
-        if state is State.SETTLED:
+        if state is SETTLED:
             return
         counts = self._counts.get(type)
         if counts is None:

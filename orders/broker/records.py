@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 
 #: Asked for with every event: to look a member up takes Python 3.11 ten times as long.
-EVENT = Kind.EVENT
+EVENT, HANDED, RESET = Kind.EVENT, Kind.HANDED, Kind.RESET
 
 #: Records about one queued event, see `broker.queue`.
 QUEUE_KINDS = frozenset(

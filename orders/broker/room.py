@@ -211,6 +211,14 @@ class Room:
                         found.append(((member,), heard))
         return found
 
+    def takes(self, participant: Participant, type: str) -> bool:
+        """Whether it could take an event of this type from its queue."""
+        return (
+            participant.credit > 0
+            and works_on(participant.types, participant.ack, type)
+            and self.backoff.allows(participant, type, self.leases)
+        )
+
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""
         able = [

@@ -87,19 +87,17 @@ class Summary:
         if record.kind is EVENT:
             self.events += 1
             self.newest = record.key
-            if released:
-                self.cursor = self.head
-            return
-        match record.kind:
-            case Kind.MODES:
-                self.modes = changed(self.modes, record.data["changes"])
-            case Kind.PAUSED:
-                self.paused = record.data["paused"]
-                released = released or not self.paused
-            case Kind.MUTED | Kind.KICKED | Kind.LOCKED | Kind.LEASED:
-                self.rules = self.rules.after(record)
-            case Kind.STEPPED:
-                self.cursor = max(self.cursor, record.about)
+        elif record.kind not in QUEUE_KINDS:
+            match record.kind:
+                case Kind.MODES:
+                    self.modes = changed(self.modes, record.data["changes"])
+                case Kind.PAUSED:
+                    self.paused = record.data["paused"]
+                    released = released or not self.paused
+                case Kind.MUTED | Kind.KICKED | Kind.LOCKED | Kind.LEASED:
+                    self.rules = self.rules.after(record)
+                case Kind.STEPPED:
+                    self.cursor = max(self.cursor, record.about)
         if released:
             self.cursor = self.head
 

@@ -54,21 +54,29 @@ class Delivery:
     def _dispatch(self, room: Room, stored: Sequence[Stored]) -> bool:
         """The same, now; False where what was held goes first, and the rest waits for it."""
         run: list[Record] = []
+        state, shared = room.state, self._context.engine.shared
         for number, (record, submission) in enumerate(stored, 1):
             if record.kind is EVENT:
-                entry = room.state.apply(record)
+                entry = state.apply(record)
                 if entry is not None:
                     self._queues.offer(room, entry)
                 if record.type in ORDER_TYPES:
                     self._hints.stored(room, record, submission.sender if submission else None)
                 run.append(record)
                 continue
-            self._release(room, run)
-            run = []
-            self.apply(room, record, submission)
+            if record.kind in QUEUE_KINDS and not shared:
+                # The queues have known it since it was submitted; who hears what stays the same.
+                state.advance(record, record.position)
+                is_held = False
+            else:
+                self._release(room, run)
+                run = []
+                self.apply(room, record, submission)
+                state = room.state  # a reset begins another
+                is_held = room.cursor < state.cursor
             for follow in self._context.followers.get(record.kind, ()):
                 follow(room, record)
-            if room.cursor < room.state.cursor:
+            if is_held:
                 self._waiting[room] = [*stored[number:], *self._waiting.get(room, ())]
                 self._context.spawn(self._let_go(room, record, submission))
                 return False
@@ -79,8 +87,9 @@ class Delivery:
 
     def _release(self, room: Room, run: list[Record]) -> None:
         """Let a run of accepted events go, unless the room is paused."""
-        if run and not room.state.paused:
-            self._deliver(room, run)
+        if not room.state.paused:
+            if run:
+                self._deliver(room, run)
             room.cursor = room.state.cursor
 
     def _deliver(self, room: Room, run: list[Record]) -> None:
@@ -142,13 +151,9 @@ class Delivery:
         """Make a control record true; one that could not be stored yet has no position."""
         state = room.state
         is_level, is_held = room.cursor == state.cursor, state.cursor < state.head
-        if record.kind in QUEUE_KINDS and not self._context.engine.shared:
-            # The queues have known it since it was submitted.
-            state.advance(record, record.position)
-        else:
-            entry = state.apply(record)
-            if record.kind in QUEUE_KINDS:
-                self._queues.follow(room, record, entry)
+        entry = state.apply(record)
+        if record.kind in QUEUE_KINDS:
+            self._queues.follow(room, record, entry)
         if is_level and not (is_held and record.kind in (Kind.PAUSED, Kind.STEPPED)):
             room.cursor = state.cursor
         match record.kind:

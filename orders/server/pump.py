@@ -213,7 +213,7 @@ class Pump:
         if record is None or record.kind is not EVENT:
             if record is None:
                 self._context.stats.refused += 1
-            elif record.kind is Kind.JOINED and sender is not None and not sender.gone:
+            elif sender is not None and record.kind is Kind.JOINED and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
         id = record.parsed().id

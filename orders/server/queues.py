@@ -6,13 +6,15 @@ true once it has arrived: a claim is a record that the journal takes only from t
 """
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 
 from orders.broker import limits, messages
 from orders.broker.leases import Lease, not_held, remember
 from orders.broker.participants import Participant
 from orders.broker.protocol import refusal
-from orders.broker.queue import Entry, State
-from orders.broker.records import Kind, Record
+from orders.broker.queue import READY, Entry
+from orders.broker.records import HANDED, Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
@@ -22,6 +24,7 @@ from orders.server.context import AWAY, Context
 from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
 
+AHEAD = 100  # records that are read at once, when the events at hand are used up
 SHARE = 0.002  # seconds after which handing out leaves the loop to others: types may be many
 
 
@@ -30,28 +33,22 @@ class Queues:
 
     def __init__(self, context: Context, inbox: Inbox) -> None:
         self._context, self._inbox = context, inbox
-        self.touched: dict[tuple[Room, str | None], None] = {}
+        self.touched: dict[tuple[Room, str | Participant | None], None] = {}
         self._handover = Handover(context)
 
-    def touch(self, room: Room, type: str | None = None) -> None:
-        """An event of this type, or of any, may be handed over in a room."""
-        self.touched[room, type] = None
+    def touch(self, room: Room, what: str | Participant | None = None) -> None:
+        """An event may be handed over in a room: of this type, to this participant, or any."""
+        self.touched[room, what] = None
         self._inbox.work.set()
-
-    def touch_for(self, room: Room, participant: Participant) -> None:
-        """A participant has room for another event of those that it takes."""
-        exact = [type for type in participant.types if not type.endswith("*")]
-        if len(exact) < len(participant.types):
-            self.touch(room)
-        for type in exact:
-            self.touch(room, type)
 
     # ── what the records say ────────────────────────────────────────────────────────────────
 
     def take_up(self, room: Room) -> None:
         """What is ready in a room that was opened or entered may be taken here."""
-        for entry in room.state.queue.in_state(State.READY):
-            self.offer(room, entry)
+        offer = partial(self.offer, room) if self._context.engine.shared else room.leases.offer
+        for entry in room.state.queue.in_state(READY):
+            offer(entry)
+        self.touch(room)
 
     def offer(self, room: Room, entry: Entry) -> None:
         """An event is ready: it may be taken here, on a shared journal perhaps a little later."""
@@ -62,7 +59,7 @@ class Queues:
             self._offer(room, entry)
 
     def _offer(self, room: Room, entry: Entry, of_another: bool = False) -> None:
-        if entry.state is State.READY:
+        if entry.state is READY:
             room.leases.offer(entry, of_another=of_another)
             self.touch(room, entry.type)
 
@@ -71,14 +68,14 @@ class Queues:
         if entry is None:
             return
         lease = room.leases.held.get(entry.key)
-        if lease is not None and (record.node or record.kind is not Kind.HANDED):
+        if lease is not None and (record.node or record.kind is not HANDED):
             self._lose(room, lease)  # another node knows better
         if room.state.queue.entries.get(entry.key) is not entry:
             return
-        if entry.state is State.READY:
+        if entry.state is READY:
             self.offer(room, entry)
             return
-        is_ours = record.kind is Kind.HANDED and not record.node
+        is_ours = record.kind is HANDED and not record.node
         if is_ours and entry.key not in room.leases.claiming:
             self._give_back(room, entry, "its server did not hear that it had it")
 
@@ -87,7 +84,7 @@ class Queues:
         record = entry.say(room.name, kind, now_ms(), **data)
         if not self._context.engine.shared:
             moved = room.state.queue.apply(record)
-            if moved is not None and moved.state is State.READY and kind is not Kind.HANDED:
+            if moved is not None and moved.state is READY and kind is not HANDED:
                 self._offer(room, moved)
         return self._inbox.submit(record, urgent=self._context.engine.shared)
 
@@ -105,14 +102,20 @@ class Queues:
         """Give what is ready to those who have room for it, oldest first, in turn."""
         until = monotonic() + SHARE
         while self.touched and monotonic() < until:
-            room, type = next(iter(self.touched))
-            del self.touched[room, type]
-            if type is None:
+            room, what = next(iter(self.touched))
+            del self.touched[room, what]
+            if what is None:
                 self.touched |= dict.fromkeys((room, each) for each in room.leases.types())
-                continue
-            takers = room.takers(type)
-            while takers:  # an event for each of them that has room for one, round by round
-                takers = [one for one in takers if await self._hand(room, type, one)]
+            elif isinstance(what, Participant):
+                for type in room.leases.types(what.types):
+                    while room.takes(what, type) and await self._hand(room, type, what):
+                        pass
+                    if what.credit <= 0:
+                        break
+            else:
+                takers = room.takers(what)
+                while takers:  # an event for each of them that has room for one, round by round
+                    takers = [one for one in takers if await self._hand(room, what, one)]
         self._handover.write_all()
         if self.touched:
             self._inbox.work.set()
@@ -128,14 +131,13 @@ class Queues:
             record = await self._read(room, entry)
             if record is None or participant.credit <= 0:
                 return False
-            if entry.state is not State.READY:
+            if entry.state is not READY:
                 return True  # it has gone meanwhile
         room.turn = participant.number
-        attempt = entry.attempt + 1
         lease = self._seconds(room) if participant.ack == "manual" else None
-        name = participant.name
+        said = {"name": participant.name, "attempt": entry.attempt + 1, "lease": lease}
         room.backoff.took(participant, entry)
-        handed = self._say(room, entry, Kind.HANDED, name=name, attempt=attempt, lease=lease)
+        handed = self._say(room, entry, HANDED, **said)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
             room.leases.claiming[entry.key] = entry
             participant.in_flight += 1
@@ -145,8 +147,12 @@ class Queues:
         return participant.credit > 0 and room.backoff.allows(participant, type, room.leases)
 
     async def _read(self, room: Room, entry: Entry) -> Record | None:
+        """Read an event, and those that lie behind it: they are likely to be next."""
+        engine = self._context.engine
+        with suppress(StorageFailed):  # one of the others may be damaged
+            room.state.queue.keep(await engine.read(room.name, entry.position - 1, AHEAD))
         try:
-            return await self._context.engine.find(room.name, entry.key)
+            return entry.record or await engine.find(room.name, entry.key)
         except StorageFailed:  # the journal is away, and comes back
             asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
             return None
@@ -226,13 +232,14 @@ class Queues:
             refused = not_held(participant, key, event, room.state.queue.entries.get(key))
             self._inbox.submit(None, participant, self._context.say(refusal(refused, event)))
             return None
-        self.touch_for(room, participant)
+        self.touch(room, participant)
         return lease
 
     def _lose(self, room: Room, lease: Lease) -> None:
         """Its holder does not hold it any more, and has room for another event."""
         room.leases.end(lease.entry.key, "lost")
-        self.touch_for(room, lease.holder)
+        self.touch(room, lease.entry.type)  # before it takes anything else, others have their turn
+        self.touch(room, lease.holder)
 
     def _notify_if_dead(self, lease: Lease, event: str) -> None:
         """Tell the last one to hold an event that it is a dead letter now."""

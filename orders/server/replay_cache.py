@@ -5,9 +5,7 @@ read is kept for the others, as the one text that goes on the wire: however many
 waits in, it is in memory once. All is dropped when nobody catches up any more.
 """
 
-import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +13,7 @@ from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.journal.base import Engine
+from orders.server.once import Once
 
 #: Passages that are kept; each is about as long as an engine reads at once (`MOST_BYTES`) at most.
 MOST_KEPT = 128
@@ -43,7 +42,7 @@ class ReplayCache:
     def __init__(self, engine: Engine, frame: Callable[[bytes], bytes]) -> None:
         self._engine = engine
         self._frame = frame
-        self._kept: OrderedDict[Key, asyncio.Future[Passage]] = OrderedDict()
+        self._kept: Once[Key, Passage] = Once(MOST_KEPT)
         self.readers = 0
 
     @contextlib.contextmanager
@@ -74,18 +73,7 @@ class ReplayCache:
         """
         end = min(upto, (after // page + 1) * page)
         key = room, room.state.epoch, after, end, types
-        reading = self._kept.get(key)
-        if reading is None:
-            reading = self._kept[key] = asyncio.ensure_future(self._read(*key))
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
-        try:
-            passage = await asyncio.shield(reading)  # others wait for it, too
-        except Exception:  # whatever it was: the next to ask tries again
-            self._kept.pop(key, None)
-            raise
+        passage = await self._kept.get(key, lambda: self._read(*key))
         if without in passage.sources:
             return await self._read(*key, without)
         return passage

@@ -17,7 +17,7 @@ from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, queued, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
-from orders.web.observe import observe
+from orders.web.observe import FEEDS, Feeds, observe
 from orders.web.proxy import scheme
 from orders.web.static import FILES, Files
 
@@ -39,7 +39,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
     sockets: list[security.Handler] = [socket.socket, observe]
     app[socket.SOCKETS] = sockets
-    app[socket.OPENED] = []
+    app[socket.OPENED], app[FEEDS] = [], Feeds()
     app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
     app[bots.BOTS], app[HOLDS] = bots.Bots(), []
     app[health.REGISTRY] = health.registry(node)

@@ -21,6 +21,7 @@ from orders.clock import monotonic, now_ms
 from orders.domain.envelope import key_of
 from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
+from orders.server.once import Once
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
 from orders.web.connect_options import HEARTBEAT
@@ -47,6 +48,7 @@ INSIDE = (
     *("last", "changes", "of", "to", "marks", "admitted"),
     *("choice", "voters", "held", "secret"),
 )
+MOST_READ = 16  # batches that are kept for other observers
 FAR_BEHIND = 5_000  # records; an observer that is further behind gets a number instead
 
 
@@ -122,10 +124,43 @@ async def _position(node: Node, room: Room, after: str | None) -> int | None:
     return found.position if found else None
 
 
+class Feeds:
+    """What observers share: they all look at the same moment, so what one reads serves all."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Future[None] | None = None
+        self._read: Once[tuple[Room, int, int, int, int], tuple[int, bytes]] = Once(MOST_READ)
+
+    async def wait(self) -> None:
+        """Until the next look."""
+        if self._next is None or self._next.done():
+            loop = asyncio.get_running_loop()
+            self._next = loop.create_future()
+            loop.call_later(PAUSE, self._next.set_result, None)
+        await asyncio.shield(self._next)  # others wait for it, too
+
+    async def read(
+        self, node: Node, room: Room, after: int, upto: int, skipped: int
+    ) -> tuple[int, bytes]:
+        """What lies between two positions, or the beginning of it: up to where, and as a frame."""
+
+        async def read() -> tuple[int, bytes]:
+            count = min(MOST_IN_A_BATCH, upto - after)
+            records = await node.engine.read(room.name, after, count)
+            seen = [observed(record) for record in records if record.kind is not Kind.RESET]
+            return records[-1].position if records else after, batch(seen, skipped)
+
+        key = room, room.state.epoch, after, upto, skipped
+        return await self._read.get(key, read)
+
+
+FEEDS = web.AppKey("feeds", Feeds)
+
+
 async def _feed(
     app: web.Application, room: Room, after: int | None, connection: Connection
 ) -> None:
-    node = app[NODE]
+    node, feeds = app[NODE], app[FEEDS]
     position = room.state.head if after is None else after
     begin = {"snapshot": snapshot(app, room), "resumed": after is not None}
     connection.write(frame(to_json(begin)))
@@ -135,28 +170,27 @@ async def _feed(
         room.used = monotonic()
         if (room, room.state.epoch) != begun:
             position, begun = 0, (room, room.state.epoch)
-            _send(connection, [{"kind": "reset"}])
-        if room.state.head > position and connection.unread() == 0:
+            connection.write(batch([{"kind": "reset"}]))
+        head = room.state.head
+        if head > position and connection.unread() == 0:
             skipped = 0
-            if room.state.head - position > FAR_BEHIND:
-                skipped = room.state.head - position - MOST_IN_A_BATCH
-                position += skipped
+            if head - position > FAR_BEHIND:
+                skipped = head - position - MOST_IN_A_BATCH
             try:
-                records = await node.engine.read(room.name, position, MOST_IN_A_BATCH)
+                last, text = await feeds.read(node, room, position + skipped, head, skipped)
             except StorageFailed:
-                records = []  # the journal is away, and comes back
-            if records and (room, room.state.epoch) == begun:
-                position = records[-1].position
-                _send(
-                    connection, [observed(r) for r in records if r.kind is not Kind.RESET], skipped
-                )
+                last = position  # the journal is away, and comes back
+            if last > position and (room, room.state.epoch) == begun:
+                position = last
+                connection.write(text)
         if changes := aside.changes(room):
-            _send(connection, changes)
-        await asyncio.sleep(PAUSE)
+            connection.write(batch(changes))
+        await feeds.wait()
 
 
-def _send(connection: Connection, records: list[dict[str, Any]], skipped: int = 0) -> None:
-    connection.write(frame(to_json({"records": records, "skipped": skipped})))
+def batch(records: list[dict[str, Any]], skipped: int = 0) -> bytes:
+    """Records as an observer is sent them."""
+    return frame(to_json({"records": records, "skipped": skipped}))
 
 
 class _Aside:

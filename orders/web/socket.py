@@ -29,8 +29,8 @@ LARGE = 4096
 #: Bytes of messages that aiohttp reads ahead (twice as many, at most), and knows no setting for: of
 #: many who send as fast as they can it would keep 0.7 MB each.
 web_ws.DEFAULT_CHUNK_SIZE = 16 * 1024  # type: ignore[attr-defined]
-#: What a participant says; anything else is the end of its connection.
-SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+#: What a participant says; anything else is the end of its connection. See `EVENT` in `records`.
+SAID = TEXT, BINARY, _, PONG = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG
 
 
 def frame(text: bytes) -> bytes:
@@ -181,9 +181,9 @@ async def _listen(
         if left <= 0:
             left = AT_ONCE
             await next_turn(app)
-        if message.type is WSMsgType.PONG:
+        if message.type is PONG:
             connection.answered_at = monotonic()
-        if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if message.type is TEXT or message.type is BINARY:
             busy = node.receive(participant, message.data)
             if busy is not None:
                 await busy

@@ -25,7 +25,7 @@ from orders.errors import StorageFailed
 from orders.journal.base import Engine, Filter, Outcome
 from orders.journal.sqlite import engine as sqlite_engine
 from orders.journal.sqlite.engine import SqliteEngine
-from orders.journal.sqlite.views import IdIndex
+from orders.journal.sqlite.ids import IdIndex
 from tests.nats_servers import Nats, required
 from tests.transports import Nobody
 from tests.wire import until

@@ -20,11 +20,12 @@ from orders.broker.room_state import RoomState
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import Filter, Outcome
 from orders.journal.sqlite.engine import SqliteEngine
+from orders.journal.sqlite.ids import IdIndex
 from orders.journal.sqlite.inspection import Damaged, Inspection, inspect, save
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import open_journal
 from orders.journal.sqlite.rows import checksum
-from orders.journal.sqlite.views import IdIndex, OrderTable, QueueTable, View
+from orders.journal.sqlite.views import OrderTable, QueueTable, View
 from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
 
 OLD = Path(__file__).parents[1] / "data" / "journal-0.1.db.gz"
@@ -140,7 +141,7 @@ async def main():
         if writes == {1}:
             os.kill(os.getpid(), signal.SIGKILL)
     {0}.write = deadly
-    {0}.round = 10
+    {0}.slice = 10
     engine = SqliteEngine(Path(sys.argv[1]))
     await engine.open()
     for start in range(0, 60, 10):
@@ -182,13 +183,14 @@ def test_an_index_that_was_not_finished_is_begun_again_and_commits_are_synced_af
     path, full = tmp_path / "orders.db", 2
     db = open_journal(path)
     log = Log(db)
-    log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    events = [said(n, id=numbered(7 - n)) for n in range(1, 7)]  # the last comes first in the table
+    log.append(events)
     log.ids.tidy(True)  # the first slice of three, and then the process is gone
     assert db.execute("PRAGMA synchronous").fetchone()[0] == full
     db.close()
     log = Log(open_journal(path))
     log.restore()
-    again = log.append([said(n, id=numbered(n)) for n in range(1, 7)])
+    again = log.append([said(n, id=numbered(7 - n)) for n in range(1, 7)])
     assert again == [Outcome.DUPLICATE] * 6
 
 
@@ -215,7 +217,7 @@ async def test_large_records_do_not_wait_for_a_view_to_have_time(
         assert len(view.waiting) == 9, "there is no time"
         await journal.take(*(placed(n, f"customer-{n}") for n in range(10, 400)))
         await journal.engine.probe()  # comes behind it
-        assert sum(len(record.body) for _, _, record in view.waiting) <= 10_000
+        assert sum(len(record.body) for _, record, _ in view.waiting) <= 10_000
 
 
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────

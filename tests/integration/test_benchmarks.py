@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import fanout, latency, workflow
+from benchmarks import clients, fanout, felt, latency, servers, workflow
 from benchmarks.peers import ORDERS, QUEUES, RELAYS, Peer
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -35,3 +35,19 @@ def test_orders_are_placed_worked_on_and_heard_of(peer: Peer) -> None:
     with peer.start(CORE, None) as server:
         result = workflow.measure(peer, server, window=3, seconds=SECONDS)
     assert result.figures["orders_per_second"] > 0
+
+
+@pytest.mark.parametrize("kind", clients.DATA)
+def test_every_event_of_a_real_client_is_accepted(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "SECONDS", SECONDS)
+    monkeypatch.setattr(clients, "SENDERS", 11)
+    with servers.orders(CORE) as server:
+        assert clients.measure(kind, server).keys() == {"event_us"}
+
+
+def test_what_waits_in_queues_is_taken_and_acked() -> None:
+    with servers.orders(CORE, rate=0) as server:
+        found = felt.queues(types=3, count=30, prefetch=2, server=server)
+    assert found.keys() == {"queue_us", "take_and_ack_us", "longest_stall_ms"}

@@ -664,7 +664,7 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
     alice, bob = await join(node, "alice"), await join(node, "bob", ack="manual")
     carol = await join(node, "carol", ack="manual", prefetch=10)
     await carol.fence()
-    with Gate(node.engine, "find", after=True) as gate:
+    with Gate(node.engine, "read", after=True) as gate:
         alice.tick(3)
         await gate.until_reached()
         bob.leave()

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from orders import app as orders
 from orders.errors import CannotStart
-from orders.journal.sqlite import views
+from orders.journal.sqlite import ids, views
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.settings import Settings
 from orders.web.keys import SERVER
@@ -39,15 +39,14 @@ PATCHES: dict[str, Any] = {
     "orders.web.security.own_addresses": set,
 }
 #: How much the views of the journal have wait, and how much they fold at once.
-VIEWS = {"round": 5, "slice": 3, "waiting_when_idle": 6, "waiting_at_most": 15}
+VIEWS = {"slice": 3, "waiting_when_idle": 6, "waiting_at_most": 15}
 
 logging.disable(logging.CRITICAL)
 for target, value in PATCHES.items():
     patch(target, value).start()
-for view in (views.OrderTable, views.QueueTable, views.IdIndex):
+for view in (views.OrderTable, views.QueueTable, ids.IdIndex):
     for name, value in VIEWS.items():
-        if name != "round" or view is not views.IdIndex:
-            setattr(view, name, value)
+        setattr(view, name, value)
 
 
 def warm_up() -> None:

@@ -110,7 +110,8 @@ WITHIN = {
         "leases", "backoff", "messages", "room", "protocol", "explain",
     ],
     "server": [
-        "context", "inbox", "handover", "queues", "replay_cache", "replay", "hints", "delivery",
+        "context", "inbox", "handover", "queues", "once", "replay_cache",
+        "replay", "hints", "delivery",
         "presence", "host", "pump", "node", "__init__",
     ],
 }  # fmt: skip

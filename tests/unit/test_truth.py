@@ -12,6 +12,7 @@ from orders.broker.room import Room
 from orders.broker.room_state import RoomState
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
+from orders.server.queues import AHEAD
 from tests.transports import Party, Slow, join, running, settled
 
 
@@ -166,15 +167,15 @@ async def test_one_that_came_back_has_read_from_the_beginning_once_the_room_begi
 
 
 class Asked(Slow):
-    """A journal in which looking up an event waits until the test has done something."""
+    """A journal in which reading a queued event waits until the test has done something."""
 
     meanwhile: Awaitable[None] | None = None
 
-    async def find(self, room: str, key: bytes) -> Record | None:
-        if self.meanwhile is not None:
+    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+        if self.meanwhile is not None and limit == AHEAD:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile
-        return await super().find(room, key)
+        return await super().read(room, after, limit)
 
 
 async def test_what_was_handed_with_ack_auto_is_written_though_its_taker_leaves_right_then(

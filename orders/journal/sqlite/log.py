@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orders.broker.records import EVENT, Kind, Record
+from orders.broker.records import EVENT, RESET, Record
 from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
+from orders.journal.sqlite.ids import IdIndex
 from orders.journal.sqlite.rows import (
     MOST,
     QUERIES,
@@ -22,7 +23,7 @@ from orders.journal.sqlite.rows import (
     read_room,
     record_values,
 )
-from orders.journal.sqlite.views import IdIndex, OrderTable, QueueTable, View
+from orders.journal.sqlite.views import OrderTable, QueueTable, View
 
 #: Errors that say our code is wrong, not the disk: they end the process loudly.
 MISTAKES = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
@@ -49,7 +50,7 @@ class Log:
         self.ids = IdIndex(db)
         self.orders = OrderTable(db)
         self.queues = QueueTable(db)
-        self.views: tuple[View, ...] = (self.ids, self.orders, self.queues)
+        self.views: tuple[IdIndex | View, ...] = (self.ids, self.orders, self.queues)
 
     # ── at start ────────────────────────────────────────────────────────────────────────────
 
@@ -152,7 +153,7 @@ class Log:
         batch.rows.append(record_values(row, record, position))
         batch.stored.append((row, record, position))
         row.summary.advance(record, position)
-        if record.kind is Kind.RESET:
+        if record.kind is RESET:
             self._begin(row.summary.next_epoch(), batch)
         return position
 

@@ -108,13 +108,15 @@ DELETE FROM queue WHERE room = ? AND position = ?;
 
 -- name: entry
 -- One queued event, with what its record says.
-SELECT q.position, q.state, q.attempt, q.reason, q.name, r.key, r.type, r.source
+SELECT q.position, r.key, r.type, r.source, json_array(q.state, q.attempt, q.reason, q.name)
 FROM queue AS q JOIN records AS r ON r.place = :place
 WHERE q.room = :room AND q.position = :position;
 
 -- name: entries
--- All that waits in a room, at start.
-SELECT q.position, q.state, q.attempt, q.reason, q.name, r.key, r.type, r.source
+-- All that waits in a room, at start; null: it was never handed over.
+SELECT q.position, r.key, r.type, r.source,
+    iif(q.state = 'ready' AND q.attempt = 0 AND q.reason || q.name = '',
+        NULL, json_array(q.state, q.attempt, q.reason, q.name))
 FROM queue AS q JOIN records AS r ON r.place = (q.room << 40) + q.position
 WHERE q.room = ? ORDER BY q.position;
 

@@ -1,4 +1,4 @@
-"""Views of the log that trail behind it: where ids are found, how orders and queues stand.
+"""Views of the log that trail behind it: how orders and queues stand; see `ids` for the third.
 
 A commit appends records and the room's row, no more. Views are folded when there is nothing else
 to do, when somebody asks, and when too much waits. Each room has a marker for each view, which
@@ -7,8 +7,8 @@ writer's thread alone.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from orders.broker.modes import QUEUE
 from orders.broker.queue import Entry, Queue, State
@@ -18,164 +18,106 @@ from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entr
 
 #: A room, a record of it, and its position.
 Stored = tuple[RoomRow, Record, int]
-#: A room, a position in it, and what the view needs of the record there.
-Item = tuple[RoomRow, int, Any]
+#: Records that are folded for each new one, while the writer is busy.
+SHARE = 2
+
+
+@contextmanager
+def folding(db: sqlite3.Connection) -> Iterator[None]:
+    """A transaction without a sync: what power takes away is folded again, and the log's next
+    sync covers it."""
+    try:
+        db.execute("PRAGMA synchronous = normal")
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("COMMIT")
+    except sqlite3.Error:  # no room, say: it is tried again
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    finally:
+        db.execute("PRAGMA synchronous = full")
 
 
 class View:
-    """What waits to be folded, and how it is folded; see `IdIndex`, `OrderTable`, `QueueTable`.
+    """What waits to be folded, and how it is folded; see `OrderTable`, `QueueTable`.
 
-    `round` is how many records are folded before the marker moves, None for all that wait;
-    `slice` how many in one transaction. Where those differ, folding a record twice must do no
-    harm: a crash in the middle of a round begins it again.
+    `slice` is how many records are folded in one transaction; the marker moves with each.
     """
 
     marker: str
-    round: int | None = 500
     slice = 500
     waiting_when_idle = 0  # records that may wait while there is nothing else to do
     waiting_at_most = 5_000
     waiting_bytes = 4 * 1024 * 1024
-    share = 2  # records that are folded for each new one, while the writer is busy
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self.waiting: list[Item] = []
-        self._round: list[Item] = []  # what is on its way into the table
-        self._done = 0  # of the round
+        self.waiting: list[Stored] = []
         self._added = 0  # since the last slice
         self._bytes = 0  # of the records that wait
 
-    def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        """What is needed of records; those that change nothing here are left out."""
+    def is_for(self, record: Record) -> bool:
+        """Whether a record changes anything here."""
         raise NotImplementedError
 
-    def write(self, items: Sequence[Item]) -> None:
+    def write(self, items: Sequence[Stored]) -> None:
         """Fold these, in order, within a transaction."""
         raise NotImplementedError
 
     def undo(self) -> None:
         """Forget what is at hand: the transaction failed, or a room is gone."""
 
-    def written(self, items: Sequence[Item]) -> None:
-        """The marker has moved past these."""
-
     def add(self, stored: Sequence[Stored]) -> None:
         """These are in the log now."""
-        picked = self.pick(stored)
+        picked = [item for item in stored if self.is_for(item[1])]
         self.waiting += picked
         self._added += len(picked)
-        self._bytes += self.size(picked)
-
-    @staticmethod
-    def size(items: Sequence[Item]) -> int:
-        """The bytes of the records that these keep in memory; an id is none."""
-        return sum(len(item.body) for _, _, item in items if isinstance(item, Record))
+        self._bytes += _size(picked)
 
     def forget(self, row: RoomRow) -> None:
         """The room is gone."""
         self.waiting = [item for item in self.waiting if item[0] is not row]
-        self._bytes = self.size(self.waiting)
-        self._round = []
+        self._bytes = _size(self.waiting)
         self.undo()
 
     def tidy(self, idle: bool) -> None:
         """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
         if self._bytes > self.waiting_bytes:
             self.catch_up()
+            return
         limit = self.waiting_when_idle if idle else self.waiting_at_most
-        if not self._round and len(self.waiting) > limit:
-            self._begin()
+        if len(self.waiting) > limit and (idle or SHARE * self._added >= self.slice):
             self._added = 0
-        due = self.share * self._added
-        if self._round and (idle or due >= self.slice):
-            self._added = 0
-            self._step(max(self.slice, due))
+            self._step()
 
     def catch_up(self) -> None:
         """Fold all that waits; what could not be written waits on."""
-        while self.waiting:
-            if not self._round:
-                self._begin()
-            if not self._step(self.slice):
-                return
+        while self.waiting and self._step():
+            pass
 
-    def _begin(self) -> None:
-        self._round, self._done = self.order(self.waiting[: self.round]), 0
-
-    def order(self, items: list[Item]) -> list[Item]:
-        """In which order a round is folded."""
-        return items
-
-    def _step(self, count: int) -> bool:
-        """Fold the next of a round, at most so many; False if the disk does not take it."""
-        if self.round is not None:
-            count = self.round  # the marker must move with it
-        items = self._round[self._done : self._done + count]
-        is_last = self._done + len(items) == len(self._round)
+    def _step(self) -> bool:
+        """Fold the next slice; False if the disk does not take it."""
+        items = self.waiting[: self.slice]
+        newest = {row: position for row, _, position in items}
         try:
-            # No sync: what power takes away is folded again, and the log's next sync covers it.
-            self._db.execute("PRAGMA synchronous = normal")
-            self._db.execute("BEGIN IMMEDIATE")
-            self.write(items)
-            if is_last:
-                self._save_markers()
-            self._db.execute("COMMIT")
-        except sqlite3.Error:  # no room, say: it is tried again
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            with folding(self._db):
+                self.write(items)
+                for row, position in newest.items():
+                    self._db.execute(QUERIES[f"save_{self.marker}"], (position, row.key))
+        except sqlite3.Error:
             self.undo()
             return False
-        finally:
-            self._db.execute("PRAGMA synchronous = full")
-        self._done += len(items)
-        if is_last:
-            del self.waiting[: len(self._round)]
-            self._bytes -= self.size(self._round)
-            self.written(self._round)
-            self._round = []
+        del self.waiting[: len(items)]
+        self._bytes -= _size(items)
+        for row, position in newest.items():
+            row.folded[self.marker] = position
         return True
 
-    def _save_markers(self) -> None:
-        newest = {row: at for row, at, _ in sorted(self._round, key=lambda item: item[1])}
-        for row, position in newest.items():
-            self._db.execute(QUERIES[f"save_{self.marker}"], (position, row.key))
-            row.folded[self.marker] = position
 
-
-class IdIndex(View):
-    """Where the event with an id stands, without paying for it at each commit.
-
-    New ids stay in memory; they move to the table sorted, slice by slice.
-    """
-
-    marker = "indexed"
-    round = None
-    slice = 1_000
-    waiting_when_idle = 20_000
-    waiting_at_most = 200_000
-
-    def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        return [(row, at, record.key) for row, record, at in stored if record.kind is EVENT]
-
-    def position(self, row: RoomRow, key: bytes) -> int | None:
-        """Where the event with this id stands in the room; None if there is none."""
-        position = row.recent.get(key)
-        if position is None and row.folded.get(self.marker):
-            found = self._db.execute(QUERIES["find_id"], (row.key, key)).fetchone()
-            position = found[0] if found else None
-        return position
-
-    def order(self, items: list[Item]) -> list[Item]:
-        return sorted(items, key=lambda item: (item[0].key, item[2]))
-
-    def write(self, items: Sequence[Item]) -> None:
-        values = [(row.key, key, position) for row, position, key in items]
-        self._db.executemany(QUERIES["append_id"], values)
-
-    def written(self, items: Sequence[Item]) -> None:
-        for row, _, key in items:
-            row.recent.pop(key, None)
+def _size(items: Sequence[Stored]) -> int:
+    """The bytes that these keep in memory."""
+    return sum(len(record.body) for _, record, _ in items)
 
 
 class QueueTable(View):
@@ -188,16 +130,12 @@ class QueueTable(View):
         super().__init__(db)
         self._queues: dict[RoomRow, Queue] = {}  # with entries as they are in the table
 
-    def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        return [
-            (row, at, record)
-            for row, record, at in stored
-            if record.mode == QUEUE or record.kind in QUEUE_KINDS
-        ]
+    def is_for(self, record: Record) -> bool:
+        return record.mode == QUEUE or record.kind in QUEUE_KINDS
 
-    def write(self, items: Sequence[Item]) -> None:
+    def write(self, items: Sequence[Stored]) -> None:
         changed: dict[tuple[RoomRow, int], Entry] = {}
-        for row, _, record in items:
+        for row, record, _ in items:
             queue = self._queues.setdefault(row, Queue())
             if record.kind is EVENT:
                 entry: Entry | None = queue.add(record)
@@ -230,9 +168,9 @@ class QueueTable(View):
             if entry.key == record.key:  # else it is of an epoch that is over
                 queue.restore(entry)
 
-    def entries(self, row: RoomRow) -> list[Entry]:
+    def entries(self, row: RoomRow) -> Iterator[Entry]:
         """All that waits in a room, oldest first."""
-        return [read_entry(found) for found in self._db.execute(QUERIES["entries"], (row.key,))]
+        return map(read_entry, self._db.execute(QUERIES["entries"], (row.key,)))
 
 
 #: An order: its room, its customer, its number.
@@ -250,11 +188,11 @@ class OrderTable(View):
         self.at_hand: dict[OrderKey, Order] = {}
         self._changed: dict[OrderKey, int] = {}  # and the place of a new placing, or 0
 
-    def pick(self, stored: Sequence[Stored]) -> list[Item]:
-        return [(row, at, record) for row, record, at in stored if record.type in ORDER_TYPES]
+    def is_for(self, record: Record) -> bool:
+        return record.type in ORDER_TYPES
 
-    def write(self, items: Sequence[Item]) -> None:
-        for row, _, record in items:
+    def write(self, items: Sequence[Stored]) -> None:
+        for row, record, _ in items:
             event = record.parsed()
             order = fold(event, record.at, _OrdersAtHand(self._db, row.key, self))
             if order is not None:
