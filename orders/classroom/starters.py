@@ -5,6 +5,7 @@ import base64
 import hashlib
 import importlib.metadata
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,16 +15,19 @@ from orders import __version__
 from orders.domain.envelope import is_room
 from orders.errors import NotFound
 from orders.web.app import folder
+from orders.web.pages import shown
 from orders.web.proxy import origin
 
 PACKAGE = Path(__file__).parent.parent
 WHEEL = f"orders-{__version__}-py3-none-any.whl"
 LEFT_OUT = {"__pycache__", "static", "templates", "starters"}
+README = "README.md"
+_ROW = re.compile(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
 
 
 def install(app: web.Application) -> None:
     """Give the starters out."""
-    app.router.add_get("/starters", get_file)
+    app.router.add_get("/starters", page)
     app.router.add_get("/starters.zip", get_zip)
     app.router.add_get(f"/starters/{WHEEL}", get_wheel)
     app.router.add_get("/starters/{path:.+}", get_file)
@@ -42,21 +46,36 @@ def files(here: str, room: str) -> dict[str, str]:
 
 
 def _files(request: web.Request) -> dict[str, str]:
-    room = request.query.get("room", "")
     here = str(origin(request)).rstrip("/")
-    return files(here, room if is_room(room) else "YOURS")
+    return files(here, _room(request) or "YOURS")
+
+
+def _room(request: web.Request) -> str:
+    """The room that is written into them, or nothing."""
+    room = request.query.get("room", "")
+    return room if is_room(room) else ""
+
+
+async def page(request: web.Request) -> web.Response:
+    """What each needs and how it is started, as their README has it."""
+    texts = _files(request)
+    starters = [
+        {"name": name, "needs": needs, "start": start, "file": file}
+        for name, needs, start in _ROW.findall(texts[README])
+        for file in texts
+        if file.startswith(f"{name}/")
+    ]
+    return shown(request, "starters", starters=starters, written=_room(request))
 
 
 async def get_file(request: web.Request) -> web.Response:
-    """One of them; without a path, what each needs and how it is started."""
-    path = request.match_info.get("path", "README.md")
+    """One of them."""
+    path = request.match_info["path"]
     text = _files(request).get(path)
     if text is None:
         raise NotFound("not_found", f"There is no starter {path[:60]}: /starters lists them.")
     response = web.Response(text=text, content_type="text/plain", charset="utf-8")
-    if path.endswith(
-        ".html"
-    ):  # it is opened from the disk: one of our pages runs no script of its own
+    if path.endswith(".html"):  # opened from the disk: a page of ours runs no script of its own
         response.headers["Content-Disposition"] = f'attachment; filename="{Path(path).name}"'
     return response
 

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from orders import __version__
+from orders.clock import now_ms
 from orders.errors import OrdersError
 from orders.server import Node
 from orders.settings import Settings
@@ -62,6 +63,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         loader=jinja2.FileSystemLoader(folder("templates")),
         autoescape=True,
         context_processors=[_context],
+        filters={"with_code": pages.with_code},
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -95,6 +97,8 @@ async def _context(request: web.Request) -> dict[str, object]:
         "settings": request.app[SETTINGS],
         "version": __version__,
         "host": security.is_host(request),
+        "modules": request.app[FILES].modules,
+        "now": now_ms,
     }
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp_jinja2
 import segno
 from aiohttp import web
+from markupsafe import Markup
 from yarl import URL
 
-from orders.clock import now_ms, rng
+from orders.clock import rng
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import is_name, is_room, nfc
 from orders.domain.menu import MENU
@@ -22,7 +23,6 @@ from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
 from orders.errors import OrdersError, WrongParameter
 from orders.web.keys import SERVER
 from orders.web.proxy import origin
-from orders.web.static import FILES
 
 PAGES = {
     "lobby": "Lobby",
@@ -114,16 +114,24 @@ def shown(request: web.Request, page: str, **more: Any) -> web.Response:
     return _rendered(request, page, {**_context(request, page), **more})
 
 
+def with_code(text: str) -> Markup:
+    """A sentence as a page shows it: what stands in `backticks` is code."""
+    code = Markup("<code>{}</code>")
+    parts = text.split("`")
+    return Markup("").join(code.format(one) if at % 2 else one for at, one in enumerate(parts))
+
+
 def explained(request: web.Request, error: OrdersError) -> web.Response:
     """A refusal as a page, for a person who typed or followed an address."""
-    context = _links("main", "") | {
+    asked = request.query.get("room", "")
+    room = asked if is_room(asked) else "main"
+    context = _links(room, "") | {
         "page": "error",
-        "room": "main",
+        "room": room,
         "name": "",
         "code": error.code,
         "message": error.message,
         "status": error.status,
-        "now": now_ms(),
     }
     return aiohttp_jinja2.render_template("pages/error.html", request, context, status=error.status)
 
@@ -139,8 +147,6 @@ def _links(room: str, name: str) -> dict[str, Any]:
 
 
 def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> web.Response:
-    modules = request.app[FILES].modules(f"{page}/page.js")
-    context = {**context, "modules": modules, "now": now_ms()}
     response = aiohttp_jinja2.render_template(f"pages/{page}.html", request, context)
     response.enable_compression()
     return response

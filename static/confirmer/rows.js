@@ -32,7 +32,7 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
     aria-label="${placed.source}: ${about(placed)}">
     ${envelope('placed', placed.data.id)}
     <div class="order-body">
-      <div class="row spread"><h3>${placed.source}: ${about(placed)}<span class="unseen">, number ${orderNumber(placed.data.id, placed.id)}</span></h3>
+      <div class="row spread"><h3><bdi>${placed.source}</bdi>: ${about(placed)}<span class="unseen">, number ${orderNumber(placed.data.id, placed.id)}</span></h3>
         ${holding?.attempt > 1 ? html`<span class="stamp">${ordinal(holding.attempt)} try</span>` : nothing}
         <span class="small muted">waits ${duration(Math.max(1000, now - at)).replace(/\.\d/, '')}</span></div>
       ${typeof placed.data.note === 'string' ? html`<p class="note">“${placed.data.note}”</p>` : nothing}
@@ -77,7 +77,7 @@ export function drawDone(rows) {
     const { placed, state, by, mine, reason } = row;
     return html`<li class="order done" data-event=${placed.id} data-order=${row.key} data-state=${state} data-by=${by}>
       ${envelope(state, placed.data.id)}
-      <p><b>${placed.source}: ${about(placed)}</b><br>
+      <p><b><bdi>${placed.source}</bdi>: ${about(placed)}</b><br>
         <span class="small"><span class="tone" data-kind=${state}>${state}</span> by ${mine ? 'you' : html`<b>${by}</b>, who was faster`}
           ${reason ? html`<code>${reason}</code>` : nothing}</span></p>
     </li>`;

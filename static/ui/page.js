@@ -50,9 +50,9 @@ const standing = new Map();
 /**
  * A notice that stands at the top of the page until it is over: what is so, and what the reader can do about it.
  * @param {string} key  one notice a key
- * @param {Record<string, () => void>} actions  what buttons do, by their words
+ * @param {Record<string, () => void>} actions  what buttons do, by their words; where nothing can be done, one puts it out of sight
  */
-export function stand(key, words, actions = {}) {
+export function stand(key, words, actions = { Hide: () => { standing.get(key).notice.hidden = true; } }) {
   if (standing.get(key)?.words === words) return;
   over(key);
   const notice = Object.assign(document.createElement('p'), { className: 'notice', textContent: words });

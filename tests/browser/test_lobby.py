@@ -106,6 +106,7 @@ async def test_a_wrong_room_or_name_is_explained_on_a_page(
     assert statuses == [400]
     await expect(page.get_by_role("heading", name="Returned to sender")).to_be_visible()
     await expect(page.get_by_text("such as")).to_be_visible()
+    await expect(page.locator(".lead code")).not_to_contain_text("`")
 
 
 async def test_what_to_do_when_it_does_not_connect_stands_in_the_lobby(

@@ -11,6 +11,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, order, place, reject, stands
+from tests.browser.watching import send
 from tests.conftest import Connect
 from tests.process import running
 from tests.rooms import Room
@@ -263,3 +264,24 @@ async def test_the_second_of_a_name_is_told_who_she_is_and_stays_so(
     await expect(other).to_have_url(re.compile("name=alice-2"))
     await place(other, {"id": 5})
     await stands(other, "alice-2/5", "stored")
+
+
+async def test_a_name_that_runs_from_right_to_left_leaves_the_words_beside_it_in_their_order(
+    server: Any, connect: Connect, open_page: OpenPage
+) -> None:
+    await send(await connect(server, name="محمد"), id=1, item="espresso", quantity=2)
+    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+    heading = order(bob, "محمد/1").get_by_role("heading")
+    await expect(heading).to_contain_text("محمد: 2 × espresso")
+    ends = """(heading, text) => {
+      const words = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+      while (!words.nextNode().data.includes(text));
+      const range = document.createRange();
+      const at = words.currentNode.data.indexOf(text);
+      range.setStart(words.currentNode, at);
+      range.setEnd(words.currentNode, at + text.length);
+      return [range.getBoundingClientRect().left, range.getBoundingClientRect().right];
+    }"""
+    _, name_ends = await heading.evaluate(ends, "محمد")
+    number_begins, _ = await heading.evaluate(ends, "2")
+    assert name_ends <= number_begins + 1

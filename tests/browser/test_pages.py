@@ -10,7 +10,8 @@ from tests.browser.people import is_open
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout", "/styleguide")
+PAGES: tuple[str, ...] = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout")
+PAGES += ("/styleguide", "/exercises", "/starters", "/board", "/wire")
 CONNECTED = ("/customer", "/confirmer", "/log", "/stage", "/join")
 
 
@@ -24,10 +25,11 @@ async def test_a_page_opens_without_complaint_by_day_by_night_and_on_a_telephone
     await page.emulate_media(color_scheme="dark")
     await page.goto(server.url + address)
     await is_there(page, path)
-    await page.set_viewport_size({"width": 360, "height": 740})
-    await page.goto(server.url + path)
-    await is_there(page, path)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for width in (360, 320):
+        await page.set_viewport_size({"width": width, "height": 740})
+        await page.goto(server.url + path)
+        await is_there(page, path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def is_there(page: Page, path: str) -> None:

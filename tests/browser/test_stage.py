@@ -343,3 +343,17 @@ async def test_what_could_not_be_loaded_while_the_server_was_away_is_loaded_when
     await page.unroute_all()
     await page.keyboard.press("w")
     await expect(page.get_by_role("dialog", name="People in room main")).to_be_visible()
+
+
+async def test_the_switch_stays_under_the_hand_in_each_mode(
+    server: Any, open_page: OpenPage
+) -> None:
+    page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
+    switch = page.locator("#stage-modes")
+    sentence = page.locator("#stage-sentence")
+    places = []
+    for key, words in (("1", "Everyone"), ("2", "Each receives"), ("3", "exactly one")):
+        await page.keyboard.press(key)
+        await expect(sentence).to_contain_text(words)
+        places.append(await switch.bounding_box())
+    assert places[0] == places[1] == places[2]

@@ -29,6 +29,18 @@ async def test_a_page_that_opens_while_the_room_is_paused_says_so_until_it_goes_
     await expect(notice(page, "paused")).to_have_count(0)
 
 
+async def test_a_notice_that_leaves_nothing_to_do_can_be_put_out_of_sight_until_it_is_so_again(
+    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
+) -> None:
+    alice = await is_open(await open_page(server, "/customer?name=alice"))
+    for _ in range(2):
+        await Room(http, server).act("/pause")
+        await notice(alice, "paused").get_by_role("button", name="Hide").click()
+        await expect(notice(alice, "paused")).to_be_hidden()
+        await Room(http, server).act("/resume")
+        await expect(notice(alice, "paused")).to_have_count(0)
+
+
 async def test_an_order_that_was_refused_while_she_was_muted_is_sent_again_under_its_id(
     server: Any, open_page: OpenPage, http: aiohttp.ClientSession
 ) -> None:

@@ -148,12 +148,12 @@ async def test_the_server_gives_out_the_starters_as_files_as_a_zip_and_with_its_
 
     listed = (await get("/starters")).decode()
     for language in LANGUAGES:
-        assert f"`{language.name}`" in listed
+        assert f"<h2>{language.name}</h2>" in listed
         text = (await get(f"/starters/{language.name}/{language.file}?room=ex-mine")).decode()
         assert f"ws://localhost:{server.port}/ws?room=ex-mine" in text
     with zipfile.ZipFile(io.BytesIO(await get("/starters.zip"))) as archive:
         assert "starters/browser/bob.html" in archive.namelist()
-    address = listed.partition("pip install http://")[2].partition("`")[0]
+    address = listed.partition("pip install http://")[2].partition("<")[0]
     wheel = tmp_path / address.rpartition("/")[2]
     wheel.write_bytes(await get("/" + address.partition("/")[2]))
     target = tmp_path / "installed"

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { arrange, FACED, FAREWELL } from '../../static/stage/picture/places.js';
 
-const SIZES = [[1888, 805], [1888, 400], [1334, 568], [1334, 300], [992, 568], [328, 420]];
+const SIZES = [[1888, 805], [1888, 400], [1334, 568], [1334, 300], [992, 568], [328, 420], [328, 340], [288, 268]];
 const COUNTS = [0, 1, 3, 6, 7, 12, 20, 21, 60, 300, 500];
 const ROLES = ['customer', 'confirmer', 'other'];
 const person = (name, role, more = {}) => (

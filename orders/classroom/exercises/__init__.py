@@ -20,12 +20,9 @@ class Stage:
     judge: Callable[[Exam], Awaitable[None]]
 
     @property
-    def paragraphs(self) -> list[list[tuple[str, bool]]]:
-        """The text as a page shows it: of each paragraph its parts, and whether each is code."""
-        return [
-            [(part, bool(index % 2)) for index, part in enumerate(" ".join(one.split()).split("`"))]
-            for one in self.text.split("\n\n")
-        ]
+    def paragraphs(self) -> list[str]:
+        """The text, one line a paragraph; what stands in backticks is code."""
+        return [" ".join(one.split()) for one in self.text.split("\n\n")]
 
 
 def _read(name: str) -> Stage:

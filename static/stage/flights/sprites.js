@@ -16,10 +16,11 @@ export class Sprites {
   #theme = '';
 
   #style = getComputedStyle(document.documentElement);
+  #forced = matchMedia('(forced-colors: active)');
 
   /** A colour of the page by its token's name, such as 'broker'. */
   colour(token) {
-    const theme = document.documentElement.dataset.theme ?? '';
+    const theme = `${document.documentElement.dataset.theme} ${this.#forced.matches}`;
     if (theme !== this.#theme) {
       this.#theme = theme;
       this.#kept.clear();

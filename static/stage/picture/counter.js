@@ -38,7 +38,7 @@ export function refusal(refused) {
 /** How many coffees were made and wasted in each mode. @param {object} coffees  see ../coffees.js */
 export function coffeesMade({ modes, wasted }) {
   if (!modes.size) return nothing;
-  return html`<span class="stage-coffees">${wasted ? html`<b>order ${short(wasted.number)}: ${count(wasted.made, 'coffee')} made, ${wasted.made - 1} wasted</b>` : html`<span>Coffees made</span>`}
+  return html`<span class="stage-coffees">${wasted ? html`<b>order ${short(wasted.number)}: ${count(wasted.made, 'coffee')} made, ${wasted.made - 1} wasted</b>` : nothing}<span>Coffees made</span>
     ${[...modes].map(([mode, made]) => html`<span data-coffees=${mode}>${MODE_NAMES[mode]} <b>${made.made}</b>${made.wasted ? html`, <b class="wasted">${made.wasted} wasted</b>` : nothing}</span>`)}</span>`;
 }
 

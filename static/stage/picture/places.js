@@ -75,7 +75,7 @@ function scaleOf(width, height, few) {
 
 function areasOf(width, height, others) {
   const [third, tall] = [width / 3, height - FOOT];
-  const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: tall < 680 ? 160 : 190 };
+  const counter = { x: width / 2, width: Math.min(460, third * 0.8), height: third < 300 ? 250 : tall < 680 ? 160 : 190 }; // where its words need two lines, higher
   counter.y = Math.max(Math.min(tall * 0.47, tall - LARGE.height - TRAY - counter.height / 2), counter.height / 2 + 130);
   const below = counter.y + counter.height / 2 + TRAY;
   const other = { inner: -1, x: third, y: below, width: third, height: tall - below };
