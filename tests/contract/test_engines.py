@@ -26,6 +26,7 @@ from orders.journal.base import Engine, Filter, Outcome
 from orders.journal.sqlite import engine as sqlite_engine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.journal.sqlite.views import IdIndex
+from tests.jetstream.server import running
 from tests.nats_servers import Nats, required
 from tests.transports import Nobody
 from tests.wire import until
@@ -223,7 +224,7 @@ MAX_ATTEMPTS = 2
 @contextlib.asynccontextmanager
 async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
     """A new journal, open."""
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         if kind == "memory":
             journal = Journal(SqliteEngine)
         elif kind == "sqlite":
@@ -232,21 +233,24 @@ async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
             required()
             from orders.journal.nats import NatsEngine
 
-            nats = stack.enter_context(Nats(directory / "nats"))
-            journal = Journal(lambda: NatsEngine([nats.url], synced=True))
+            if kind == "nats":
+                url = stack.enter_context(Nats(directory / "nats")).url
+            else:
+                url = await stack.enter_async_context(running())
+            journal = Journal(lambda: NatsEngine([url], synced=True))
         await journal.open()
         yield journal
         await journal.engine.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "nats"])
+@pytest.fixture(params=["memory", "sqlite", "nats", "model of nats"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal of each kind."""
     async with journal_of(request.param, tmp_path) as journal:
         yield journal
 
 
-@pytest.fixture(params=["sqlite", "nats"])
+@pytest.fixture(params=["sqlite", "nats", "model of nats"])
 async def durable(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal that outlives its process."""
     async with journal_of(request.param, tmp_path) as journal:
