@@ -968,10 +968,27 @@ async def test_what_is_given_back_goes_to_another_until_it_is_a_dead_letter(
     assert again.entry.attempt == 1
 
 
+def test_a_record_on_nats_that_is_not_as_it_was_written_is_named() -> None:
+    required()
+    from orders.journal.nats import subjects
+
+    record = said(1)
+    header = subjects.header(record, "node", 7)
+    assert subjects.record("main", 3, header, record.body, "node")[0].body == record.body
+    for head, body in (
+        (header, record.body.replace(b"1", b"2")),
+        (header.replace("alice", "mallo"), record.body),
+    ):
+        with pytest.raises(StorageFailed, match="position 3") as failed:
+            subjects.record("main", 3, head, body, "node")
+        assert failed.value.code == "journal_damaged"
+
+
+@pytest.mark.parametrize("kind", ["nats", "model of nats"])
 async def test_where_nodes_share_a_journal_the_first_claim_wins_and_a_late_ack_settles_nothing(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
-    async with journal_of("nats", tmp_path) as journal:
+    async with journal_of(kind, tmp_path) as journal:
         await journal.take(work(1))
         (entry,) = journal.queue.entries.values()
         claims = [
