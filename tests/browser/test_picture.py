@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.watching import figures_apart, open_stage, send, show
+from tests.browser.watching import figures_apart, hurry, open_stage, send, show
 from tests.conftest import Connect
 from tests.rooms import Room
 from tests.wire import Wire
@@ -46,6 +46,7 @@ async def test_figures_never_overlap_however_many_come(
     parts = itertools.cycle(["order_confirmed"] * 6 + ["order_placed"] * 3 + ["tea.*"])
     everyone: list[Wire] = []
     page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
+    await hurry(page)
     for people in (1, 3, 12, 60, 300, 500):
         while len(everyone) < people:
             name = f"kid-{len(everyone)}"

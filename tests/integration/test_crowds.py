@@ -191,18 +191,25 @@ async def test_one_that_answers_no_ping_is_gone_whatever_it_trickles_and_one_tha
 async def test_large_orders_and_dead_letters_make_no_large_answers(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
-    count = 40
+    count, workers = 40, 20
+
     async with serve(rate=0, max_attempts=1) as server:
         room = Room(http, server)
         await room.set_modes({"order_placed": "queue"})
         eve = await connect(server, name="eve", echo="false")
-        bob = await connect(server, name="bob", ack="manual", types="order_placed")
         for number in range(count):
             note = LARGE if number % 2 else [LARGE]
             await eve.send({"type": "order_placed", "data": {"id": number, "note": note}})
-            placed = await bob.expect("order_placed", id=number)
-            await bob.send({"type": "broker.nack", "data": {"event": placed["id"]}})
-        await bob.fence()
+        await eve.fence()
+
+        async def turn_down(number: int) -> None:
+            bob = await connect(server, name=f"bob-{number}", ack="manual", types="order_placed")
+            for _ in range(count // workers):
+                placed = await bob.expect("order_placed")
+                await bob.send({"type": "broker.nack", "data": {"event": placed["id"]}})
+            await bob.fence()
+
+        await asyncio.gather(*(turn_down(number) for number in range(workers)))
         async with http.get(f"{server.url}{room.path}/orders") as answer:
             assert len((await answer.json())["orders"]) == count
             assert len(await answer.read()) < count * 2000
