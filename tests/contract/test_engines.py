@@ -968,6 +968,24 @@ async def test_what_is_given_back_goes_to_another_until_it_is_a_dead_letter(
     assert again.entry.attempt == 1
 
 
+async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in() -> None:
+    required()
+    from orders.journal.nats import NatsEngine
+
+    async with running() as url:
+        one, two = NatsEngine([url], patience=0.5), NatsEngine([url], patience=0.5)
+        for engine in (one, two):
+            engine.callbacks = Nobody()
+            await engine.open()
+        assert await one.take_name("main", "alice", "a-session-of-alice")
+        await one.close()
+        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        # What says that it is here could not be stored; it comes again.
+        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        assert await two.take_over("main", "another-session") is None
+        await two.close()
+
+
 def test_a_record_on_nats_that_is_not_as_it_was_written_is_named() -> None:
     required()
     from orders.journal.nats import subjects
