@@ -16,13 +16,24 @@ CACHE = 8 * 1024  # KiB of pages that each connection keeps
 QUICK = 64 * 1024 * 1024  # journals up to this size are checked through at start
 
 
+@contextmanager
+def closed_if_refused(db: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if what it was made for fails."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection to the journal; None is one in memory."""
     db = sqlite3.connect(
         path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5
     )
-    db.execute("PRAGMA mmap_size = 0")  # of a mapped file a failed read would end the process
-    db.execute(f"PRAGMA cache_size = -{CACHE}")
+    with closed_if_refused(db):
+        db.execute("PRAGMA mmap_size = 0")  # of a mapped file a failed read would end the process
+        db.execute(f"PRAGMA cache_size = -{CACHE}")
     return db
 
 
@@ -36,8 +47,9 @@ def lock(path: Path) -> sqlite3.Connection:
     )
     try:
         held = sqlite3.connect(beside, isolation_level=None, check_same_thread=False, timeout=0)
-        held.execute("PRAGMA journal_mode = memory")
-        held.execute("BEGIN EXCLUSIVE")
+        with closed_if_refused(held):
+            held.execute("PRAGMA journal_mode = memory")
+            held.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         if "locked" in str(error):
             raise in_use from None
@@ -51,6 +63,12 @@ def lock(path: Path) -> sqlite3.Connection:
 def open_journal(path: Path | None) -> sqlite3.Connection:
     """A journal of this version, ready to be written."""
     db = connect(path)
+    with closed_if_refused(db):
+        _prepare(db, path)
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path | None) -> None:
     db.create_function("record_checksum", 9, checksum, deterministic=True)
     is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
     if not is_ours and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -70,7 +88,6 @@ def open_journal(path: Path | None) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(f"it is damaged: {problem}")
         if found := next(filter(None, damaged(db)), None):
             raise sqlite3.DatabaseError(str(found))
-    return db
 
 
 def _migrate(db: sqlite3.Connection, path: Path | None) -> None:
