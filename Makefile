@@ -103,9 +103,9 @@ torture-nats: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
 
 # Ten thousand classes in virtual time: `make simulate SEEDS=10000 FIRST=300`; one of them again:
-# `make simulate SEED=17`, or what is left of it, shrunk: `ONLY=0,3,9`.
+# `make simulate SEED=17`, or what is left of it, shrunk: `ONLY=0,3,9`. Two nodes on NATS: `NODES=2`.
 simulate: $(SIMULATION)/made
-	$(SIMULATION)/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)),\
+	$(SIMULATION)/bin/python -m tests.simulation --nodes $(or $(NODES),1) $(if $(SEED),--seed $(SEED) $(if $(ONLY),--only $(ONLY)),\
 		--seeds $(or $(SEEDS),300) --first $(or $(FIRST),0))
 
 # As part of `make test`; Orders itself runs on an older Python, so it may be left out.
@@ -174,7 +174,7 @@ $(SIMULATION)/made: pyproject.toml constraints.txt tests/simulation/constraints.
 	@python=$$(AT_LEAST=3.12 FOR="The simulation" sh .ci/find-python $(PYTHON)) && rm -rf $(SIMULATION) \
 		&& echo "Making $(SIMULATION) with $$python ..." && "$$python" -m venv $(SIMULATION)
 	@$(SIMULATION)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --constraint tests/simulation/constraints.txt hatchling simloop websockets
+		--constraint constraints.txt --constraint tests/simulation/constraints.txt hatchling simloop websockets nats-py
 	@$(SIMULATION)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --no-build-isolation --editable .
 	@touch $@

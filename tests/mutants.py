@@ -1,6 +1,7 @@
 """Whether the guarantees are tested: break each in one line, and see its test fail.
 
 python -m tests.mutants [WORDS OF A GUARANTEE]
+python -m tests.mutants --table     writes the table in docs/guarantees.md
 
 Works on a copy of the project; `mutants.toml` beside this file says what is broken and which test
 must notice. A test must pass on the copy as it is, or its failing would prove nothing.
@@ -20,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SIMULATION = ROOT / ".venv-simulation" / "bin" / "python"  # see `make simulate`
 LEFT_BEHIND = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.db*")
+PAGE = ROOT / "docs" / "guarantees.md"
+BEGINS, ENDS = "<!-- table of tests/mutants.toml -->", "<!-- end of the table -->"
 ENDS_WITHIN = 180  # seconds; a test that hangs has noticed, too
 
 
@@ -38,11 +41,40 @@ class Mutant:
     broken: str
     test: str
     seed: int | None = None
+    played: int | None = None
+    nodes: int = 1
 
 
 def mutants() -> list[Mutant]:
     rows = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text(encoding="utf-8"))
     return [Mutant(**row) for row in rows["mutant"]]
+
+
+def table() -> str:
+    """What docs/guarantees.md shows of all rows."""
+    lines = ["| promise | what keeps it | who notices that it is gone |", "|---|---|---|"]
+    for mutant in mutants():
+        line = mutant.line.splitlines()[-1].partition("  #")[0].replace("|", "\\|")
+        file, _, name = mutant.test.removeprefix("tests/").partition("::")
+        notices = f"`{file}`: {name.removeprefix('test_').replace('_', ' ')}"
+        if mutant.seed is not None:
+            notices += f"; **seed {mutant.seed}**"
+            notices += " with `NODES=2`" if mutant.nodes > 1 else ""
+            notices += f", the {ordinal(mutant.played)} that could" if mutant.played else ""
+        kept = f"`{line}` in `{mutant.file.removeprefix('orders/')}`"
+        lines.append(f"| {mutant.guarantee} | {kept} | {notices} |")
+    return "\n".join(lines) + "\n"
+
+
+def ordinal(number: int) -> str:
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
+
+
+def shown(page: str) -> str:
+    """The page with the table in its place, between two remarks."""
+    before, _, rest = page.partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    return f"{before}{BEGINS}\n\n{table()}\n{ENDS}{after}"
 
 
 def broken(text: str, mutant: Mutant) -> str:
@@ -79,9 +111,10 @@ def passes(copy: Path, test: str) -> bool:
     return ended.returncode == 0
 
 
-def keeps(copy: Path, seed: int) -> bool:
+def keeps(copy: Path, seed: int, nodes: int) -> bool:
     """Whether a simulated class goes well there."""
     command = [str(SIMULATION), "-m", "tests.simulation", "--seed", str(seed)]
+    command += ["--nodes", str(nodes)]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     ended = subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False)
     return ended.returncode == 0
@@ -95,7 +128,9 @@ def survives(copy: Path, mutant: Mutant) -> bool:
     try:
         if passes(copy, mutant.test):
             return True
-        return mutant.seed is not None and SIMULATION.exists() and keeps(copy, mutant.seed)
+        if mutant.seed is None or not SIMULATION.exists():
+            return False
+        return keeps(copy, mutant.seed, mutant.nodes)
     finally:
         file.write_text(whole, encoding="utf-8")
 
@@ -103,7 +138,12 @@ def survives(copy: Path, mutant: Mutant) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="only guarantees that hold these words")
-    words = " ".join(parser.parse_args().words)
+    parser.add_argument("--table", action="store_true", help="write the table, and break nothing")
+    options = parser.parse_args()
+    if options.table:
+        PAGE.write_text(shown(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        return 0
+    words = " ".join(options.words)
     chosen = [mutant for mutant in mutants() if words in mutant.guarantee]
     with tempfile.TemporaryDirectory(prefix="orders-mutants-") as home:
         copy = Path(home) / "orders"

@@ -167,7 +167,9 @@ class Cluster:
     def __init__(self, directory: Path, size: int = 3) -> None:
         ports = [free_port() for _ in range(size)]
         routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
-        together = "cluster {{ name: class, listen: 127.0.0.1:{}, routes: [{}] }}"
+        together = (
+            "cluster {{ name: class, listen: 127.0.0.1:{}, no_advertise: true, routes: [{}] }}"
+        )
         self.servers = [
             Nats(
                 directory, f"nats-{number}", more=together.format(port, routes) if size > 1 else ""

@@ -165,6 +165,7 @@ def _joined(members: dict[str, Member], record: Record) -> None:
     before = members.pop(name, None)
     if was is not None and before is not None:  # it was here before, and goes on
         before.types, before.node = frozenset(data["types"]), record.node
+        before.after = before.after and data["after"]
         members[name] = before
         return
     if before is not None:  # its name was taken over

@@ -176,7 +176,7 @@ class Delivery:
                 self._notify(room, "reset")
 
     def _notify(self, room: Room, code: str) -> None:
-        self._context.tell_all(room, messages.Notice(code=code, message=NOTICES[code]))
+        self._context.tell_all(room, _notice(code))
 
     def _joined(self, room: Room, record: Record, participant: Participant | None) -> None:
         own = room.participants.get(record.data["name"])
@@ -191,6 +191,11 @@ class Delivery:
         participant.source = record.data["name"]
         participant.since = min(record.position or room.state.head, room.cursor)
         self._hints.subscribed(room, participant, record)
+        if record.data["after"] and not participant.written:  # the room has begun anew since
+            if participant.after:  # it had no welcome yet, and so heard nothing of that
+                self._context.tell(participant, _notice("reset"))
+            participant.after = 0
+            self._inbox.submit(joined(participant, now_ms(), was=record.data["name"]))
         if participant.after is not None:
             self._replay.start(room, participant)
             return
@@ -223,7 +228,7 @@ class Delivery:
                 one.transport.close(Close.REMOVED, "the host removed you")
             elif record.kind is Kind.MUTED:
                 code = "unmuted" if lifted else "muted"
-                self._context.tell(one, messages.Notice(code=code, message=NOTICES[code]))
+                self._context.tell(one, _notice(code))
 
     def _begin_again(self, room: Room, reset: Record) -> None:
         """The epoch is over; those who are here go on in the next."""
@@ -233,10 +238,14 @@ class Delivery:
         for participant in room.participants.values():
             participant.since = participant.written = participant.delivered = 0
             participant.changes = participant.changes and [(0, participant.types)]
-            if participant.after is not None:
+            if participant.after is not None and participant.hears_notices:
                 participant.after = 0
             if reset.node:  # ours are said to be here by their own node
                 self._inbox.submit(joined(participant, now_ms(), was=participant.name))
         for audience in room.audiences.values():
             audience.newest = 0
         self.left[room] = None
+
+
+def _notice(code: str) -> messages.Notice:
+    return messages.Notice(code=code, message=NOTICES[code])

@@ -35,19 +35,13 @@ class Presence:
 
     def room(self, name: str) -> Room:
         """The room, or `NotFound`."""
-        room = self._context.rooms.get(name)
-        if room is None and not is_room(name):
-            raise NotFound(
-                "unknown_room",
-                f"{name[:40]!r} is no room: its name is 1–32 of a–z, 0–9 and `-`, such as main.",
-            )
-        if room is None:
-            raise NotFound(
-                "unknown_room",
-                f"There is no room `{name}` yet: it begins when somebody joins it, such as"
-                f" /ws?room={name}.",
-            )
-        return room
+        if room := self._context.rooms.get(name):
+            return room
+        if is_room(name):
+            said = f"There is no room `{name}` yet: it begins when somebody joins it, such as"
+            raise NotFound("unknown_room", f"{said} /ws?room={name}.")
+        said = f"{name[:40]!r} is no room: its name is 1–32 of a–z, 0–9 and `-`, such as main."
+        raise NotFound("unknown_room", said)
 
     async def enter(self, name: str, *, begin: bool = False) -> Room:
         """The room, on whichever node it began: `NotFound`, or made if it is to `begin`.
@@ -128,7 +122,7 @@ class Presence:
         event's id, or `start`.
         """
         room = await self.enter(participant.room, begin=True)
-        unknown = await self._read_on_from(room, participant, after)
+        epoch, unknown = room.state.epoch, await self._read_on_from(room, participant, after)
         elsewhere = None
         if participant.session:
             elsewhere = await self._context.engine.take_over(room.name, participant.session)
@@ -136,6 +130,8 @@ class Presence:
         check_admitted(room, participant, wanted or "")
         name = elsewhere or await self._take_name(participant, wanted)
         room = await self.enter(participant.room, begin=True)  # it may have been forgotten
+        if participant.after and room.state.epoch != epoch:
+            unknown = self._unknown(participant, after)  # of an epoch that is over
         old = room.sessions.get(participant.session or "")
         if old is not None:
             wanted = old.name if old.named else None
@@ -153,29 +149,33 @@ class Presence:
         room.add(participant)
         self._inbox.submit(joined(participant, participant.joined_at), participant)
         if unknown:
-            reply = self._context.say(refusal(unknown))
-            self._inbox.submit(None, participant, reply)
+            self._inbox.submit(None, participant, self._context.say(refusal(unknown)))
 
     async def _read_on_from(
         self, room: Room, participant: Participant, after: str | None
     ) -> Refused | None:
         """Find the place from which it reads on; what to say where there is none."""
-        epoch, found = room.state.epoch, None
+        epoch = room.state.epoch
         if after == "start":
             participant.after = 0
         elif after is not None:
             found = await self._context.engine.find(room.name, key_of(after))
             if found is None or room.state.epoch != epoch:
-                return Refused(
-                    "unknown_position",
-                    f"`after` names {after}, which is not in this room (any more): you hear what"
-                    " comes from now on. Use after=start for all there is.",
-                )
+                return self._unknown(participant, after)
             participant.after = found.position
         if participant.after is not None:
             participant.written = participant.after
             participant.changes = [(0, participant.types)]
         return None
+
+    @staticmethod
+    def _unknown(participant: Participant, after: str | None) -> Refused:
+        participant.after, participant.written, participant.changes = None, 0, []
+        return Refused(
+            "unknown_position",
+            f"`after` names {after}, which is not in this room (any more): you hear what"
+            " comes from now on. Use after=start for all there is.",
+        )
 
     async def _take_name(self, participant: Participant, wanted: str | None) -> str:
         """A name that nobody else has, on this node or another, and that is kept for it."""

@@ -26,6 +26,7 @@ from orders.journal.base import Engine, Filter, Outcome
 from orders.journal.sqlite import engine as sqlite_engine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.journal.sqlite.ids import IdIndex
+from tests.jetstream.server import running
 from tests.nats_servers import Nats, required
 from tests.transports import Nobody
 from tests.wire import until
@@ -223,7 +224,7 @@ MAX_ATTEMPTS = 2
 @contextlib.asynccontextmanager
 async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
     """A new journal, open."""
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         if kind == "memory":
             journal = Journal(SqliteEngine)
         elif kind == "sqlite":
@@ -232,21 +233,24 @@ async def journal_of(kind: str, directory: Path) -> AsyncIterator[Journal]:
             required()
             from orders.journal.nats import NatsEngine
 
-            nats = stack.enter_context(Nats(directory / "nats"))
-            journal = Journal(lambda: NatsEngine([nats.url], synced=True))
+            if kind == "nats":
+                url = stack.enter_context(Nats(directory / "nats")).url
+            else:
+                url = await stack.enter_async_context(running())
+            journal = Journal(lambda: NatsEngine([url], synced=True))
         await journal.open()
         yield journal
         await journal.engine.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "nats"])
+@pytest.fixture(params=["memory", "sqlite", "nats", "model of nats"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal of each kind."""
     async with journal_of(request.param, tmp_path) as journal:
         yield journal
 
 
-@pytest.fixture(params=["sqlite", "nats"])
+@pytest.fixture(params=["sqlite", "nats", "model of nats"])
 async def durable(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal that outlives its process."""
     async with journal_of(request.param, tmp_path) as journal:
@@ -964,10 +968,45 @@ async def test_what_is_given_back_goes_to_another_until_it_is_a_dead_letter(
     assert again.entry.attempt == 1
 
 
+async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in() -> None:
+    required()
+    from orders.journal.nats import NatsEngine
+
+    async with running() as url:
+        one, two = NatsEngine([url], patience=0.5), NatsEngine([url], patience=0.5)
+        for engine in (one, two):
+            engine.callbacks = Nobody()
+            await engine.open()
+        assert await one.take_name("main", "alice", "a-session-of-alice")
+        await one.close()
+        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        # What says that it is here could not be stored; it comes again.
+        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        assert await two.take_over("main", "another-session") is None
+        await two.close()
+
+
+def test_a_record_on_nats_that_is_not_as_it_was_written_is_named() -> None:
+    required()
+    from orders.journal.nats import subjects
+
+    record = said(1)
+    header = subjects.header(record, "node", 7)
+    assert subjects.record("main", 3, header, record.body, "node")[0].body == record.body
+    for head, body in (
+        (header, record.body.replace(b"1", b"2")),
+        (header.replace("alice", "mallo"), record.body),
+    ):
+        with pytest.raises(StorageFailed, match="position 3") as failed:
+            subjects.record("main", 3, head, body, "node")
+        assert failed.value.code == "journal_damaged"
+
+
+@pytest.mark.parametrize("kind", ["nats", "model of nats"])
 async def test_where_nodes_share_a_journal_the_first_claim_wins_and_a_late_ack_settles_nothing(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
-    async with journal_of("nats", tmp_path) as journal:
+    async with journal_of(kind, tmp_path) as journal:
         await journal.take(work(1))
         (entry,) = journal.queue.entries.values()
         claims = [

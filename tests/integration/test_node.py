@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from orders.broker import queue
+from orders.broker.explain import explain
 from orders.broker.limits import Limits
 from orders.broker.participants import Life
 from orders.broker.records import Kind, Record
@@ -322,6 +323,55 @@ async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginn
         heard = [number for number in back.numbers if number > 20]
         assert heard == [21, 22, 23, 24, 25]
         assert len(back.transport.of_type("broker.caught_up")) == 1
+
+
+async def test_a_place_of_before_is_unknown_to_a_room_that_began_anew_while_a_name_was_found(
+    node: Node, main: Room
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(4)
+    await alice.fence()
+    place = alice.transport.of_type("broker.accepted")[2]["data"]["event"]
+    with Gate(node.engine, "take_name") as gate:
+        coming = asyncio.create_task(join(node, "back", after=place))
+        await gate.until_reached()
+        await node.host.reset(main)
+        alice.tick(3)
+        await alice.fence()
+        gate.open()
+        back = await coming
+        await back.fence()
+        assert "unknown_position" in back.transport.codes()
+        alice.tick(2)
+        await alice.fence()
+        assert back.numbers == [8, 9], "what comes from now on, as it was told"
+
+
+async def test_who_came_back_as_the_room_began_anew_hears_so_and_the_whole_new_beginning(
+    node: Node, main: Room
+) -> None:
+    alice = await join(node, "alice")
+    alice.tick(4)
+    await alice.fence()
+    place = alice.transport.of_type("broker.accepted")[3]["data"]["event"]
+    with Gate(node.engine, "append") as gate:
+        resetting = asyncio.create_task(node.host.reset(main))
+        await gate.until_reached()
+        alice.tick(1)
+        coming = asyncio.create_task(join(node, "back", after=place))
+        back = await coming
+        gate.open()
+        await resetting
+        await back.hears(1, "broker.caught_up")
+    assert "reset" in back.transport.codes()
+    assert back.numbers == [5]
+    (event,) = [one for one in await node.engine.read("main", 0, 100) if one.kind is Kind.EVENT]
+
+    async def is_explained() -> bool:
+        controls = await node.engine.controls("main", event.position)
+        return {one.name: one.received for one in explain(event, controls)}["back"]
+
+    await until(is_explained, "why says that it received the event")
 
 
 async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_once(

@@ -43,6 +43,20 @@ async def test_while_nats_is_frozen_nothing_is_falsely_accepted_and_nobody_is_cu
     assert torture.ledger.connected == 4, "a sender lost its connection"
 
 
+async def test_a_node_that_is_cut_off_and_an_admin_who_purges_lose_nothing(tmp_path: Path) -> None:
+    plan = Plan(
+        seed=6,
+        faults=2,
+        kinds=(Fault.CUT_OFF, Fault.PURGED),
+        rest=(0.3, 0.3),
+        away=(3.0, 3.0),
+        patience=1.0,
+    )
+    torture, verdict = await hurt(tmp_path, plan)
+    assert verdict.is_clean, verdict.wrongs
+    assert torture.ledger.refused > 0, "nobody was told `engine_unavailable`"
+
+
 async def test_a_cluster_that_loses_its_leader_loses_nothing_and_cuts_nobody_off(
     tmp_path: Path,
 ) -> None:

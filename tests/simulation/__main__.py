@@ -2,6 +2,7 @@
 
 python -m tests.simulation [--seeds 300] [--first 0]    many, in processes of their own
 python -m tests.simulation --seed 17 [--only 0,3,9]     one again, and a page with all that happened
+With --nodes 2 the classes are on two nodes that share a journal on NATS.
 
 A seed whose class broke a promise is shrunk: acts are left out as long as the same promise breaks.
 """
@@ -23,10 +24,11 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must come again
     os.environ["PYTHONHASHSEED"] = "0"
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
 
-from tests.simulation import stage  # noqa: E402 # isort: skip
+from tests.simulation.one_server import OneServerStage  # noqa: E402 # isort: skip
 from tests.simulation.page import page  # noqa: E402
 from tests.simulation.plan import Act, plan  # noqa: E402
 from tests.simulation.promises import broken  # noqa: E402
+from tests.simulation.two_nodes import TwoNodesStage  # noqa: E402
 from tests.simulation.world import warm_up  # noqa: E402
 
 HOME = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
@@ -53,14 +55,21 @@ class Played:
         return {one.partition(":")[0] for one in self.broken}
 
 
-def play(seed: int, acts: Sequence[Act], write: Path | None = None) -> Played:
+def play(seed: int, acts: Sequence[Act], nodes: int, write: Path | None = None) -> Played:
     """Play a plan in this process."""
     began = REAL()
-    history, failures = stage.play(seed, acts, HOME / f"orders-simulation-{os.getpid()}")
-    sentences = [*failures, *(broken(history) if history.journal else ())]
+    folder = HOME / f"orders-simulation-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        stage = (OneServerStage if nodes == 1 else TwoNodesStage)(seed, acts, folder)
+        history = stage.play()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sentences = [*stage.failures, *(broken(history) if history.journal else ())]
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
-        text = page(seed, again(seed, acts), acts, history, sentences)
+        text = page(seed, again(seed, acts, nodes), acts, history, sentences)
         write.write_text(text, encoding="utf-8")
     return Played(
         seed,
@@ -73,10 +82,10 @@ def play(seed: int, acts: Sequence[Act], write: Path | None = None) -> Played:
     )
 
 
-def again(seed: int, acts: Sequence[Act]) -> str:
+def again(seed: int, acts: Sequence[Act], nodes: int) -> str:
     """The command that plays this again."""
-    line = f"make simulate SEED={seed}"
-    if len(acts) < len(plan(seed)):
+    line = f"make simulate SEED={seed}" + (f" NODES={nodes}" if nodes > 1 else "")
+    if len(acts) < len(plan(seed, nodes=nodes)):
         line += f" ONLY={','.join(str(act.number) for act in sorted(acts, key=lambda a: a.number))}"
     return line
 
@@ -84,8 +93,8 @@ def again(seed: int, acts: Sequence[Act]) -> str:
 class Crowd:
     """Seeds, each in a process of its own, some at once: nothing of one reaches another."""
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: int, nodes: int) -> None:
+        self._jobs, self.nodes = jobs, nodes
         self._running: dict[int, tuple[int, Path, float]] = {}
 
     def play(self, plans: Iterator[tuple[int, Sequence[Act]]]) -> Iterator[Played]:
@@ -107,7 +116,7 @@ class Crowd:
             self._running[pid] = seed, answer, REAL()
             return
         try:
-            answer.write_text(json.dumps(asdict(play(seed, acts))), encoding="utf-8")
+            answer.write_text(json.dumps(asdict(play(seed, acts, self.nodes))), encoding="utf-8")
         finally:
             os._exit(0)  # without ending anything that the parent began
 
@@ -132,7 +141,7 @@ class Crowd:
 
 def shrink(crowd: Crowd, failed: Played) -> list[Act]:
     """The smallest part of a plan, as far as it was tried, that breaks the same promise."""
-    acts, tries = plan(failed.seed), 0
+    acts, tries = plan(failed.seed, nodes=crowd.nodes), 0
     part = max(1, len(acts) // 2)
     while part and tries < MOST_TRIES:
         begun = range(0, len(acts), part)
@@ -160,21 +169,23 @@ def report(crowd: Crowd, failed: Played) -> None:
     pid = os.fork()
     if not pid:
         try:
-            play(failed.seed, acts, file)
+            play(failed.seed, acts, crowd.nodes, file)
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
     shutil.rmtree(HOME / f"orders-simulation-{pid}", ignore_errors=True)
-    print(f"  again: {again(failed.seed, acts)}\n  all that happened: {file}\n", flush=True)
+    line = again(failed.seed, acts, crowd.nodes)
+    print(f"  again: {line}\n  all that happened: {file}\n", flush=True)
 
 
-def many(first: int, count: int, jobs: int, *, hunt: bool = False) -> int:
+def many(first: int, count: int, crowd: Crowd, *, hunt: bool = False) -> int:
     """Play seeds from the first on: how many broke a promise. A `hunt` ends with the first one."""
-    crowd, began, shown = Crowd(jobs), REAL(), REAL()
+    began, shown = REAL(), REAL()
     failed: list[Played] = []
     done, virtual, events = 0, 0.0, 0
     troubles: Counter[str] = Counter()
-    for played in crowd.play((seed, plan(seed)) for seed in range(first, first + count)):
+    seeds = range(first, first + count)
+    for played in crowd.play((seed, plan(seed, nodes=crowd.nodes)) for seed in seeds):
         done, virtual, events = done + 1, virtual + played.virtual, events + played.events
         troubles.update(played.troubles)
         if played.broken:
@@ -206,6 +217,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="from which on")
     parser.add_argument("--hunt", action="store_true", help="end with the first that fails")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once")
+    parser.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="with one journal")
     parser.add_argument("--seed", type=int, help="one alone, with a page of what happened")
     parser.add_argument("--only", help="the numbers of its acts, with commas between them")
     options = parser.parse_args()
@@ -213,12 +225,13 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     if options.seed is None:
-        return 1 if many(options.first, options.seeds, options.jobs, hunt=options.hunt) else 0
+        crowd = Crowd(options.jobs, options.nodes)
+        return 1 if many(options.first, options.seeds, crowd, hunt=options.hunt) else 0
     only = {int(number) for number in options.only.split(",")} if options.only else None
-    acts = plan(options.seed, only)
+    acts = plan(options.seed, only, nodes=options.nodes)
     print(*acts, sep="\n")
     file = PAGES / f"seed-{options.seed}.html"
-    played = play(options.seed, acts, file)
+    played = play(options.seed, acts, options.nodes, file)
     print(*(played.broken or ["No promise was broken."]), sep="\n")
     print(f"history {played.digest}, {played.virtual:.0f} virtual seconds; all of it: {file}")
     sys.stdout.flush()

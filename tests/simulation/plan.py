@@ -34,6 +34,10 @@ HOST = {"pause": 4, "modes": 6, "step": 1, "mute": 2, "kick": 1, "fault": 4, "lo
 #: What may go wrong, and how likely it is.
 TROUBLES = {"cut": 4, "reset": 3, "forget": 2, "slow": 2, "kill": 2, "power": 3, "at sync": 4}
 TROUBLES |= {"disk": 4, "jump": 2, "stop": 1, "bob dies": 2, "slow disk": 1}
+#: The same for two nodes with their journal on NATS.
+TROUBLES_OF_NODES = {"cut": 3, "reset": 2, "forget": 2, "slow": 1, "jump": 1, "bob dies": 2}
+TROUBLES_OF_NODES |= {"node dies": 5, "nats dies": 3, "cut off": 6, "forgotten": 3, "slow nats": 1}
+NODES = ("node1", "node2")
 FAULTS = {
     "bob": ("lose_ack", "deliver_twice", "hold_in", "hold_out", "end_lease", "cut", "stall"),
     "worker": ("lose_ack", "deliver_twice", "hold_in", "hold_out", "end_lease", "cut", "stall"),
@@ -41,7 +45,7 @@ FAULTS = {
 }
 
 
-def plan(seed: int, only: Collection[int] | None = None) -> list[Act]:
+def plan(seed: int, only: Collection[int] | None = None, *, nodes: int = 1) -> list[Act]:
     """The acts of a seed in the order of their times; `only` those with these numbers."""
     chance = random.Random(f"{seed}:plan")
     found: list[Drawn] = [*_people(chance)]
@@ -50,7 +54,7 @@ def plan(seed: int, only: Collection[int] | None = None) -> list[Act]:
     found += [_of_host(chance, names) for _ in range(chance.choice((0, 2, 4, 8)))]
     for _ in range(chance.choice((1, 2)) if has_resets else 0):
         found += [(chance.uniform(1, LASTS), "reset room", "host", {})]
-    found += [_trouble(chance, names) for _ in range(chance.choice((0, 1, 2, 3, 5)))]
+    found += [_trouble(chance, names, nodes) for _ in range(chance.choice((0, 1, 2, 3, 5)))]
     acts = [Act(number, *act) for number, act in enumerate(found)]
     acts.sort(key=lambda act: (act.at, act.number))
     return [act for act in acts if only is None or act.number in only]
@@ -120,8 +124,9 @@ def _of_host(chance: random.Random, names: list[str]) -> tuple[float, str, str, 
     return at, what, "host", options
 
 
-def _trouble(chance: random.Random, names: list[str]) -> tuple[float, str, str, dict[str, Any]]:
-    what, at = _one(chance, TROUBLES), round(chance.uniform(0.5, LASTS), 2)
+def _trouble(chance: random.Random, names: list[str], nodes: int) -> Drawn:
+    troubles, servers = (TROUBLES, ("server",)) if nodes == 1 else (TROUBLES_OF_NODES, NODES)
+    what, at = _one(chance, troubles), round(chance.uniform(0.5, LASTS), 2)
     options: dict[str, Any] = {}
     people = [name for name in names if name not in ("host", "beacon")]
     some = sorted(set(chance.sample(people, chance.randint(1, len(people)))))
@@ -129,7 +134,7 @@ def _trouble(chance: random.Random, names: list[str]) -> tuple[float, str, str, 
         options = {"who": some, "seconds": chance.choice((0.2, 1, 4, 9))}
     elif what in ("reset", "forget"):
         # by whom it is forgotten: by those, or by the server
-        options = {"who": some if chance.random() < 0.7 else ["server"]}
+        options = {"who": some if chance.random() < 0.7 else list(servers)}
     elif what in ("kill", "power", "at sync", "stop"):
         options = {"seconds": round(chance.uniform(0.1, 5), 1)}
         if what == "at sync":
@@ -143,4 +148,21 @@ def _trouble(chance: random.Random, names: list[str]) -> tuple[float, str, str, 
         options = {"seconds": chance.choice((-3600.0, -5.0, -0.5, 0.5, 5.0, 86400.0))}
     elif what == "bob dies":
         options = {"name": "bob1", "has_power": chance.random() < 0.5}
+    else:
+        options = _of_nodes(chance, what)
     return at, what, "disk" if "disk" in what or "sync" in what else "world", options
+
+
+def _of_nodes(chance: random.Random, what: str) -> dict[str, Any]:
+    """The options of what may go wrong with nodes and NATS."""
+    if what == "node dies":
+        options = {"node": chance.choice(NODES), "has_power": chance.random() < 0.5}
+        return options | {"seconds": round(chance.uniform(0.1, 9), 1)}
+    if what == "nats dies":
+        return {"seconds": round(chance.uniform(0.1, 6), 1)}
+    if what == "cut off":
+        some = chance.choice((["node1"], ["node2"], ["node1", "node2"]))
+        return {"nodes": some, "seconds": chance.choice((0.3, 2, 5, 11))}
+    if what == "forgotten":
+        return {"by": chance.choice((*NODES, "nats"))}
+    return {"nodes": [chance.choice(NODES)], "seconds": 4.0} if what == "slow nats" else {}

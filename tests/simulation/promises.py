@@ -244,9 +244,10 @@ def observers_see_the_log(history: History) -> Iterator[str]:
 def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
     """A quiet room is answered at once, whatever happens in another."""
     disturbed = [fact["at"] for fact in history.of(*DISTURBING)]
-    its_own = ("disk", "sync", "'server'")  # which reach the quiet room, too
+    # which reach the quiet room, too
+    its_own = ("disk", "sync", "'server'", "'node", "cut off", "forgotten", "nats")
     disturbed += [f["at"] for f in history.of("act") if any(one in f["text"] for one in its_own)]
-    disturbed += [fact["at"] for fact in history.of("works again")]
+    disturbed += [fact["at"] for fact in history.of("works again", "healed")]
     for fact in history.of("echo"):
         began, ended = fact["began"], fact["at"]
         if fact["took"] > STALL and not any(began - 12 < at < ended + 1 for at in disturbed):

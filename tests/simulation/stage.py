@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import json
 import random
-import shutil
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -18,22 +17,27 @@ import aiohttp
 
 from orders import clock
 from tests.simulation.history import History
-from tests.simulation.people import LOST, PEOPLE, SOON, Scene, bob
+from tests.simulation.people import PEOPLE, bob
 from tests.simulation.plan import LASTS, Act
-from tests.simulation.world import LEASE, TOKEN, URL, World
+from tests.simulation.scene import LOST, SOON, Scene
+from tests.simulation.world import LEASE, TOKEN, World
 
 #: Seconds without anything new after which all is done: longer than any wait for a next attempt.
 QUIET = 34.0
 LONGEST = 400.0  # seconds until it must be quiet
 LATENCIES = ((0.0005, 0.003), (0.001, 0.05), (0.001, 0.3))
 PACKAGE = Path(clock.__file__).parent
-ROOM = f"{URL}/api/rooms/main"
 #: What the host takes back once troubles are over.
 AT_LAST = ("POST unlock", "DELETE faults", "POST resume")
 
 
 class Stage:
-    """Plays a plan. `failures` are what went wrong that no promise is about."""
+    """Plays a plan. `failures` are what went wrong that no promise is about.
+
+    What befalls the servers depends on how many there are: `one_server.py`, `two_nodes.py`.
+    """
+
+    world: World
 
     def __init__(self, seed: int, acts: Sequence[Act], folder: Path) -> None:
         self.seed, self.acts = seed, acts
@@ -41,11 +45,15 @@ class Stage:
         clock.rng.seed(seed)
         clock._count, clock._prefix_of = itertools.count(clock.rng.getrandbits(46)), 0
         self.history = History()
-        self.world = World(self.loop, folder, self.history, seed)
+        self._build(folder)
+        self.room = f"{self.world.url('host')}/api/rooms/main"
         self.scene = Scene(self.world, seed, resets=any(a.what == "reset room" for a in acts))
         self._people: dict[str, asyncio.Task[Any]] = {}
-        self._restarting = asyncio.Lock()
         self._host: aiohttp.ClientSession | None = None
+
+    def _build(self, folder: Path) -> None:
+        """Make the world, which may keep its files in a folder."""
+        raise NotImplementedError
 
     @property
     def failures(self) -> list[str]:
@@ -66,7 +74,7 @@ class Stage:
 
     def _unhandled(self, _: object, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None or self.world.disk.dead & {self.world.folder}:
+        if error is None or self.world.is_over():
             return  # of a process that is no more
         lines = traceback.format_exception(error)
         is_ours = any(f"{PACKAGE}/" in line for line in lines)  # aiohttp has some of its own
@@ -118,7 +126,7 @@ class Stage:
         while True:
             began, status = self.loop.now, 0
             with contextlib.suppress(*LOST):
-                async with self._host.request(method, f"{ROOM}/{path}", json=body) as answer:
+                async with self._host.request(method, f"{self.room}/{path}", json=body) as answer:
                     status = answer.status
                     await answer.read()
             self.world.note("host", "did", act=act, status=status, began=began, body=body)
@@ -168,72 +176,22 @@ class Stage:
 
     async def _cut(self, who: list[str], seconds: float) -> None:
         if here := self._known(who):
-            self.loop.cut(here)
+            self.loop.cut(here, self.world.servers)
             await asyncio.sleep(seconds)
             self.loop.heal()
 
     async def _slow(self, who: list[str], seconds: float) -> None:
         for name in self._known(who):
-            self.loop.slow(name, (0.5, 1.5))
+            self.loop.slow(name, self.world.server_of(name), (0.5, 1.5))
         await asyncio.sleep(seconds)
         for name in self._known(who):
-            self.loop.slow(name, (0.001, 0.02))
+            self.loop.slow(name, self.world.server_of(name), (0.001, 0.02))
 
     async def _reset(self, who: list[str]) -> None:
         self.loop.reset(*who)
 
     async def _forget(self, who: list[str]) -> None:
         self.loop.forget(*who)
-
-    async def _kill(self, seconds: float) -> None:
-        await self._end(seconds, has_power=True)
-
-    async def _power(self, seconds: float) -> None:
-        await self._end(seconds, has_power=False)
-
-    async def _end(self, seconds: float, *, has_power: bool) -> None:
-        async with self._restarting:
-            self.world.kill(has_power=has_power)
-            await self.world.restart(seconds)
-            await asyncio.sleep(0.5)
-
-    async def _at_sync(self, seconds: float, has_power: bool, syncs: int) -> None:
-        """The process ends in the middle of a commit."""
-        struck = asyncio.Event()
-        left = syncs
-
-        def sync() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                self.world.kill(has_power=has_power)
-                struck.set()
-
-        async with self._restarting:
-            self.world.disk.on_sync = sync
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(struck.wait(), 5)
-            self.world.disk.on_sync = lambda: None
-            if struck.is_set():
-                await self.world.restart(seconds)
-                await asyncio.sleep(0.5)
-
-    async def _stop(self, seconds: float) -> None:
-        async with self._restarting:
-            await self.world.stop()
-            await self.world.restart(seconds)
-            await asyncio.sleep(0.5)
-
-    async def _disk(self, trouble: str, seconds: float) -> None:
-        self.world.disk.trouble = trouble
-        await asyncio.sleep(seconds)
-        self.world.disk.trouble = None
-        self.world.note("disk", "works again")
-
-    async def _slow_disk(self, seconds: float, slowness: float) -> None:
-        self.loop.slowness = slowness
-        await asyncio.sleep(seconds)
-        self.loop.slowness = 1.0
 
     async def _jump(self, seconds: float) -> None:
         virtual.jump(seconds)
@@ -245,12 +203,16 @@ class Stage:
             self.loop.power(name)
             self._people[name] = self.loop.machine(name, bob(self.scene, name, delay=0.1))
 
+    def _end_troubles(self) -> None:
+        """Nothing goes wrong any more."""
+
     # ── the end ─────────────────────────────────────────────────────────────────────────────
 
     async def _calm(self) -> None:
         """Troubles are over; wait until nothing happens any more."""
         self.loop.heal()
-        self.world.disk.trouble, self.loop.slowness = None, 1.0
+        self.loop.slowness = 1.0
+        self._end_troubles()
         self.scene.calm.set()
         self.world.note("plan", "calm")
         for act in AT_LAST:
@@ -279,7 +241,7 @@ class Stage:
 
     async def _get(self, path: str) -> Any:
         assert self._host is not None
-        async with self._host.get(f"{ROOM}/{path}" if path else ROOM) as answer:
+        async with self._host.get(f"{self.room}/{path}" if path else self.room) as answer:
             said = json.loads(await answer.read())
             if answer.status != 200:
                 self.failures.append(f"GET {path}: {answer.status} {said}")
@@ -298,17 +260,6 @@ class Stage:
         for event in chance.sample(page["events"], min(12, len(page["events"]))):
             said = await self._get(f"events/{event['id']}")
             world.note("api", "why", event=event["id"], recipients=said["recipients"])
-
-
-def play(seed: int, acts: Sequence[Act], folder: Path) -> tuple[History, list[str]]:
-    """Play a plan in an empty folder: its history, and what went wrong beside the promises."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        stage = Stage(seed, acts, folder)
-        return stage.play(), stage.failures
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 assert LEASE < QUIET

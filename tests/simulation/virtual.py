@@ -114,17 +114,17 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
         """The ends of connections that are on these machines, oldest first."""
         return [end for key, end in self.net._streams.items() if key[1] in machines]
 
-    def cut(self, machines: Sequence[str]) -> None:
-        """Nothing passes between these and the server until `heal`; then all that was sent does."""
-        self.net.partition(machines, [SERVER])
+    def cut(self, machines: Sequence[str], others: Sequence[str]) -> None:
+        """Nothing passes between these and others until `heal`; then all that was sent does."""
+        self.net.partition(machines, others)
 
     def heal(self) -> None:
         self.net.heal()
 
-    def slow(self, machine: str, latency: tuple[float, float]) -> None:
-        """How long what is sent to a machine, and by it, is on its way, in seconds."""
-        self.net.set_link(machine, SERVER, latency=latency)
-        self.net.set_link(SERVER, machine, latency=latency)
+    def slow(self, machine: str, other: str, latency: tuple[float, float]) -> None:
+        """How long what passes between two machines is on its way, in seconds."""
+        self.net.set_link(machine, other, latency=latency)
+        self.net.set_link(other, machine, latency=latency)
 
     def reset(self, *machines: str) -> None:
         """Lose the connections of these machines: both sides see it."""
@@ -163,7 +163,7 @@ class Loop(SimLoop):  # type: ignore[misc] # installed for the simulation alone
             task.cancel()
 
     def power(self, machine: str) -> None:
-        if not self.net._alive[machine]:
+        if not self.net._alive.get(machine, True):
             self.net.restart(machine)
 
     def finish(self) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import structlog
 from aiohttp import web
 
 from orders import app as orders
+from orders.app import make_engine
 from orders.errors import CannotStart
 from orders.journal.sqlite import ids, views
 from orders.journal.sqlite.engine import SqliteEngine
@@ -24,12 +26,15 @@ from tests.simulation import virtual
 from tests.simulation.disk import Disk
 from tests.simulation.history import Fact, History
 
-URL = f"http://{virtual.SERVER}:8080"
 TOKEN = "the-token-of-the-host"
 LEASE, MAX_ATTEMPTS = 5.0, 3
 #: Small, so that what happens once in a thousand events happens here.
 PATCHES: dict[str, Any] = {
-    "orders.app.make_engine": lambda made: SqliteEngine(made.journal_path, virtual.Writer),
+    "orders.app.make_engine": lambda made: (
+        SqliteEngine(made.journal_path, virtual.Writer)
+        if made.engine == "sqlite"
+        else make_engine(made)
+    ),
     "orders.server.replay.PAGE": 4,
     "orders.server.delivery.PAGE": 3,
     "orders.broker.queue.AT_HAND": 600,
@@ -42,6 +47,7 @@ PATCHES: dict[str, Any] = {
 VIEWS = {"slice": 3, "waiting_when_idle": 6, "waiting_at_most": 15}
 
 logging.disable(logging.CRITICAL)
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 for target, value in PATCHES.items():
     patch(target, value).start()
 for view in (views.OrderTable, views.QueueTable, ids.IdIndex):
@@ -52,34 +58,100 @@ for view in (views.OrderTable, views.QueueTable, ids.IdIndex):
 def warm_up() -> None:
     """Load all that a server needs, once for all processes that are forked from this one."""
     orders.create_app(Settings(_env_file=None, journal="memory"))
+    make_engine(Settings(_env_file=None, engine="nats://nats:4222"))
 
 
 class World:
-    """One server after the other, each on what the disk had when the one before it ended."""
+    """What all servers have in common; `servers` are the machines that they run on."""
 
-    def __init__(self, loop: virtual.Loop, folder: Path, history: History, seed: int) -> None:
-        self.loop, self.history, self._home = loop, history, folder
+    servers: tuple[str, ...] = ()
+
+    def __init__(self, loop: virtual.Loop, history: History, seed: int) -> None:
+        self.loop, self.history, self.seed = loop, history, seed
         self.chance = random.Random(f"{seed}:world")
-        self.disk = Disk(folder, random.Random(f"{seed}:disk"))
         self.max_unread = self.chance.choice([2048, 16 * 1024, 1 << 20])
-        self.number = 0
         self.failures: list[str] = []
-        self._stop: asyncio.Event | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def note(self, who: str, what: str, **more: Any) -> None:
         """Something happened."""
         fact = {"at": round(self.loop.now, 6), "who": who, "what": what, **more}
         self.history.facts.append(fact)
 
+    def server_of(self, name: str) -> str:
+        """The machine of the server at which somebody takes part."""
+        return random.Random(f"{self.seed}:{name}:server").choice(self.servers)
+
+    def url(self, name: str) -> str:
+        return f"http://{self.server_of(name)}:8080"
+
+    def start(self) -> None:
+        """All servers begin."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """All servers end, as on SIGTERM."""
+        raise NotImplementedError
+
+    def read_journal(self) -> dict[str, list[list[Fact]]]:
+        """All records that are stored: of each room its epochs, of each epoch what happened."""
+        raise NotImplementedError
+
+    def is_over(self) -> bool:
+        """Whether some process has just ended, so that what fails in it says nothing."""
+        raise NotImplementedError
+
+    async def _serve(self, machine: str, number: int, stop: asyncio.Event, **more: Any) -> None:
+        """One process of a server, until it is to stop."""
+        settings = Settings(
+            _env_file=None,
+            allow_host=self.servers,
+            host_token=TOKEN,
+            rate=0,
+            lease=LEASE,
+            max_attempts=MAX_ATTEMPTS,
+            max_unread=self.max_unread,
+            heartbeat=2.0,
+            heartbeat_timeout=5.0,
+            **more,
+        )
+        app = orders.create_app(settings)
+        app[SERVER].port, app[SERVER].url = 8080, f"http://{machine}:8080"
+        runner = web.AppRunner(app, **orders.RUNNER)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, None, 8080).start()
+            self.begun(machine, app)
+            self.note(machine, "up", process=number)
+            await stop.wait()
+        finally:
+            with contextlib.suppress(Exception):
+                await runner.cleanup()
+        self.note(machine, "ended", process=number)
+
+    def begun(self, machine: str, app: web.Application) -> None:
+        """A process listens."""
+
+
+class OneServer(World):
+    """One server after the other, each on what the disk had when the one before it ended."""
+
+    servers = (virtual.SERVER,)
+
+    def __init__(self, loop: virtual.Loop, folder: Path, history: History, seed: int) -> None:
+        super().__init__(loop, history, seed)
+        self._home = folder
+        self.disk = Disk(folder, random.Random(f"{seed}:disk"))
+        self.number = 0
+        self._stop: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
     @property
     def folder(self) -> Path:
         """Where the journal of this process lies."""
         return self._home / str(self.number)
 
-    @property
-    def journal(self) -> Path:
-        return self.folder / "orders.db"
+    def is_over(self) -> bool:
+        return self.folder in self.disk.dead
 
     # ── beginning ───────────────────────────────────────────────────────────────────────────
 
@@ -92,9 +164,10 @@ class World:
         self._task = self.loop.machine(virtual.SERVER, work)
 
     async def _run(self, number: int, stop: asyncio.Event) -> None:
+        journal = str(self.folder / "orders.db")
         while self.number == number:
             try:
-                await self._serve(number, stop)
+                await self._serve(virtual.SERVER, number, stop, journal=journal)
                 break
             except CannotStart as error:
                 troubled = self.disk.trouble or "disk I/O error" in error.message
@@ -102,33 +175,6 @@ class World:
                 if not troubled:
                     self.failures.append(f"process {number} cannot start: {error.message}")
                 await asyncio.sleep(0.5)
-
-    async def _serve(self, number: int, stop: asyncio.Event) -> None:
-        settings = Settings(
-            _env_file=None,
-            journal=str(self._home / str(number) / "orders.db"),
-            allow_host=(virtual.SERVER,),
-            host_token=TOKEN,
-            rate=0,
-            lease=LEASE,
-            max_attempts=MAX_ATTEMPTS,
-            max_unread=self.max_unread,
-            heartbeat=2.0,
-            heartbeat_timeout=5.0,
-        )
-        app = orders.create_app(settings)
-        app[SERVER].port, app[SERVER].url = 8080, URL
-        runner = web.AppRunner(app, **orders.RUNNER)
-        try:
-            await runner.setup()
-            await web.TCPSite(runner, None, 8080).start()
-            self.app = app
-            self.note("server", "up", process=number)
-            await stop.wait()
-        finally:
-            with contextlib.suppress(Exception):
-                await runner.cleanup()
-        self.note("server", "ended", process=number)
 
     # ── ending ──────────────────────────────────────────────────────────────────────────────
 

@@ -144,6 +144,8 @@ class Load:
                 self.ledger.accepted.add(said["data"]["event"])
             elif said["type"] == "broker.error":
                 assert said["data"]["code"] == "engine_unavailable", said
+                if "event" not in said["data"]:
+                    return  # it was not let in: it comes again
                 self.ledger.refused += 1
                 await asyncio.sleep(PAUSE)
                 await ws.send_str(unanswered[said["data"]["event"]])

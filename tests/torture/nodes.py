@@ -1,9 +1,10 @@
 """Nodes and NATS hurt under load: python -m tests.torture.nodes --minutes 60
 
 Two nodes with a bot each; half the customers and publishers on either, and a listener that moves
-from one to the other. A node is killed; the NATS server is killed, or frozen with SIGSTOP; with
-`--servers 3` it is a cluster that loses its leader. Each comes back after a while. At the end the
-log is read from a node that was started again on NATS that was started again.
+from one to the other. A node is killed, or cut off from NATS; the NATS server is killed, or frozen
+with SIGSTOP; with `--servers 3` it is a cluster that loses its leader. Each comes back after a
+while. An admin purges what can be purged, which the log must not be. At the end the log is read
+from a node that was started again on NATS that was started again.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import nats
+from nats.js.errors import APIError
 
 from tests.nats_servers import Cluster
 from tests.process import Process
@@ -30,6 +33,7 @@ from tests.torture.gate import Gap, Gate
 from tests.torture.kills import MODES, Bob
 from tests.torture.ledger import Ledger, Verdict, judge
 from tests.torture.load import Load
+from tests.torture.partition import Way
 from tests.wire import DEADLINE
 
 FLAGS = ("--rate", "0", "--max-attempts", "100", "--lease", "3")
@@ -44,6 +48,8 @@ class Fault(StrEnum):
     NODE = "node"  # a node is killed while its bot holds an order
     KILLED = "killed"  # a NATS server is killed; of a cluster, the leader
     FROZEN = "frozen"  # the same, but frozen, with all its connections open
+    CUT_OFF = "cut off"  # nothing passes between a node and NATS
+    PURGED = "purged"  # an admin purges every stream that allows it
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,8 @@ class Torture:
         self._random = random.Random(plan.seed)
         self._directory = directory
         self._cluster = Cluster(directory / "nats", plan.servers)
-        flags = ("--engine-replicas", f"{plan.servers}", "--engine-patience", f"{plan.patience}")
-        self.nodes = [
-            Process(self._make(name), "--engine", self._cluster.url, *flags, *FLAGS)
-            for name in ("node-1", "node-2")
-        ]
+        self._ways: list[list[Way]] = []  # of each node to each server of NATS
+        self.nodes: list[Process] = []
         self._bots: list[Bob] = []
         self._gates: list[Gate] = []
 
@@ -91,7 +94,17 @@ class Torture:
         return self._directory / name
 
     async def run(self) -> Verdict:
-        with self._cluster, self.nodes[0], self.nodes[1]:
+        plan = self.plan
+        flags = ("--engine-replicas", f"{plan.servers}", "--engine-patience", f"{plan.patience}")
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(self._cluster)
+            for name in ("node-1", "node-2"):
+                ways = [Way(server.port) for server in self._cluster.servers]
+                self._ways.append([await stack.enter_async_context(way.open()) for way in ways])
+                url = ",".join(f"nats://127.0.0.1:{way.port}" for way in ways)
+                node = Process(self._make(name), "--engine", url, *flags, *FLAGS)
+                await asyncio.to_thread(stack.enter_context, node)
+                self.nodes.append(node)
             async with aiohttp.ClientSession() as http, self._loaded(http) as load:
                 await self._hurt(load)
                 await load.stop()
@@ -127,6 +140,10 @@ class Torture:
                 return
             if fault is Fault.NODE:
                 await self._kill(self._random.randrange(len(self.nodes)), load)
+            elif fault is Fault.CUT_OFF:
+                await self._cut_off(self._random.choice(self._ways), load)
+            elif fault is Fault.PURGED:
+                await self._purge()
             else:
                 await self._take_away(fault, load)
             self.faults[fault] += 1
@@ -164,6 +181,28 @@ class Torture:
             server.kill()
             await self._wait(away, load)
             await asyncio.to_thread(server.start)
+
+    async def _cut_off(self, ways: list[Way], load: Load) -> None:
+        for way in ways:
+            way.cut()
+        await self._wait(self._random.uniform(*self.plan.away), load)
+        for way in ways:
+            way.heal()
+
+    async def _purge(self) -> None:
+        """What an admin does who means well: the log cannot be purged, names and nodes can."""
+        nc = await nats.connect(self._cluster.url)
+        try:
+            for stream in await nc.jetstream().streams_info():
+                name = stream.config.name or ""
+                try:
+                    await nc.jetstream().purge_stream(name)
+                except APIError:
+                    assert name.startswith("ORDERS_"), f"{name} cannot be purged"
+                else:
+                    assert not name.startswith("ORDERS_main"), "the log can be purged"
+        finally:
+            await nc.close()
 
     async def _wait(self, seconds: float, load: Load) -> None:
         """A time of load, in which nothing may go wrong by itself."""

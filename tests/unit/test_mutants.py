@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.mutants import ROOT, Mutant, broken, mutants
+from tests.mutants import PAGE, ROOT, Mutant, broken, mutants, shown
 
 
 @pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.guarantee)
@@ -20,3 +20,8 @@ def test_each_line_stands_once_breaks_into_python_and_its_test_exists(mutant: Mu
 def test_there_are_enough_of_them_and_each_guarantee_is_named_once() -> None:
     guarantees = [mutant.guarantee for mutant in mutants()]
     assert len(guarantees) == len(set(guarantees)) >= 20
+
+
+def test_the_page_of_guarantees_shows_them_all() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == shown(page), "python -m tests.mutants --table"

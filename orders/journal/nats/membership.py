@@ -106,7 +106,10 @@ class Membership:
         is this node's from then on, and so is the session."""
         entry = await self._connection.kept(self._sessions.get(_session(room, session)))
         owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
-        if owner in ("", self.node):
+        if owner == self.node:  # taken over before, and then its record could not be stored
+            is_free = not self._callbacks.has_name(room, name)
+            return name if is_free and await self._has(owner, room, name, held=True) else None
+        if not owner:
             return None
         with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
             answer = await self.ask(owner, action="take_over", room=room, session=session)
@@ -117,10 +120,10 @@ class Membership:
             return name
         return None
 
-    async def _has(self, node: str, room: str, name: str) -> bool:
-        """Whether a name is a node's, or nobody's."""
+    async def _has(self, node: str, room: str, name: str, *, held: bool = False) -> bool:
+        """Whether a name is a node's, or, unless it must be `held`, nobody's."""
         entry = await self._connection.kept(self._names.get(_key(room, name)))
-        return entry is None or (entry.value or b"").decode() == node
+        return not held if entry is None else (entry.value or b"").decode() == node
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────
 
