@@ -191,7 +191,7 @@ class Delivery:
         participant.source = record.data["name"]
         participant.since = min(record.position or room.state.head, room.cursor)
         self._hints.subscribed(room, participant, record)
-        if record.data["after"] and not participant.written:  # the room has begun anew since
+        if record.data["after"] and not participant.written:  # the room has begun again since
             if participant.after:  # it had no welcome yet, and so heard nothing of that
                 self._context.tell(participant, _notice("reset"))
             participant.after = 0

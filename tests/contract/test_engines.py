@@ -539,7 +539,7 @@ async def test_where_each_order_stands_follows_from_the_events_in_their_order(
     assert await standing(journal, "carol") == [("carol", 1, "confirmed")]
 
 
-async def test_the_newest_orders_come_oldest_first_and_one_placed_anew_is_the_newest(
+async def test_the_newest_orders_come_oldest_first_and_one_placed_again_is_the_newest(
     journal: Journal,
 ) -> None:
     await journal.take(*(placed(n) for n in range(1, 6)))
@@ -701,7 +701,7 @@ async def test_after_a_failed_append_reading_goes_on_and_forgetting_does_no_harm
 # ── reset and forget ────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_reset_begins_anew_log_ids_orders_and_queues(journal: Journal) -> None:
+async def test_a_reset_begins_again_log_ids_orders_and_queues(journal: Journal) -> None:
     event = said(1)
     modes = {"*": "pubsub"}
     await journal.take(

@@ -398,7 +398,7 @@ async def test_a_flood_beyond_bobs_rate_is_answered_all_the_same(
     assert len(confirmed) == 40
 
 
-async def test_in_a_room_begun_anew_numbers_are_free_again(
+async def test_in_a_room_begun_again_numbers_are_free_again(
     server: Any, http: aiohttp.ClientSession, connect: Connect
 ) -> None:
     alice = await connect(server, name="alice")

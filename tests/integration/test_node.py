@@ -304,7 +304,7 @@ async def test_a_reset_is_a_notice_to_all_and_no_second_welcome(node: Node, main
     assert present == {"alice", "bob"}, "the new beginning knows who was there"
 
 
-async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginning_once(
+async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_beginning_once(
     node: Node, main: Room
 ) -> None:
     alice = await join(node, "alice")
@@ -325,7 +325,7 @@ async def test_who_was_catching_up_when_the_room_began_anew_hears_the_new_beginn
         assert len(back.transport.of_type("broker.caught_up")) == 1
 
 
-async def test_a_place_of_before_is_unknown_to_a_room_that_began_anew_while_a_name_was_found(
+async def test_a_place_of_before_is_unknown_to_a_room_that_began_again_while_a_name_was_found(
     node: Node, main: Room
 ) -> None:
     alice = await join(node, "alice")
@@ -347,7 +347,7 @@ async def test_a_place_of_before_is_unknown_to_a_room_that_began_anew_while_a_na
         assert back.numbers == [8, 9], "what comes from now on, as it was told"
 
 
-async def test_who_came_back_as_the_room_began_anew_hears_so_and_the_whole_new_beginning(
+async def test_who_came_back_as_the_room_began_again_hears_so_and_the_whole_new_beginning(
     node: Node, main: Room
 ) -> None:
     alice = await join(node, "alice")
@@ -374,7 +374,7 @@ async def test_who_came_back_as_the_room_began_anew_hears_so_and_the_whole_new_b
     await until(is_explained, "why says that it received the event")
 
 
-async def test_who_was_slow_when_the_room_began_anew_hears_the_new_beginning_once(
+async def test_who_was_slow_when_the_room_began_again_hears_the_new_beginning_once(
     tmp_path: Path,
 ) -> None:
     engine = SqliteEngine(tmp_path / "orders.db")

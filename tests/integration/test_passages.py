@@ -117,7 +117,7 @@ async def test_what_was_read_is_kept_in_bounds_and_dropped_when_all_have_caught_
     assert len(kept._kept) == 0
 
 
-async def test_a_room_that_began_anew_is_read_anew(node: Node) -> None:
+async def test_a_room_that_began_again_is_read_again(node: Node) -> None:
     room, types = node.room("main"), frozenset("*")
     alice = await join(node, "alice")
     alice.tick(3)
