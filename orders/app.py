@@ -250,8 +250,8 @@ def spare(node: Node) -> Callable[[str, dict[str, int]], None]:
     """Have the garbage collector (see `gc.callbacks`) pass over what waits in queues.
 
     It would find nothing, and hold up everyone for as long as it looks. Whatever else is there at
-    that moment is passed over, too, and forever: some connections, each time that more wait than did
-    before, which cost some 20 KiB each if they end badly.
+    that moment is passed over from then on, too: some connections, each time that more wait than
+    did before, which cost some 20 KiB each if they end badly.
     """
     spared = 0
 
