@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -26,6 +28,7 @@ class Participant:
     def __init__(self, *args: Any, **options: Any) -> None:
         self._inner = participant.Participant(*args, **options)
         self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[Any] | None = None
 
     @property
     def name(self) -> str | None:
@@ -38,18 +41,18 @@ class Participant:
 
     def publish(self, type: str, data: dict[str, Any], *, id: str | None = None) -> str:
         """Publish one event; return its id once the journal has it."""
-        return self._wait(self._inner.publish(type, data, id=id))
+        return self._wait(partial(self._inner.publish, type, data, id=id))
 
     def ack(self, event: Event | str) -> None:
         """You are done with an event, or the one with this id."""
-        self._wait(self._inner.ack(event))
+        self._wait(partial(self._inner.ack, event))
 
     def nack(self, event: Event | str, reason: str = "") -> None:
         """You cannot do this work: let another try."""
-        self._wait(self._inner.nack(event, reason))
+        self._wait(partial(self._inner.nack, event, reason))
 
     def __iter__(self) -> Iterator[Event]:
-        while (event := self._wait(self._next())) is not None:
+        while (event := self._wait(self._next)) is not None:
             yield event
 
     async def _next(self) -> Event | None:
@@ -59,7 +62,7 @@ class Participant:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
-            self._wait(self._inner.__aenter__())
+            self._wait(self._inner.__aenter__)
         except BaseException:
             self._stop()
             raise
@@ -71,18 +74,26 @@ class Participant:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        self._wait(self._inner.close())
+        self._wait(self._inner.close)
         self._stop()
         return kind is KeyboardInterrupt
 
-    def _wait(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Have it done by the thread of the loop. Ctrl-C may come at any moment: it leaves no lock
+        held that the other thread needs, and nothing begun that nobody waits for."""
         if not self._loop.is_running():
-            work.close()
             raise RuntimeError(
                 "This participant is not in the room: use it within its `with`, such as"
                 " `with Participant(name='alice') as alice: …`."
             )
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        done: SimpleQueue[asyncio.Task[Answer]] = SimpleQueue()
+
+        def begin() -> None:
+            self._task = self._loop.create_task(work())
+            self._task.add_done_callback(done.put)
+
+        self._loop.call_soon_threadsafe(begin)
+        return done.get().result()
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
