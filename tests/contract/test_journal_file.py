@@ -387,6 +387,20 @@ async def test_while_a_file_or_the_folder_may_not_be_written_to_nothing_is_accep
         assert await journal.take(said(2)) == ["accepted"]
 
 
+async def test_of_a_room_that_was_erased_no_page_of_the_file_keeps_anything(tmp_path: Path) -> None:
+    secret = "between us"
+    async with journal_of("sqlite", tmp_path) as journal:
+        for first in range(0, 2000, 200):
+            await journal.take(*(said(n, note=secret * 20) for n in range(first, first + 200)))
+        await journal.engine.erase(RoomState("main"))
+        assert holding(tmp_path, secret) == []
+
+
+def holding(folder: Path, text: str) -> list[str]:
+    """The files in which a text stands."""
+    return [file.name for file in folder.iterdir() if text.encode() in file.read_bytes()]
+
+
 class Stuck:
     """A connection of which SQLite's locks cannot be had; it counts how often that is tried."""
 
