@@ -369,7 +369,9 @@ async def test_a_first_program_needs_no_await(server: Any) -> None:
 
 async def test_ctrl_c_ends_a_first_program_silently(server: Any, tmp_path: Path) -> None:
     program = (
+        "import signal\n"
         "from orders.clients.sync import Participant\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
         f"with Participant({server.url!r}, name='alice') as alice:\n"
         "    print('here', flush=True)\n"
         "    for event in alice: pass\n"
