@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -188,10 +189,11 @@ def test_an_index_that_was_not_finished_is_begun_again_and_commits_are_synced_af
     log.ids.tidy(True)  # the first slice of three, and then the process is gone
     assert db.execute("PRAGMA synchronous").fetchone()[0] == full
     db.close()
-    log = Log(open_journal(path))
-    log.restore()
-    again = log.append([said(n, id=numbered(7 - n)) for n in range(1, 7)])
-    assert again == [Outcome.DUPLICATE] * 6
+    with closing(open_journal(path)) as db:
+        log = Log(db)
+        log.restore()
+        again = log.append([said(n, id=numbered(7 - n)) for n in range(1, 7)])
+        assert again == [Outcome.DUPLICATE] * 6
 
 
 async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(

@@ -292,6 +292,6 @@ class SqliteEngine(Unshared):
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
             db = self._local.db = connect(self._path)
-            db.execute("PRAGMA query_only = on")
             self._opened.append(db)
+            db.execute("PRAGMA query_only = on")
         return db
