@@ -28,7 +28,7 @@ from orders.web.bots import BOTS
 from orders.web.export import whole_or_broken
 from orders.web.keys import SETTINGS
 from orders.web.marks import session_mark, session_of
-from orders.web.query import Query
+from orders.web.query import Query, however_ended
 from orders.web.security import check_host
 from orders.web.static import FILES
 
@@ -72,11 +72,8 @@ def install(app: web.Application) -> None:
     """Let the lessons of this server be taken home."""
     app[MAKING] = Making()
     room = "/api/rooms/{room}"
-    app.router.add_routes(
-        web.get(f"{room}/{what}{end}", handler)
-        for what, handler in (("export", get_export), ("letter", get_letter))
-        for end in ("", "/")
-    )
+    routes = web.get(f"{room}/export", get_export), web.get(f"{room}/letter", get_letter)
+    app.router.add_routes(however_ended(*routes))
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────
