@@ -14,7 +14,7 @@ from orders.clock import now_ms
 from orders.errors import OrdersError
 from orders.server import Node
 from orders.settings import Settings
-from orders.web import api, bots, health, host, pages, queued, records, security, socket
+from orders.web import api, bots, health, host, pages, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import FEEDS, Feeds, observe
@@ -47,7 +47,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app.router.add_routes(
         [
             *pages.routes(),
-            *however_ended(*api.routes(), *records.routes(), *queued.routes(), *host.routes()),
+            *however_ended(*api.routes(), *records.routes(), *host.routes()),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
             web.get("/host", security.become_host),

@@ -14,11 +14,10 @@ from orders.broker.records import EVENT, PRESENCE_KINDS, Record
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED
 from orders.classroom.playing import LESSON
-from orders.classroom.takehome.asked import asked
 from orders.classroom.takehome.inlined import inlined
 from orders.classroom.takehome.letters import letters
 from orders.classroom.takehome.mask import Mask
-from orders.classroom.takehome.recording import recording
+from orders.classroom.takehome.recording import asked, recording
 from orders.domain.envelope import folded
 from orders.errors import Refused
 from orders.journal.base import pages
