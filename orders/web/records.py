@@ -1,9 +1,9 @@
 """What a picture of a room begins with: its journal in pages, and what waits in its queues.
 
 The journal is as the observers' feed has it, for going back in time. A place in it is outside the
-id of an event and how many records lie between, such as `69688550-…~3`; so it means the same after a
-restart, and nothing after the room was cleared. The numbers of a room's queues are in its snapshot;
-here are the events behind them.
+id of an event and how many records lie between, such as `69688550-…~3`; so it means the same
+after a restart, and nothing after the room was cleared. The numbers of a room's queues are in its
+snapshot; here are the events behind them.
 """
 
 from typing import Any
