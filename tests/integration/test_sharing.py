@@ -16,7 +16,8 @@ from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
 from orders.server.context import MOST_AT_ONCE
 from orders.server.inbox import MOST_GATHERED
-from orders.web.closing import AT_ONCE, InTurns
+from orders.web.closing import InTurns
+from orders.web.turns import AT_ONCE
 from tests.transports import InlineWriter, Party, join, running
 
 MANY = 3 * MOST_AT_ONCE
