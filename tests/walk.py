@@ -111,14 +111,19 @@ async def walks() -> dict[str, Walk]:
                         await asyncio.sleep(PAUSE)
                 await asyncio.sleep(PAUSE)
 
+        async def ack() -> None:
+            held = ""
+            while "attempt" not in held:
+                held = str((await bob.receive()).data)
+            event = held.split('"')[3]
+            await bob.send_json({"type": "broker.ack", "data": {"event": event}})
+
         await step("relay", lambda: alice.send_json(order))
         await host("PUT", "modes", {"order_placed": "queue"})
+        await alice.send_json(order)  # the first of its type, by which it is known who works on it
+        await ack()
         await step("queue delivery", lambda: alice.send_json(order))
-        held = ""
-        while "attempt" not in held:
-            held = str((await bob.receive()).data)
-        ack = {"type": "broker.ack", "data": {"event": held.split('"')[3]}}
-        await step("ack", lambda: bob.send_json(ack))
+        await step("ack", ack)
         await step("reset", lambda: host("POST", "reset"))
     return found
 

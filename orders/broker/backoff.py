@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from orders.broker.leases import Leases
 from orders.broker.participants import Participant
-from orders.broker.queue import Entry
 from orders.broker.room_state import RoomState
 from orders.domain.envelope import folded
 
@@ -27,7 +26,6 @@ class _Nacks:
     name: str
     count: int = 0
     at: float = 0.0
-    taken: Entry | None = None  # the one it took since
 
 
 @dataclass(slots=True, eq=False)
@@ -55,21 +53,12 @@ class Backoff:
         self._nacks.pop(key, None)
         self._waiting.pop(key, None)
 
-    def took(self, participant: Participant, entry: Entry) -> None:
-        """It is handed an event."""
-        if self._nacks and (nacks := self._nacks.get(_key(participant, entry.type))):
-            nacks.taken = entry
-
     def allows(self, participant: Participant, type: str, leases: Leases) -> bool:
         """Whether it may take an event of this type now."""
         key = _key(participant, type) if self._nacks else None
         if key not in self._nacks:
             return True
-        taken = self._nacks[key].taken
-        lease = leases.held.get(taken.key) if taken else None
-        is_claimed = taken is not None and taken.key in leases.claiming
-        has_one = is_claimed or (lease is not None and lease.holder is participant)
-        return key not in self._waiting and not has_one
+        return key not in self._waiting and not leases.has_one(participant, type)
 
     def over(self, state: RoomState, now: float) -> Iterator[str]:
         """The types that somebody may take again from now on."""

@@ -91,7 +91,8 @@ class Leases:
     """The queued events of one room on this node."""
 
     held: dict[bytes, Lease] = field(default_factory=dict)
-    claiming: dict[bytes, Entry] = field(default_factory=dict)  # asked for on a shared journal
+    #: Asked for on a shared journal: by whom, and of which type.
+    claiming: dict[bytes, tuple[Participant, str]] = field(default_factory=dict)
     _by_holder: dict[Participant, dict[bytes, Lease]] = field(default_factory=dict)
     _ready: dict[str, _Ready] = field(default_factory=dict)  # by their types
     _others: dict[str, _Ready] = field(default_factory=dict)  # in the share of another node
@@ -151,6 +152,11 @@ class Leases:
             holder.in_flight -= len(held)
         for each in (self.held, self.claiming, self._by_holder, self._ready, self._others):
             each.clear()
+
+    def has_one(self, participant: Participant, type: str) -> bool:
+        """Whether it holds an event of this type, or has asked for one."""
+        is_held = any(lease.entry.type == type for lease in self.held_by(participant))
+        return is_held or (participant, type) in self.claiming.values()
 
     def held_by(self, holder: Participant) -> list[Lease]:
         return list(self._by_holder.get(holder, {}).values())

@@ -7,6 +7,7 @@ matched and written once per audience, never once per participant and event.
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 from orders.broker.backoff import Backoff
 from orders.broker.leases import Leases
@@ -18,6 +19,7 @@ from orders.broker.rules import Rules
 from orders.domain.envelope import folded
 
 REFUSALS = 20  # that are kept for those who watch
+MOST_TYPES = 1000  # that an audience remembers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,23 +35,14 @@ class Refusal:
 class Audience:
     """The participants of a room that receive the same events."""
 
-    MAX_KNOWN_TYPES = 1000
-
     def __init__(self, types: frozenset[str]) -> None:
         self.types = types
         self.members: dict[Participant, None] = {}
         self.without_echo: dict[Participant, None] = {}
         self.newest = 0  # the `since` of the member that hears the least
-        self._known: dict[str, bool] = {}
-
-    def matches(self, type: str) -> bool:
-        """Whether its subscription wants this type; remembered, for types are few."""
-        known = self._known.get(type)
-        if known is None:
-            if len(self._known) >= self.MAX_KNOWN_TYPES:
-                self._known.clear()
-            known = self._known[type] = matches(self.types, type)
-        return known
+        # Types are few: what a subscription says of one is worked out once.
+        self.matches = lru_cache(MOST_TYPES)(partial(matches, types))
+        self._works_on = lru_cache(MOST_TYPES)(partial(works_on, types))
 
     def wants(self, record: Record) -> bool:
         """Whether this event is for all of this audience."""
@@ -57,8 +50,9 @@ class Audience:
 
     def workers(self, type: str) -> Iterator[Participant]:
         """Those that take events of this type from their queue."""
-        works = {ack: works_on(self.types, ack, type) for ack in ("auto", "manual")}
-        yield from (one for one in (*self.members, *self.without_echo) if works[one.ack])
+        for one in (*self.members, *self.without_echo):
+            if self._works_on(one.ack, type):
+                yield one
 
 
 @dataclass(slots=True, eq=False)
@@ -211,24 +205,24 @@ class Room:
                         found.append(((member,), heard))
         return found
 
+    def may_take(self, worker: Participant, type: str) -> bool:
+        """Whether one who works on a type has room for an event of it now."""
+        return worker.credit > 0 and self.backoff.allows(worker, type, self.leases)
+
     def takes(self, participant: Participant, type: str) -> bool:
         """Whether it could take an event of this type from its queue."""
-        return (
-            participant.credit > 0
-            and works_on(participant.types, participant.ack, type)
-            and self.backoff.allows(participant, type, self.leases)
-        )
+        works = works_on(participant.types, participant.ack, type)
+        return works and self.may_take(participant, type)
 
     def takers(self, type: str) -> list[Participant]:
         """Who could take an event of this type from its queue, whose turn it is first."""
         able = [
-            member
+            worker
             for audience in self.audiences.values()
-            if audience.matches(type)
-            for member in audience.workers(type)
-            if member.credit > 0 and self.backoff.allows(member, type, self.leases)
+            for worker in audience.workers(type)
+            if self.may_take(worker, type)
         ]
-        able.sort(key=lambda member: (member.number <= self.turn, member.number))
+        able.sort(key=lambda worker: (worker.number <= self.turn, worker.number))
         return able
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from orders.broker.room import Room
 from orders.classroom.checks import CHECKS, PREFIX, Checks, as_csv, ending_old
@@ -14,14 +14,14 @@ from orders.classroom.faults import ask_its_node
 from orders.classroom.line import connection_of
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
-from orders.errors import Forbidden, Refused
+from orders.errors import Forbidden
 from orders.web.api import PUBLISHERS, answer
-from orders.web.host import hosted, read_object
+from orders.web.host import hosted
 from orders.web.keys import NODE
 from orders.web.marks import marks_of, session_mark
 from orders.web.pages import shown
 from orders.web.proxy import scheme, visitor
-from orders.web.query import Query
+from orders.web.query import Body, Query
 from orders.web.security import check_host, is_host
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
@@ -58,17 +58,18 @@ async def board(request: web.Request) -> web.Response:
     return shown(request, "board", stages=STAGES)
 
 
-class Beginning(BaseModel):
+class Beginning(Body):
     """Who begins."""
 
-    model_config = ConfigDict(extra="forbid")
+    expected, example = "`name` is a text", '{"name": "bob"}'
     name: str = ""
 
 
-class Wish(BaseModel):
+class Wish(Body):
     """What is to be checked."""
 
-    model_config = ConfigDict(extra="forbid")
+    expected = f"`stage` is 1 to {len(STAGES)}, `seed` a whole number"
+    example = '{"stage": 3, "seed": 7}'
     stage: int = Field(len(STAGES), ge=1, le=len(STAGES))
     seed: int | None = Field(None, ge=0, lt=10**9)
 
@@ -77,11 +78,7 @@ async def begin(request: web.Request) -> web.Response:
     """A room of one's own: `{"room", "url", "session"}`."""
     Query.read(request.query)
     request.app[PUBLISHERS].spend(visitor(request), monotonic())
-    example = '{"name": "bob"}'
-    try:
-        name = Beginning.model_validate(await read_object(request, example)).name
-    except ValidationError:
-        raise Refused("wrong_request", f"`name` is a text: send {example}.") from None
+    name = (await Beginning.read(request)).name
     check_name(name, is_host=False)
     room_name = PREFIX + "".join(rng.choice(ALPHABET) for _ in range(8))
     session = token(24)
@@ -101,14 +98,7 @@ async def check(request: web.Request) -> web.Response:
             "This exercise is somebody else's: send the `session` that you were given as the header"
             " Orders-Session, or begin your own.",
         )
-    example = '{"stage": 3, "seed": 7}'
-    try:
-        wish = Wish.model_validate(await read_object(request, example))
-    except ValidationError:
-        raise Refused(
-            "wrong_request",
-            f"`stage` is 1 to {len(STAGES)}, `seed` a whole number: send {example}.",
-        ) from None
+    wish = await Wish.read(request)
     seed = rng.randrange(10**6) if wish.seed is None else wish.seed
     checks.ask(exercise, new_id(), wish.stage, seed)
     running = exercise.check or {}

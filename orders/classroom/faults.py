@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.classroom.line import LASTING, Fault, Line
 from orders.clock import new_id, now_ms
-from orders.domain.envelope import folded
+from orders.domain.envelope import folded, key_of
 from orders.errors import NotFound, Refused, StorageFailed
 from orders.server import Node
 from orders.web.api import answer
 from orders.web.bots import BOTS, Bots
-from orders.web.host import hosted, read_object
+from orders.web.host import hosted
 from orders.web.keys import NODE
+from orders.web.query import Body, however_ended
 
 #: What is said when a fault is set, and when it happens to an event.
 WORDS = {
@@ -35,13 +36,13 @@ WORDS = {
     "die_before_ack": ("it dies before its next ack", "it died before its ack"),
     "end_lease": ("the host ends its leases now", ""),
 }
-EXAMPLE = '{"fault": "hold_in", "seconds": 10}'
 
 
-class FaultWish(BaseModel):
+class FaultWish(Body):
     """What the host sends. `seconds` is how long what lasts does."""
 
-    model_config = ConfigDict(extra="forbid")
+    expected = f"`fault` is one of {', '.join(WORDS)}, and `seconds` a number up to 300"
+    example = '{"fault": "hold_in", "seconds": 10}'
     fault: str = Field(pattern=f"^({'|'.join(WORDS)})$")
     seconds: float = Field(10.0, gt=0, le=300)
 
@@ -88,16 +89,14 @@ class Faults:
 
     async def say(self, room: Room, name: str | None, step: str, **data: Any) -> None:
         """Put it into the journal, and wait until it is true."""
-        stored = await self.node.inbox.submit(_record(room, name, step, **data))
-        if isinstance(stored, StorageFailed):
-            raise stored
+        await self.node.host.store(_record(room, name, step, **data))
 
     def happened(self, room: Room, name: str, fault: Fault, event: str) -> None:
         """A fault did something to an event: said about it."""
         words = WORDS[fault.kind][1]
         data = {"id": fault.id, "fault": fault.kind, "event": event, "words": words}
         record = _record(room, name, "happened", **data)
-        record.key = bytes.fromhex(event.replace("-", ""))
+        record.key = key_of(event)
         self.node.context.spawn(self._happened(record, room))
 
     async def _happened(self, record: Record, room: Room) -> None:
@@ -129,24 +128,16 @@ def install(app: web.Application) -> None:
     """Let the host of this application set faults."""
     app[FAULTS] = Faults(app[NODE], app[BOTS])
     room = "/api/rooms/{room}"
-    for slash in ("", "/"):
-        app.router.add_post(f"{room}/participants/{{name}}/faults{slash}", set_fault)
-        app.router.add_delete(f"{room}/participants/{{name}}/faults{slash}", lift)
-        app.router.add_delete(f"{room}/faults{slash}", lift)
+    of_one = f"{room}/participants/{{name}}/faults"
+    routes = web.post(of_one, set_fault), web.delete(of_one, lift)
+    app.router.add_routes(however_ended(*routes, web.delete(f"{room}/faults", lift)))
 
 
 async def set_fault(request: web.Request) -> web.Response:
     """Set a fault on one participant, wherever it is connected."""
     _, room = await hosted(request)
     name = _present(room, request.match_info["name"])
-    try:
-        wish = FaultWish.model_validate(await read_object(request, EXAMPLE))
-    except ValidationError:
-        raise Refused(
-            "wrong_request",
-            f"`fault` is one of {', '.join(WORDS)}, and `seconds` a number up to 300:"
-            f" send {EXAMPLE}.",
-        ) from None
+    wish = await FaultWish.read(request)
     if wish.fault == "die_before_ack" and not await request.app[FAULTS].is_bot(room, name):
         raise Refused(
             "not_a_bot",

@@ -10,15 +10,13 @@ An answer counts while its round is open, and once for each voter: a hash, keyed
 question's secret, of what a voter is known by. It is another in each round, and leads to no name.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2s
 from typing import Any, Literal
 
 from orders.broker.records import Kind, Record
-from orders.web.export import harmless
+from orders.web.export import table
 
 State = Literal["open", "closed", "revealed"]
 KINDS = (Kind.ASKED, Kind.ANSWERED, Kind.CLOSED, Kind.REVEALED)
@@ -163,16 +161,12 @@ def listed(choices: dict[str, str]) -> list[dict[str, str]]:
 
 def as_csv(questions: Iterable[Question]) -> str:
     """A table for the host: a row for each choice of each round, of those that are not open."""
-    out = io.StringIO()
-    rows = csv.writer(out)
-    rows.writerow(
-        ["question", "kind", "asked", "event", "round", "choice", "text", "votes", "true"]
-    )
+    head = ["question", "kind", "asked", "event", "round", "choice", "text", "votes", "true"]
+    rows: list[list[object]] = []
     for one in questions:
         for number, votes in enumerate(one.votes if one.state != "open" else [], 1):
             for choice, count in votes.items():
                 is_true = "" if one.state != "revealed" else "yes" if choice == one.truth else "no"
-                row = [one.id, one.kind, one.text, one.event or "", str(number), choice]
-                row += [one.choices[choice], str(count), is_true]
-                rows.writerow([harmless(cell) for cell in row])
-    return out.getvalue()
+                row = [one.id, one.kind, one.text, one.event or "", number, choice]
+                rows.append([*row, one.choices[choice], count, is_true])
+    return table(head, *rows)

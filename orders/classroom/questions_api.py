@@ -4,10 +4,10 @@ What was asked and answered are records, so it is the same on every node and aft
 its first round to the truth a question holds the events of its room at the broker.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, model_validator
 
 from orders.broker.records import Kind, control
 from orders.classroom.questions import Question, Questions, as_csv, listed
@@ -17,25 +17,32 @@ from orders.clock import new_id, now_ms, token
 from orders.domain.envelope import id_text, is_name
 from orders.errors import Forbidden, NotFound, Refused
 from orders.web.api import answer, room_named
-from orders.web.host import hosted, read_object
+from orders.web.host import hosted
 from orders.web.keys import HOLDS, NODE
 from orders.web.marks import DEVICE, session_mark, session_of
-from orders.web.query import Query
+from orders.web.query import Body, Query, however_ended
 from orders.web.security import check_host, is_host
 
 
-class Asked(BaseModel):
+class Asked(Body):
     """What the host asks; `order` is of an outcome, and missing: the next that is placed."""
 
-    model_config = ConfigDict(extra="forbid")
+    expected = "`kind` is receivers or outcome, and `order` of an outcome its customer and number"
+    example = '{"kind": "outcome", "order": "carol/5"}'
     kind: Literal["receivers", "outcome"]
     order: str | None = Field(None, pattern=r"^[^/]{1,32}/.{1,64}$")
 
+    @model_validator(mode="after")
+    def _of_an_outcome(self) -> Self:
+        if self.order and (self.kind != "outcome" or not is_name(self.order.partition("/")[0])):
+            raise ValueError
+        return self
 
-class Answered(BaseModel):
+
+class Answered(Body):
     """What one answers; `round`: that in which it was meant."""
 
-    model_config = ConfigDict(extra="forbid")
+    expected, example = "`choice` is one of the choices", '{"choice": "everyone"}'
     choice: str
     round: int | None = None
 
@@ -48,28 +55,20 @@ def install(app: web.Application) -> None:
     app[QUESTIONS] = KeptQuestions(app[NODE])
     app[HOLDS].append(app[QUESTIONS].check)
     path = "/api/rooms/{room}/questions"
-    for slash in ("", "/"):
-        app.router.add_post(f"{path}{slash}", ask)
-        app.router.add_get(f"{path}{slash}", get_questions)
-        app.router.add_post(f"{path}/{{id}}/answers{slash}", post_answer)
-        app.router.add_post(f"{path}/{{id}}/{{act:close|again|reveal}}{slash}", act)
+    app.router.add_routes(
+        however_ended(
+            web.post(path, ask),
+            web.get(path, get_questions),
+            web.post(f"{path}/{{id}}/answers", post_answer),
+            web.post(f"{path}/{{id}}/{{act:close|again|reveal}}", act),
+        )
+    )
 
 
 async def ask(request: web.Request) -> web.Response:
     """Ask, and hold events at the broker until the truth is shown."""
     node, room = await hosted(request)
-    example = '{"kind": "outcome", "order": "carol/5"}'
-    try:
-        asked = Asked.model_validate(await read_object(request, example))
-        customer = (asked.order or "x/1").partition("/")[0]
-        if not is_name(customer) or (asked.order and asked.kind != "outcome"):
-            raise ValueError
-    except ValueError:
-        raise Refused(
-            "wrong_request",
-            "`kind` is receivers or outcome, and `order` of an outcome its customer and number:"
-            f" send {example}.",
-        ) from None
+    asked = await Asked.read(request)
     questions = request.app[QUESTIONS]
     async with questions.asking:
         if current := (await questions.of(room)).current:
@@ -143,11 +142,7 @@ def _voters(request: web.Request, question: Question) -> list[str]:
 async def post_answer(request: web.Request) -> web.Response:
     """Answer once a round, as a participant who is here."""
     Query.read(request.query)
-    example = '{"choice": "everyone"}'
-    try:
-        sent = Answered.model_validate(await read_object(request, example))
-    except ValidationError:
-        raise Refused("wrong_request", f"Send one of the choices, such as {example}.") from None
+    sent = await Answered.read(request)
     node, room = await room_named(request)
     questions = request.app[QUESTIONS]
     question = _found(await questions.of(room), request.match_info["id"])

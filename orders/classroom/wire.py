@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from orders.broker.participants import Participant
 from orders.broker.room import Room
 from orders.classroom.line import connection_of
-from orders.classroom.wire_handshake import accept, message
+from orders.classroom.wire_shown import accept, message
 from orders.classroom.wire_tap import TAPS, Awaited, Tap, Taps
 from orders.domain.envelope import folded, is_name
 from orders.errors import Forbidden, NotFound, WrongParameter

@@ -136,6 +136,16 @@ class Inflater:
             self._zlib = zlib.decompressobj(wbits=-15)
 
 
+def inflater(extensions: str, *, from_client: bool) -> Inflater | None:
+    """What undoes the compression that a 101 agreed on, for one direction; None without any."""
+    for extension in extensions.split(","):
+        name, *parameters = (part.strip() for part in extension.split(";"))
+        if name == "permessage-deflate":
+            side = "client" if from_client else "server"
+            return Inflater(takeover=f"{side}_no_context_takeover" not in parameters)
+    return None
+
+
 @dataclass(slots=True)
 class Dissector:
     """One direction of a connection, from the start of a frame on. Memory is bounded, whatever

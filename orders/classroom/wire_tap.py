@@ -21,8 +21,7 @@ from orders.broker.participants import Participant
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.classroom.line import connection_of
-from orders.classroom.wire_frames import PING, PONG, Dissector, Frame, unmask
-from orders.classroom.wire_handshake import inflater
+from orders.classroom.wire_frames import PING, PONG, Dissector, Frame, inflater, unmask
 from orders.classroom.wire_shown import shown
 from orders.clock import monotonic, now_ms, token
 from orders.domain.envelope import folded

@@ -37,10 +37,11 @@ NOTICES = {
 class Delivery:
     """From the journal to the sockets."""
 
-    def __init__(self, context: Context, inbox: Inbox, queues: Queues, replay: Replay) -> None:
+    def __init__(
+        self, context: Context, inbox: Inbox, queues: Queues, replay: Replay, hints: Hints
+    ) -> None:
         self._context, self._inbox = context, inbox
-        self._queues, self._replay = queues, replay
-        self._hints = Hints(context)
+        self._queues, self._replay, self._hints = queues, replay, hints
         self._waiting: dict[Room, list[Stored]] = {}  # while what was held is let go
         self.left: dict[Room, None] = {}  # somebody left: they may be empty
 
@@ -61,7 +62,8 @@ class Delivery:
                 if entry is not None:
                     self._queues.offer(room, entry)
                 if record.type in ORDER_TYPES:
-                    self._hints.stored(room, record, submission.sender if submission else None)
+                    sender = submission.sender if submission else None
+                    self._hints.orders.append((room, state, record, sender))
                 run.append(record)
                 continue
             if record.kind in QUEUE_KINDS and not shared:

@@ -1,10 +1,12 @@
 """Notices to one whose program does nothing wrong, and yet gets nowhere.
 
-Where the answer is not at hand the journal is asked, one question at a time and beside all else;
+None of it holds up an event: order events are looked at after their delivery, at the next tick, and
+where the answer is not at hand the journal is asked, one question at a time and beside all else;
 under load the oldest questions are dropped.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,11 +14,12 @@ from orders.broker.messages import Notice
 from orders.broker.participants import Participant
 from orders.broker.records import EVENT, Record
 from orders.broker.room import Room
+from orders.broker.room_state import RoomState
 from orders.domain.envelope import id_text, is_uuid, key_of
 from orders.domain.orders import ORDER_TYPES, number_of, order_number
 from orders.errors import StorageFailed
 from orders.journal.base import Filter
-from orders.server.context import Context
+from orders.server.context import Context, in_turns
 
 MOST_WAITING = 1000  # questions
 MOST_RECENT = 10_000  # orders that are at hand
@@ -36,9 +39,22 @@ class Hints:
         self._questions: deque[tuple[Room, Participant, Record]] = deque(maxlen=MOST_WAITING)
         self._is_asking = False
         self._recent: dict[tuple[str, int, bytes], Order] = {}  # by room, epoch and event
+        #: Order events that are true, and who sent them; looked at later, beside their delivery.
+        self.orders: deque[tuple[Room, RoomState, Record, Participant | None]] = deque(
+            maxlen=MOST_RECENT
+        )
 
-    def stored(self, room: Room, record: Record, sender: Participant | None) -> None:
-        """One of the order events is true."""
+    async def tick(self) -> None:
+        """Look at the order events that have come since."""
+        async for room, state, record, sender in in_turns(self._take_orders()):
+            if state is room.state:  # else the room was cleared meanwhile
+                self._stored(room, record, sender)
+
+    def _take_orders(self) -> Iterator[tuple[Room, RoomState, Record, Participant | None]]:
+        while self.orders:
+            yield self.orders.popleft()
+
+    def _stored(self, room: Room, record: Record, sender: Participant | None) -> None:
         if record.type == "order_placed":
             if record.event is not None:
                 self._recent[room.name, room.state.epoch, record.key] = _order_of(record)

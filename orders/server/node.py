@@ -18,6 +18,7 @@ from orders.errors import Close, OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
 from orders.server.context import Context, Options
 from orders.server.delivery import Delivery
+from orders.server.hints import Hints
 from orders.server.host import Host
 from orders.server.inbox import Inbox
 from orders.server.presence import Presence
@@ -44,7 +45,8 @@ class Node:
         self._replay = replay
         self.presence = Presence(context, inbox, queues, replay)
         self.host = Host(context, inbox)
-        delivery = Delivery(context, inbox, queues, replay)
+        self._hints = hints = Hints(context)
+        delivery = Delivery(context, inbox, queues, replay, hints)
         self._pump = Pump(context, inbox, queues, replay, delivery, self.presence)
         self.stats, self.rooms = context.stats, context.rooms
         self.room, self.enter = self.presence.room, self.presence.enter
@@ -199,6 +201,7 @@ class Node:
                     room.leases.prolong(asleep)  # nobody could ack meanwhile
                 self._replay.slept(asleep)
             await self.queues.tick()
+            await self._hints.tick()
             self._replay.cut_off_slow()
             if self._pump.failure and now > tried + RETRY_DELAY:
                 tried = now

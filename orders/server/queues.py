@@ -126,27 +126,24 @@ class Queues:
     async def _hand(self, room: Room, type: str, participant: Participant) -> bool:
         """Give the next event to a participant; whether it may take another after that."""
         entry = room.leases.next(type, participant.name, room.cursor)
-        if entry is None or participant.credit <= 0:  # it may have left while another's was read
+        if entry is None:
             return False
-        record = entry.record
-        if record is None:
-            record = await self._read(room, entry)
-            if record is None or participant.credit <= 0:
-                return False
-            if entry.state is not READY:
-                return True  # it has gone meanwhile
+        record = entry.record or await self._read(room, entry)
+        if record is None or participant.credit <= 0:  # it may have left while one was read
+            return False
+        if entry.state is not READY:
+            return True  # it has gone meanwhile
         room.turn = participant.number
         lease = self._seconds(room) if participant.ack == "manual" else None
         said = {"name": participant.name, "attempt": entry.attempt + 1, "lease": lease}
-        room.backoff.took(participant, entry)
         handed = self._say(room, entry, HANDED, **said)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
-            room.leases.claiming[entry.key] = entry
+            room.leases.claiming[entry.key] = participant, type
             participant.in_flight += 1
             self._context.spawn(self._claimed(room, participant, entry, record, handed))
         else:
             self._hold(room, participant, entry, record)
-        return participant.credit > 0 and room.backoff.allows(participant, type, room.leases)
+        return room.may_take(participant, type)
 
     async def _read(self, room: Room, entry: Entry) -> Record | None:
         """Read an event, and those that lie behind it: they are likely to be next."""

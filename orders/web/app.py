@@ -14,11 +14,12 @@ from orders.clock import now_ms
 from orders.errors import OrdersError
 from orders.server import Node
 from orders.settings import Settings
-from orders.web import api, bots, health, host, pages, queued, records, security, socket
+from orders.web import api, bots, health, host, pages, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import FEEDS, Feeds, observe
 from orders.web.proxy import scheme
+from orders.web.query import however_ended
 from orders.web.static import FILES, Files
 
 _PACKAGE = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app.router.add_routes(
         [
             *pages.routes(),
-            *_however_ended([*api.routes(), *records.routes(), *queued.routes(), *host.routes()]),
+            *however_ended(*api.routes(), *records.routes(), *host.routes()),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
             web.get("/host", security.become_host),
@@ -75,12 +76,6 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app.cleanup_ctx.append(bots.ending_bots)
     app.cleanup_ctx.append(socket.heart)
     return app
-
-
-def _however_ended(routes: list[web.RouteDef]) -> list[web.RouteDef]:
-    """These routes, and the same with a slash at the end."""
-    ended = [web.RouteDef(r.method, f"{r.path}/", r.handler, r.kwargs) for r in routes]
-    return [*routes, *ended]
 
 
 async def _node(app: web.Application) -> AsyncIterator[None]:

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from aiohttp import web
 from pydantic_core import to_json
@@ -23,9 +23,14 @@ def _jsonl(record: Record) -> str:
 
 def _csv(record: Record) -> str:
     event = record.parsed()
-    row = [event.id, event.created, str(record.at), event.type, event.source, record.mode]
+    row = [event.id, event.created, record.at, event.type, event.source, record.mode]
+    return table([*row, to_json(event.data).decode()])
+
+
+def table(*rows: Iterable[object]) -> str:
+    """CSV, no cell of which a spreadsheet takes for a formula."""
     out = io.StringIO()
-    csv.writer(out).writerow([harmless(cell) for cell in (*row, to_json(event.data).decode())])
+    csv.writer(out).writerows([harmless(str(cell)) for cell in row] for row in rows)
     return out.getvalue()
 
 

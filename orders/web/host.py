@@ -1,10 +1,7 @@
 """What the host may do over HTTP; everyone else is refused (`not_host`)."""
 
-from typing import Any
-
 from aiohttp import web
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import Field
 
 from orders.broker.records import Kind
 from orders.broker.room import Room
@@ -14,7 +11,7 @@ from orders.server import Node
 from orders.web.api import answer, snapshot
 from orders.web.bots import BOTS, own_url
 from orders.web.keys import HOLDS, NODE
-from orders.web.query import Query
+from orders.web.query import Body, Query, read_object
 from orders.web.security import check_host
 
 
@@ -43,17 +40,6 @@ async def hosted(request: web.Request) -> tuple[Node, Room]:
         raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
     node = request.app[NODE]
     return node, await node.enter(name, begin=True)
-
-
-async def read_object(request: web.Request, example: str) -> dict[str, Any]:
-    text = await request.read()
-    try:
-        sent = from_json(text or b"{}")
-    except ValueError:
-        sent = None
-    if not isinstance(sent, dict):
-        raise Refused("wrong_request", f"Send a JSON object, such as {example}.")
-    return sent
 
 
 async def get_rooms(request: web.Request) -> web.Response:
@@ -138,9 +124,11 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     return answer({"event": id, "done": action})
 
 
-class BotWishes(BaseModel):
+class BotWishes(Body, extra="ignore"):
     """How a bot is to be."""
 
+    expected = "`delay` is 0 to 60 seconds, `naive` true or false"
+    example = '{"delay": 1, "naive": false}'
     delay: float = Field(0.0, ge=0, le=60)
     naive: bool = False
 
@@ -148,13 +136,7 @@ class BotWishes(BaseModel):
 async def send_bot(request: web.Request) -> web.Response:
     """Send in a bot, a process of its own."""
     _, room = await hosted(request)
-    example = '{"delay": 1, "naive": false}'
-    try:
-        wishes = BotWishes.model_validate(await read_object(request, example))
-    except ValidationError:
-        raise Refused(
-            "wrong_request", f"`delay` is 0 to 60 seconds, `naive` true or false: send {example}."
-        ) from None
+    wishes = await BotWishes.read(request)
     bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
     return answer(bot.shape, 201)
 

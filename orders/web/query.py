@@ -1,14 +1,16 @@
-"""The query of an address: a model says what it takes, one piece of code reads and explains it."""
+"""What a request brings: a model says what is taken of it, one piece of code reads and explains."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Self
+from typing import Any, ClassVar, Self
 
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 from orders.domain.envelope import UUID
 from orders.domain.mistakes import short
-from orders.errors import WrongParameter
+from orders.errors import Refused, WrongParameter
 
 #: `start`, or the id of an event.
 PLACE = rf"^start$|{UUID}"
@@ -48,3 +50,37 @@ class Query(BaseModel):
         meant = f"; did you mean `{likely[0]}`?" if likely else "."
         takes = f"It takes {', '.join(known)}." if known else "It takes none."
         return f"{short(name)} is no parameter of this address{meant} {takes}"
+
+
+class Body(BaseModel):
+    """The JSON object that an address takes. `expected` begins the sentence about a wrong one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    expected: ClassVar[str]
+    example: ClassVar[str]
+
+    @classmethod
+    async def read(cls, request: web.Request) -> Self:
+        """What was sent; `Refused` where it is something else."""
+        try:
+            return cls.model_validate(await read_object(request, cls.example))
+        except ValidationError:
+            raise Refused("wrong_request", f"{cls.expected}: send {cls.example}.") from None
+
+
+async def read_object(request: web.Request, example: str) -> dict[str, Any]:
+    """A JSON object of any kind; an empty one where nothing was sent."""
+    text = await request.read()
+    try:
+        sent = from_json(text or b"{}")
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict):
+        raise Refused("wrong_request", f"Send a JSON object, such as {example}.")
+    return sent
+
+
+def however_ended(*routes: web.RouteDef) -> list[web.RouteDef]:
+    """These routes, and the same with a slash at the end."""
+    ended = [web.RouteDef(r.method, f"{r.path}/", r.handler, r.kwargs) for r in routes]
+    return [*routes, *ended]

@@ -1,17 +1,22 @@
-"""A room's journal in pages, as the observers' feed has it: for going back in time.
+"""What a picture of a room begins with: its journal in pages, and what waits in its queues.
 
-A place in the journal is outside the id of an event and how many records lie between, such as
-`69688550-…~3`; so it means the same after a restart, and nothing after the room was cleared.
+The journal is as the observers' feed has it, for going back in time. A place in it is outside the
+id of an event and how many records lie between, such as `69688550-…~3`; so it means the same
+after a restart, and nothing after the room was cleared. The numbers of a room's queues are in its
+snapshot; here are the events behind them.
 """
 
 from typing import Any
 
 from aiohttp import web
 from pydantic import Field
+from pydantic_core import from_json
 
+from orders.broker.queue import State
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.broker.room_state import presence, state_at
+from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text
 from orders.errors import NotFound
 from orders.server import Node
@@ -22,6 +27,8 @@ from orders.web.query import Query
 MOST = 1000
 MOST_LATEST = 100_000
 START = "start"
+MOST_QUEUED = 100  # of each state, oldest first
+MOST_PARKED = 500
 
 
 class RecordsQuery(Query):
@@ -35,7 +42,8 @@ class RecordsQuery(Query):
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.get("/api/rooms/{room}/records", get_records)]
+    room = "/api/rooms/{room}"
+    return [web.get(f"{room}/records", get_records), web.get(f"{room}/queue", get_queue)]
 
 
 async def get_records(request: web.Request) -> web.Response:
@@ -90,3 +98,41 @@ async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
             f"{place[:64]!r} is no place in room {room.name} (any more): begin with after=start.",
         )
     return base, begins, begins + count
+
+
+async def get_queue(request: web.Request) -> web.Response:
+    """Events that are ready, held or dead, and those held at the broker while it is paused.
+
+    `left` is how many seconds of the lease are left to who holds it, else null; `at` is the
+    broker's clock in epoch milliseconds.
+    """
+    Query.read(request.query)
+    node, room = await room_named(request)
+    now = monotonic()
+    queued: list[dict[str, Any]] = []
+    for entry in room.state.queue.oldest(MOST_QUEUED):
+        lease = room.leases.held.get(entry.key)
+        record = entry.record or await node.engine.find(room.name, entry.key)
+        if record is None:
+            continue
+        is_held = entry.state is State.HELD
+        queued.append(
+            {
+                "event": from_json(record.body),
+                "state": entry.state,
+                "name": entry.name if is_held else None,
+                "attempt": entry.attempt,
+                "reason": entry.reason or None,
+                "lease": (room.state.rules.lease or node.options.lease) if is_held else None,
+                "left": round(max(0.0, lease.deadline - now), 1) if lease else None,
+            }
+        )
+    held_back = []
+    if room.state.paused and room.state.cursor < room.state.head:
+        held_back = await node.engine.read(room.name, room.state.cursor, MOST_PARKED)
+    parked = [
+        {"event": from_json(record.body), "mode": record.mode}
+        for record in held_back
+        if record.kind is Kind.EVENT
+    ]
+    return answer({"queued": queued, "parked": parked, "at": now_ms()})

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from orders.classroom.wire_handshake import GUID
+from orders.classroom.wire_shown import GUID
 from orders.classroom.wire_tap import KEPT, Taps
 from orders.server import Node
 from tests.conftest import Connect, Serve

@@ -57,11 +57,13 @@ def test_an_ack_ends_it_and_another_type_has_its_own() -> None:
     assert list(backoff.over(state, 1001)) == ["work"]
     assert list(backoff.over(state, 1002)) == [], "it is said once"
     entry = Entry(1, b"1" * 16, "work", "alice")
-    backoff.took(bob, entry)
     leases.hold(entry, bob, 2000)
     assert not backoff.allows(bob, "work", leases), "one at a time"
     leases.end(entry.key)
     assert backoff.allows(bob, "work", leases)
+    leases.claiming[entry.key] = bob, "work"
+    assert not backoff.allows(bob, "work", leases), "nor while it asks for one"
+    leases.claiming.clear()
     backoff.nacked(bob, "work", 1002)
     backoff.acked(bob, "work")
     assert backoff.allows(bob, "work", leases)

@@ -237,7 +237,7 @@ def test_nothing_is_taken_that_was_not_let_go_yet() -> None:
 def test_what_is_being_claimed_is_offered_to_nobody_else() -> None:
     work = Work()
     entry = work.queue.entries[work.queued(1)]
-    work.leases.claiming[entry.key] = entry
+    work.leases.claiming[entry.key] = work.bob, entry.type
     assert work.take() is None
     del work.leases.claiming[entry.key]
     work.leases.offer(entry)
@@ -335,14 +335,14 @@ def test_a_lease_that_ended_gives_its_holder_its_place_back() -> None:
 
 
 def test_what_is_in_the_share_of_another_node_comes_last() -> None:
-    leases = Leases()
+    leases, bob = Leases(), worker("bob")
     entries = [Entry(position, bytes([position]) * 16, TYPE, "alice") for position in (1, 2, 3)]
     leases.offer(entries[0], of_another=True)
     leases.offer(entries[1])
     leases.offer(entries[2])
     order = []
     while entry := leases.next(TYPE, "bob", 99):
-        leases.claiming[entry.key] = entry
+        leases.claiming[entry.key] = bob, TYPE
         order.append(entry.position)
     assert order == [2, 3, 1]
     leases.claiming.clear()

@@ -10,8 +10,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as Written
 from websockets.frames import Opcode
 
-from orders.classroom.wire_frames import INFLATED, KEPT, Dissector, Frame, text_of, unmask
-from orders.classroom.wire_handshake import GUID, accept, inflater, message
+from orders.classroom.wire_frames import INFLATED, KEPT, Dissector, Frame, inflater, text_of, unmask
+from orders.classroom.wire_shown import GUID, accept, message
 from tests.raw import BINARY, CLOSE, PING, PONG, TEXT, close, frame
 
 CONTINUATION = 0

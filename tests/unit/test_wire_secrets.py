@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.classroom.wire_frames import Dissector
-from orders.classroom.wire_handshake import message
 from orders.classroom.wire_secrets import hide, secrets_in
-from orders.classroom.wire_shown import shown
+from orders.classroom.wire_shown import message, shown
 from tests.raw import PING, TEXT, close, frame
 
 SECRET = "s3cr3t-of-alice.0123456789"

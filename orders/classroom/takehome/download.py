@@ -14,11 +14,10 @@ from orders.broker.records import EVENT, PRESENCE_KINDS, Record
 from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED
 from orders.classroom.playing import LESSON
-from orders.classroom.takehome.asked import asked
 from orders.classroom.takehome.inlined import inlined
 from orders.classroom.takehome.letters import letters
 from orders.classroom.takehome.mask import Mask
-from orders.classroom.takehome.recording import recording
+from orders.classroom.takehome.recording import asked, recording
 from orders.domain.envelope import folded
 from orders.errors import Refused
 from orders.journal.base import pages
@@ -28,7 +27,7 @@ from orders.web.bots import BOTS
 from orders.web.export import whole_or_broken
 from orders.web.keys import SETTINGS
 from orders.web.marks import session_mark, session_of
-from orders.web.query import Query
+from orders.web.query import Query, however_ended
 from orders.web.security import check_host
 from orders.web.static import FILES
 
@@ -72,11 +71,8 @@ def install(app: web.Application) -> None:
     """Let the lessons of this server be taken home."""
     app[MAKING] = Making()
     room = "/api/rooms/{room}"
-    app.router.add_routes(
-        web.get(f"{room}/{what}{end}", handler)
-        for what, handler in (("export", get_export), ("letter", get_letter))
-        for end in ("", "/")
-    )
+    routes = web.get(f"{room}/export", get_export), web.get(f"{room}/letter", get_letter)
+    app.router.add_routes(however_ended(*routes))
 
 
 # ── the file ────────────────────────────────────────────────────────────────────────────────────
