@@ -18,7 +18,7 @@ from yarl import URL
 
 from orders.settings import Settings
 from tests.process import Process
-from tests.rooms import Address
+from tests.rooms import Address, Room
 from tests.wire import Wire
 
 #: The first opens a page for a fifth of the work, having no windows of its own to draw.
@@ -157,6 +157,18 @@ async def connect(http: aiohttp.ClientSession) -> AsyncIterator[Connect]:
     yield open_
     for wire in wires:
         await wire.ws.close()
+
+
+@pytest.fixture
+async def alice(server: Any, connect: Connect) -> Wire:
+    """Alice, who is in the room before the test begins."""
+    return await connect(server, name="alice")
+
+
+@pytest.fixture
+def room(http: aiohttp.ClientSession, server: Any) -> Room:
+    """The room `main`, over HTTP."""
+    return Room(http, server)
 
 
 def _required(variable: str, *tools: str) -> str:
