@@ -550,6 +550,23 @@ async def test_the_newest_orders_come_oldest_first_and_one_placed_again_is_the_n
     assert [order.id for order in newest] == [3, 5, 4]
 
 
+async def test_orders_of_a_customer_in_every_state_come_in_the_order_of_their_placing(
+    journal: Journal,
+) -> None:
+    await journal.take(*(placed(n) for n in range(1, 7)), placed(9, "carol"))
+    for number, kind in ((2, "confirmed"), (3, "rejected"), (5, "confirmed"), (6, "rejected")):
+        await journal.take(answered(kind, number, customer="alice"))
+
+    async def found(limit: int, state: str | None = None) -> list[Any]:
+        return [one.id for one in await journal.engine.orders("main", "alice", limit, state)]
+
+    assert await found(ALL) == [1, 2, 3, 4, 5, 6]
+    assert await found(4) == [3, 4, 5, 6], "the newest of all states"
+    assert await found(ALL, "confirmed") == [2, 5]
+    assert await found(1, "rejected") == [6]
+    assert await found(ALL, "forgotten") == []
+
+
 async def test_an_answer_without_a_customer_is_for_the_oldest_pending_order(
     journal: Journal,
 ) -> None:

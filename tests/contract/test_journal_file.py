@@ -25,7 +25,7 @@ from orders.journal.sqlite.ids import IdIndex
 from orders.journal.sqlite.inspection import Damaged, Inspection, inspect, save
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import open_journal
-from orders.journal.sqlite.rows import checksum
+from orders.journal.sqlite.rows import OrdersOfRoom, checksum
 from orders.journal.sqlite.views import OrderTable, QueueTable, View
 from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
 
@@ -90,6 +90,34 @@ async def test_what_the_fold_says_of_an_earlier_journal_is_what_was_kept(old: Pa
     as_kept = [(e.position, e.state, e.attempt, e.reason) for e in kept.queue.entries.values()]
     as_folded = [(e.position, e.state, e.attempt, e.reason) for e in folded.queue.entries.values()]
     assert as_folded == as_kept
+
+
+BEFORE_3 = """
+DROP INDEX customer_orders;
+CREATE INDEX customer_orders ON orders (room, customer, position);
+PRAGMA user_version = 2;
+"""
+
+
+async def test_orders_of_a_customer_in_a_state_that_few_have_are_found_without_reading_the_others(
+    tmp_path: Path,
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(placed(number) for number in range(2000)))
+        await journal.take(answered("rejected", 5), answered("rejected", 7))
+        await journal.engine.orders("main", None, 1)  # folded
+        with closing(sqlite3.connect(tmp_path / "orders.db")) as db:
+            db.executescript(BEFORE_3)
+        await journal.reopen()
+        with closing(sqlite3.connect(tmp_path / "orders.db")) as db:
+            steps: list[int] = []
+            db.set_progress_handler(lambda: steps.append(100), 100)
+            orders = OrdersOfRoom(db, 1)
+            for state, numbers in (("rejected", [5, 7]), ("lost", []), ("placed", [1998, 1999])):
+                after = orders.before("alice", state, 2)
+                found, _ = orders.page("alice", state, after, 2)
+                assert [order.id for order in found] == numbers
+            assert sum(steps) < 1000, "instructions of SQLite's machine"
 
 
 # ── views that trail ────────────────────────────────────────────────────────────────────────────

@@ -166,8 +166,18 @@ WHERE room = :room
 ORDER BY position DESC LIMIT 1 OFFSET :limit;
 
 -- name: before_newest_of_customer
+-- Each state is a run of the index, and they are merged: none is read further than it must be.
 SELECT position FROM orders INDEXED BY customer_orders
-WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
+WHERE room = :room AND customer = :customer AND state = 'placed'
+  AND ifnull(:state, 'placed') = 'placed'
+UNION ALL
+SELECT position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND state = 'confirmed'
+  AND ifnull(:state, 'confirmed') = 'confirmed'
+UNION ALL
+SELECT position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND state = 'rejected'
+  AND ifnull(:state, 'rejected') = 'rejected'
 ORDER BY position DESC LIMIT 1 OFFSET :limit;
 
 -- name: before_newest_in_state
@@ -181,10 +191,18 @@ WHERE room = :room AND position > :after
 ORDER BY position LIMIT :limit;
 
 -- name: page_of_orders_of_customer
--- Few enough to look at the state of each; a null state admits all.
+-- A null state admits all.
 SELECT body, position FROM orders INDEXED BY customer_orders
-WHERE room = :room AND customer = :customer AND (:state IS NULL OR state = :state)
-  AND position > :after
+WHERE room = :room AND customer = :customer AND state = 'placed'
+  AND ifnull(:state, 'placed') = 'placed' AND position > :after
+UNION ALL
+SELECT body, position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND state = 'confirmed'
+  AND ifnull(:state, 'confirmed') = 'confirmed' AND position > :after
+UNION ALL
+SELECT body, position FROM orders INDEXED BY customer_orders
+WHERE room = :room AND customer = :customer AND state = 'rejected'
+  AND ifnull(:state, 'rejected') = 'rejected' AND position > :after
 ORDER BY position LIMIT :limit;
 
 -- name: page_of_orders_in_state

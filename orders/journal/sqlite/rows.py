@@ -22,7 +22,8 @@ _FOLDER = Path(__file__).parent
 
 #: The step from each version of a journal to the next; the first makes an empty file one.
 MIGRATIONS = tuple(
-    (_FOLDER / name).read_text(encoding="utf-8") for name in ("schema.sql", "version2.sql")
+    (_FOLDER / name).read_text(encoding="utf-8")
+    for name in ("schema.sql", "version2.sql", "version3.sql")
 )
 QUERIES = {
     name.strip(): statement.strip()
