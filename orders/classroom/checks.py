@@ -49,7 +49,8 @@ class Exercise:
         """A verdict was stored."""
         self.verdicts[record.data["stage"]], self.at = record.data, record.at
 
-    def told(self) -> dict[str, Any]:
+    def shape(self) -> dict[str, Any]:
+        """As the API has it."""
         kept = ("stage", "verdict", "seed", "check", "failure", "reason", "event")
         stages = [
             {key: self.verdicts[stage][key] for key in kept if self.verdicts[stage].get(key)}

@@ -38,7 +38,7 @@ WORDS = {
 }
 
 
-class FaultWish(Body):
+class FaultRequest(Body):
     """What the host sends. `seconds` is how long what lasts does."""
 
     expected = f"`fault` is one of {', '.join(WORDS)}, and `seconds` a number up to 300"
@@ -137,19 +137,19 @@ async def set_fault(request: web.Request) -> web.Response:
     """Set a fault on one participant, wherever it is connected."""
     _, room = await hosted(request)
     name = _present(room, request.match_info["name"])
-    wish = await FaultWish.read(request)
-    if wish.fault == "die_before_ack" and not await request.app[FAULTS].is_bot(room, name):
+    wanted = await FaultRequest.read(request)
+    if wanted.fault == "die_before_ack" and not await request.app[FAULTS].is_bot(room, name):
         raise Refused(
             "not_a_bot",
             f"{name} is none of the host's bots, and only those can be made to die:"
             " lose_ack looks the same to the others.",
             status=409,
         )
-    id, seconds = new_id(), wish.seconds if wish.fault in LASTING else None
-    words = WORDS[wish.fault][0].format(wish.seconds)
-    data = {"id": id, "fault": wish.fault, "seconds": seconds, "words": words}
+    id, seconds = new_id(), wanted.seconds if wanted.fault in LASTING else None
+    words = WORDS[wanted.fault][0].format(wanted.seconds)
+    data = {"id": id, "fault": wanted.fault, "seconds": seconds, "words": words}
     await request.app[FAULTS].say(room, name, "set", **data)
-    return answer({"id": id, "fault": wish.fault}, 201)
+    return answer({"id": id, "fault": wanted.fault}, 201)
 
 
 async def lift(request: web.Request) -> web.Response:

@@ -194,7 +194,7 @@ async def act(request: web.Request) -> web.Response:
             data["choices"] = listed(question.choices)
         elif what == "reveal":
             if question.state == "closed":
-                await questions.let_go(room, question, event)
+                await questions.release(room, question, event)
             truth = Truth("", "No event came.")
             if event is not None:
                 truth = await questions.truth(room, question, event)

@@ -14,7 +14,7 @@ from orders.broker.room import Room
 from orders.clock import monotonic, new_id, now_ms
 from orders.journal.base import Engine
 
-AWAY = 0.3  # seconds until a journal that does not answer is asked again
+JOURNAL_RETRY = 0.3  # seconds until a journal that does not answer is asked again
 MOST_AT_ONCE = 512  # records that are made true in one turn of the loop, so that rooms share it
 SHARE = 0.002  # seconds after which a long piece of work leaves the loop to others
 

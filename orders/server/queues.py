@@ -20,7 +20,7 @@ from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
-from orders.server.context import AWAY, SHARE, Context, in_turns
+from orders.server.context import JOURNAL_RETRY, SHARE, Context, in_turns
 from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
 
@@ -156,7 +156,7 @@ class Queues:
         try:
             return entry.record or await engine.find(room.name, entry.key)
         except StorageFailed:  # the journal is away, and comes back
-            asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
+            asyncio.get_running_loop().call_later(JOURNAL_RETRY, self.touch, room, entry.type)
             return None
 
     async def _claimed(
@@ -177,7 +177,7 @@ class Queues:
             # The journal is away; or another was faster, even an earlier claim of our own.
             if room.state.queue.entries.get(entry.key) is entry:
                 self._give_back_unheld(room, entry)
-            delay = AWAY if claim.record and entry.last == claim.record.expected else 0
+            delay = JOURNAL_RETRY if claim.record and entry.last == claim.record.expected else 0
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
@@ -249,7 +249,7 @@ class Queues:
         if lease.entry.attempt >= self._context.options.max_attempts:
             self._context.tell(lease.holder, messages.Notice.of("dead_letter", event))
 
-    def let_go(self, room: Room, participant: Participant, reason: str) -> None:
+    def release_held(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
         for lease in room.leases.held_by(participant):
             room.leases.end(lease.entry.key)

@@ -187,7 +187,7 @@ async def _listen(
             turn.worked()
             if busy is not None:
                 await busy
-        elif node.heard_ping(participant) and message.type is not PONG:
+        elif node.answers_ping(participant) and message.type is not PONG:
             await ws.pong(message.data)
         if allowance.pause >= NAP:
             await asyncio.sleep(allowance.pause)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from aiohttp import WSMessage, WSMsgType
@@ -31,7 +31,10 @@ async def node() -> AsyncIterator[Node]:
 
 
 class Turns:
-    """How many messages a participant is written in each turn of the loop."""
+    """`with Turns(bob) as turns`: how many messages he is written in each turn of the loop.
+
+    The loop, which is also that of all other tests, does not rest meanwhile.
+    """
 
     def __init__(self, party: Party) -> None:
         self.written: Counter[int] = Counter()
@@ -39,11 +42,17 @@ class Turns:
         self._write = party.transport.write
         party.transport.write = self._count  # type: ignore[method-assign]
         party.participant.connect(party.transport)
+
+    def __enter__(self) -> Self:
         self._next()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._coming.cancel()
 
     def _next(self) -> None:
         self._turn += 1
-        asyncio.get_running_loop().call_soon(self._next)
+        self._coming = asyncio.get_running_loop().call_soon(self._next)
 
     def _count(self, buffer: bytes) -> int:
         self.written[self._turn] += buffer.count(b"\n")
@@ -53,9 +62,9 @@ class Turns:
 async def test_a_burst_reaches_those_who_hear_it_a_share_a_turn(node: Node) -> None:
     alice, bob = await join(node, "alice"), await join(node, "bob")
     await alice.fence()
-    turns = Turns(bob)
-    alice.tick(MANY)
-    await bob.hears(MANY)
+    with Turns(bob) as turns:
+        alice.tick(MANY)
+        await bob.hears(MANY)
     assert max(turns.written.values()) <= MOST_AT_ONCE
     assert bob.numbers == list(range(1, MANY + 1))
 
@@ -66,12 +75,12 @@ async def test_what_was_held_and_what_came_meanwhile_are_let_go_a_share_a_turn(n
     await node.host.pause(room)
     alice.tick(MANY)
     await alice.fence()
-    turns = Turns(bob)
-    resumed = asyncio.ensure_future(node.host.resume(room))
-    await asyncio.sleep(0)
-    alice.tick(MANY)  # in one batch with the end of the pause
-    await resumed
-    await bob.hears(2 * MANY)
+    with Turns(bob) as turns:
+        resumed = asyncio.ensure_future(node.host.resume(room))
+        await asyncio.sleep(0)
+        alice.tick(MANY)  # in one batch with the end of the pause
+        await resumed
+        await bob.hears(2 * MANY)
     assert max(turns.written.values()) <= MOST_AT_ONCE + 1  # and that the room was resumed
     assert bob.numbers == list(range(1, 2 * MANY + 1))
 
@@ -81,10 +90,10 @@ async def test_of_one_batch_the_room_with_less_comes_first(node: Node) -> None:
     bob = await join(node, "bob", room="other", quiet=True)
     await alice.fence()
     await bob.fence()
-    busy, other = Turns(carol), Turns(bob)
-    alice.tick(MANY)
-    bob.tick()
-    await carol.hears(MANY)
+    with Turns(carol) as busy, Turns(bob) as other:
+        alice.tick(MANY)
+        bob.tick()
+        await carol.hears(MANY)
     assert min(other.written) <= min(busy.written)
 
 

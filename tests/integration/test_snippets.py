@@ -103,11 +103,10 @@ async def test_thirty_paste_the_same_source_into_main_and_each_is_told_what_to_c
 
 
 async def test_the_first_bob_of_the_docs_confirms_an_order(
-    server: Any, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, tmp_path: Path, room: Room
 ) -> None:
     page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
     program = next(re.finditer(r"```\n(from orders\.clients\.sync.*?)```", page, re.DOTALL))[1]
-    room = Room(http, server)
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     process = subprocess.Popen(
         [sys.executable, "-c", program.replace("localhost:8080", f"localhost:{server.port}")],
