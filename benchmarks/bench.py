@@ -35,6 +35,7 @@ from benchmarks import (
 )
 from benchmarks.peers import QUEUES, RELAYS, Peer
 from benchmarks.results import OURS, Result
+from orders.cli.progress import show
 
 WORKS = ("fanout", "latency", "workflow", "idle")
 LONG = ("catchup", "growth")
@@ -146,6 +147,7 @@ def measure(steps: list[Step], runs: int, file: Path, absent: Mapping[str, str])
     for number, (run, step) in enumerate(itertools.product(range(1, runs + 1), steps), 1):
         if step.once and run > 1:
             continue
+        show(f"{number:>3} of {total}: {step.work}, {step.peer} …")
         for result in attempt(step, run, absent.get(step.peer, "")):
             results.write(file, [result])
             passed = time.monotonic() - began
@@ -179,6 +181,7 @@ def allow_files() -> None:
 
 
 def say(*words: str) -> None:
+    show("")
     print(*words, file=sys.stderr, flush=True)
 
 

@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import idle, journals, servers, wire
 from benchmarks.cores import Cores
 from benchmarks.results import OURS, Result
+from orders.cli.progress import show
 from orders.journal.sqlite.ids import IdIndex
 
 SUBSCRIBERS = (10, 100, 1000)
@@ -32,6 +34,7 @@ WINDOW = 64  # events of each publisher that are not yet accepted
 WARM_UP = 1.0  # seconds
 WITHIN = 60.0  # seconds until everyone has heard something
 MISSED = 1000
+LONG = 1_000_000  # events of a log that takes a while to make, and is not copied for each run
 ACCEPTED = b'"broker.accepted"'
 #: Load that is busy answers no pings, and may read late: neither is what is measured here.
 PATIENT: dict[str, Any] = {"rate": 0, "slow_grace": WITHIN, "heartbeat_timeout": 3600}
@@ -192,34 +195,24 @@ def of_logs(
         with tempfile.TemporaryDirectory(prefix="growth-", dir=directory) as home:
             journal = Path(home) / "orders.db"
             began = time.perf_counter()
-            ids = journals.make(journal, length, Progress(length))
-            if length >= Progress.FROM:
+            ids = journals.make(journal, length, partial(show_made, length))
+            show("")
+            if length >= LONG:
                 size = journal.stat().st_size / 1e9
-                note(f"made in {time.perf_counter() - began:.0f} s, {size:.1f} GB of disk")
+                took = time.perf_counter() - began
+                print(f"made in {took:.0f} s, {size:.1f} GB of disk", file=sys.stderr)
             for run in range(1, runs + 1):
                 copy = journal
-                if length < Progress.FROM:  # what one run appends would count in the next
+                if length < LONG:  # what one run appends would count in the next
                     copy = Path(home) / f"run-{run}.db"
                     shutil.copy(journal, copy)
                 missed = ids[0] if len(ids) == MISSED else None
                 yield measure_log(copy, length, missed, server_core, run)
 
 
-class Progress:
-    """Tells how far a log is that takes a while to make."""
-
-    FROM = 1_000_000
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-
-    def __call__(self, made: int) -> None:
-        if self._length >= self.FROM:
-            note(f"making a log: {made:,} of {self._length:,} events", end="\r")
-
-
-def note(text: str, end: str = "\n") -> None:
-    print(f"{text:<70}", end=end, file=sys.stderr, flush=True)
+def show_made(length: int, made: int) -> None:
+    """On a terminal: how much of a log there is."""
+    show(f"making a log: {made:,} of {length:,} events")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from orders.errors import Refused
-from orders.journal.sqlite.inspection import inspect, save
+from orders.journal.sqlite.inspection import Tell, inspect, save, tell_nobody
 from orders.network import lan_addresses
 from orders.settings import DEFAULT_PORT, Settings
 
@@ -35,19 +35,19 @@ class Finding:
     advice: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, tell: Tell = tell_nobody) -> list[Finding]:
     """Look at everything that a server with these settings needs."""
     return [
         _python(),
         _sqlite(),
-        *_journal(settings),
+        *_journal(settings, tell),
         _port(settings),
         _open_files(settings),
         *_network(settings),
     ]
 
 
-def save_intact(settings: Settings, to: Path) -> str:
+def save_intact(settings: Settings, to: Path, tell: Tell = tell_nobody) -> str:
     """Write what is intact of a journal to a new file: what was saved, in a sentence."""
     path = settings.journal_path
     if path is None or not path.exists():
@@ -55,7 +55,7 @@ def save_intact(settings: Settings, to: Path) -> str:
     if to.exists():
         raise Refused("bad_journal", f"{to} exists: name a new file.")
     try:
-        found = save(path, to)
+        found = save(path, to, tell)
     except (sqlite3.Error, OSError) as error:
         to.unlink(missing_ok=True)
         raise Refused("bad_journal", f"{path} cannot be saved to {to}: {error}.") from None
@@ -79,7 +79,7 @@ def _sqlite() -> Finding:
     return Finding("ok", what)
 
 
-def _journal(settings: Settings) -> Iterator[Finding]:
+def _journal(settings: Settings, tell: Tell) -> Iterator[Finding]:
     path = settings.journal_path
     if path is None:
         yield Finding("hint", "The journal is kept in memory.", "It is gone when the server ends.")
@@ -101,7 +101,7 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("ok", f"The journal {path.absolute()} can be written.")
     if path.exists():
-        yield from _records(path)
+        yield from _records(path, tell)
     free = shutil.disk_usage(folder).free
     what = f"{free // 1024**2} MiB are free for it."
     if free < LEAST_SPACE:
@@ -110,9 +110,9 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", what)
 
 
-def _records(path: Path) -> Iterator[Finding]:
+def _records(path: Path, tell: Tell) -> Iterator[Finding]:
     """Whether what lies in a journal is as it was written, and what can be saved."""
-    found = inspect(path)
+    found = inspect(path, tell)
     if found.is_intact:
         yield Finding("ok", f"Its {found.records} records are as they were written.")
         return

@@ -18,10 +18,11 @@ from yarl import URL
 
 from orders.settings import Settings
 from tests.process import Process
-from tests.rooms import Address
+from tests.rooms import Address, Room
 from tests.wire import Wire
 
-CHROMIUM = "chromium"
+#: The first opens a page for a fifth of the work, having no windows of its own to draw.
+CHROMIUM = ("chromium-headless-shell", "chromium")
 
 # No test asserts a duration: not of an example, and not of making one on a busy machine.
 hypothesis.settings.register_profile(
@@ -158,12 +159,28 @@ async def connect(http: aiohttp.ClientSession) -> AsyncIterator[Connect]:
         await wire.ws.close()
 
 
-def _required(tool: str, variable: str) -> str:
-    """Where the tool is; without it the test is skipped, or fails where the variable demands it."""
-    path = shutil.which(tool)
-    if path is not None:
-        return path
-    reason = f"{tool} is not installed (Debian: apt-get install {tool})"
+@pytest.fixture
+async def alice(server: Any, connect: Connect) -> Wire:
+    """Alice, who is in the room before the test begins."""
+    return await connect(server, name="alice")
+
+
+@pytest.fixture
+def room(http: aiohttp.ClientSession, server: Any) -> Room:
+    """The room `main`, over HTTP."""
+    return Room(http, server)
+
+
+def _required(variable: str, *tools: str) -> str:
+    """Where the first of the tools is that is here.
+
+    Without any, the test is skipped, or fails where the variable demands it.
+    """
+    for tool in tools:
+        path = shutil.which(tool)
+        if path is not None:
+            return path
+    reason = f"{tools[0]} is not installed (Debian: apt-get install {tools[0]})"
     if os.environ.get(variable):
         pytest.fail(f"{reason}, and {variable} is set")
     pytest.skip(reason)
@@ -172,14 +189,14 @@ def _required(tool: str, variable: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium."""
-    return _required(CHROMIUM, "ORDERS_REQUIRE_BROWSER")
+    return _required("ORDERS_REQUIRE_BROWSER", *CHROMIUM)
 
 
 @pytest.fixture(scope="session")
 def dumpcap() -> str:
     """The path of dumpcap, which comes with tshark."""
-    _required("tshark", "ORDERS_REQUIRE_TSHARK")
-    return _required("dumpcap", "ORDERS_REQUIRE_TSHARK")
+    _required("ORDERS_REQUIRE_TSHARK", "tshark")
+    return _required("ORDERS_REQUIRE_TSHARK", "dumpcap")
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +204,7 @@ def strace() -> str:
     """The path of strace, where tracing is allowed."""
     import subprocess
 
-    path = _required("strace", "ORDERS_REQUIRE_STRACE")
+    path = _required("ORDERS_REQUIRE_STRACE", "strace")
     tried = subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True, check=False)
     if tried.returncode != 0:
         pytest.skip(f"strace may not trace here: {tried.stderr.decode().strip()}")

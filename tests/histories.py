@@ -117,7 +117,8 @@ class Histories(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
 
     def stop(self) -> None:
-        """Nothing of it is left."""
+        """Nothing of it is left open."""
+        self.run(self.engine.close())
         self.run(self.loop.shutdown_default_executor())
         self.loop.close()
         for patched in self.patches:

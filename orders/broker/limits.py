@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from orders.errors import Refused
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
-SUBSCRIBING = 20  # commands that a change of a subscription costs: it is a record, as an event is
+#: Commands that a change of a subscription costs, and one more for each of its patterns: it is a
+#: record, as an event is.
+SUBSCRIBING = 20
 MISTAKEN = 10  # commands that an ack of what is not held costs: it takes a sentence to answer
 VALUE = 32  # bytes that each comma and bracket costs: reading values takes longer than texts
 PING = 5  # commands that a ping costs, or a pong
-REFUSED = 0.004  # seconds for which a connection is not read after what was refused, at least
+#: Seconds for which what was refused leaves a connection unread, at least and at most.
+REFUSED = 0.004, 1.0
 NAP = 0.02  # seconds that gather before it is really left unread: what comes meanwhile costs less
 
 Message = str | bytes
@@ -95,27 +98,28 @@ class Allowance:
         if self.over_since is not None and self._paused(clock):
             self.over_since = None
         if not self.bytes.take(count, clock):
-            self.pause += count / (2 * self.limits.bytes)
-            raise self._over(clock, f"{self.limits.bytes // 1024} KiB")
+            raise self._over(clock, self.bytes, count, f"{self.limits.bytes // 1024} KiB")
 
     def spend_command(self, clock: float, count: int = 1) -> None:
         """Charge a command, or a ping."""
         if self.limits.rate and not self.commands.take(count, clock):
-            raise self._over(clock, f"{self.limits.rate * COMMAND_RATE:g} commands")
+            allowed = f"{self.limits.rate * COMMAND_RATE:g} commands"
+            raise self._over(clock, self.commands, count, allowed)
 
     def spend_event(self, clock: float) -> None:
         """Charge an event, or what was to be one."""
         if self.limits.rate and not self.events.take(1, clock):
-            raise self._over(clock, f"{self.limits.rate:g} events")
+            raise self._over(clock, self.events, 1, f"{self.limits.rate:g} events")
 
     def _paused(self, clock: float) -> bool:
         buckets = self.events, self.commands, self.bytes
         return all(bucket.level(clock) >= bucket.most / 2 for bucket in buckets)
 
-    def _over(self, clock: float, allowed: str) -> Refused:
+    def _over(self, clock: float, bucket: Bucket, count: int, allowed: str) -> Refused:
         if self.over_since is None:
             self.over_since = clock
-        self.pause += REFUSED
+        least, most = REFUSED
+        self.pause += max(least, min(count / (2 * bucket.rate), most))
         return Refused(
             "rate_limited",
             f"You send more than {allowed} a second: this one was not taken."

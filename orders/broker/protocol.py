@@ -65,9 +65,7 @@ class Protocol:
                 participant.allowance.spend_event(clock)
                 raise
             if event.type.startswith(messages.PREFIX):
-                is_subscribing = event.type not in ("broker.ack", "broker.nack")
-                cost = limits.SUBSCRIBING if is_subscribing else 1
-                participant.allowance.spend_command(clock, cost)
+                participant.allowance.spend_command(clock, _cost(event))
                 return _command(participant, event)
             participant.allowance.spend_event(clock)
             if event.type in messages.BARE:
@@ -105,6 +103,14 @@ def _read(text: str | bytes) -> Event:
             "binary_frame", "This is a binary frame: send the JSON of one event as a text frame."
         )
     return Event.parse(text)
+
+
+def _cost(command: Event) -> int:
+    """What a command costs: a change of a subscription more, and the more the longer it is."""
+    if command.type in ("broker.ack", "broker.nack"):
+        return 1
+    types = command.data.get("types")
+    return limits.SUBSCRIBING + (len(types) if isinstance(types, list) else 0)
 
 
 def _id_in(text: str | bytes) -> str:

@@ -1,6 +1,6 @@
 """What an answer to an order must be: the part of a judgement that several stages share."""
 
-from orders.classroom.exam import ANSWERS, Event, Exam, Failed, Sent, shown, told
+from orders.classroom.exam import ANSWERS, Event, Exam, Failed, Sent, described, shown
 from orders.domain.confirming import Confirmed, Rejected, answer_data, decide
 from orders.domain.envelope import Event as Envelope
 from orders.domain.order_book import MemoryOrderBook
@@ -24,20 +24,20 @@ async def reaction(exam: Exam, sent: Sent, hint: str) -> None:
     if await exam.until(lambda: exam.about(sent)):
         return
     if near := exam.near(sent):
-        await exam.silence(sent, expected, HINTS["event"], told(near[-1]))
+        await exam.silence(sent, expected, HINTS["event"], described(near[-1]))
     await exam.silence(sent, expected, hint)
 
 
 async def answered(exam: Exam, sent: Sent) -> Event:
     """The student's one right answer to an order, by Bob's rules; `Failed` for any other."""
     right = expected_of(sent)
-    expected = told(right)
+    expected = described(right)
     await exam.until(lambda: exam.about(sent, *ANSWERS))
     answers = exam.about(sent, *ANSWERS)
     if not answers:
         if near := exam.near(sent):
             hint = HINTS["event"] if near[-1]["type"] in ANSWERS else WRONG_TYPE
-            await exam.silence(sent, expected, hint, told(near[-1]))
+            await exam.silence(sent, expected, hint, described(near[-1]))
         await exam.silence(sent, expected, NO_ANSWER)
     check(sent, answers[0])
     return answers[0]
@@ -70,7 +70,7 @@ def check(
     if answer["type"] != right["type"]:
         if right["type"] == Confirmed.type:
             hint = "This order is good by Bob's rules: confirm it."
-        raise Failed(str(sent), told(right), told(answer), hint, sent.id)
+        raise Failed(str(sent), described(right), described(answer), hint, sent.id)
     for field, value in right["data"].items():
         came = answer["data"].get(field)
         if field == "message":
@@ -78,7 +78,7 @@ def check(
         else:
             is_right = shown(came) == shown(value) or _is_number(came, value)
         if not is_right:
-            raise Failed(str(sent), told(right), told(answer), HINTS[field], sent.id)
+            raise Failed(str(sent), described(right), described(answer), HINTS[field], sent.id)
 
 
 def _is_number(came: object, value: object) -> bool:
@@ -90,5 +90,5 @@ def once(exam: Exam, sent: Sent, hint: str) -> None:
     """`Failed` where an order was answered more than once."""
     answers = exam.about(sent, *ANSWERS)
     if len(answers) > 1:
-        came = f"{len(answers)} answers, the last {told(answers[-1])}"
+        came = f"{len(answers)} answers, the last {described(answers[-1])}"
         raise Failed(str(sent), "one answer", came, hint, sent.id)

@@ -73,7 +73,7 @@ def shown(data: Any) -> str:
     return text if len(text) <= 160 else f"{text[:159]}…"
 
 
-def told(event: Event) -> str:
+def described(event: Event) -> str:
     return f"{event['type']} {shown(event['data'])}"
 
 

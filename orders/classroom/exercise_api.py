@@ -58,14 +58,14 @@ async def board(request: web.Request) -> web.Response:
     return shown(request, "board", stages=STAGES)
 
 
-class Beginning(Body):
+class BeginRequest(Body):
     """Who begins."""
 
     expected, example = "`name` is a text", '{"name": "bob"}'
     name: str = ""
 
 
-class Wish(Body):
+class CheckRequest(Body):
     """What is to be checked."""
 
     expected = f"`stage` is 1 to {len(STAGES)}, `seed` a whole number"
@@ -78,7 +78,7 @@ async def begin(request: web.Request) -> web.Response:
     """A room of one's own: `{"room", "url", "session"}`."""
     Query.read(request.query)
     request.app[PUBLISHERS].spend(visitor(request), monotonic())
-    name = (await Beginning.read(request)).name
+    name = (await BeginRequest.read(request)).name
     check_name(name, is_host=False)
     room_name = PREFIX + "".join(rng.choice(ALPHABET) for _ in range(8))
     session = token(24)
@@ -98,9 +98,9 @@ async def check(request: web.Request) -> web.Response:
             "This exercise is somebody else's: send the `session` that you were given as the header"
             " Orders-Session, or begin your own.",
         )
-    wish = await Wish.read(request)
-    seed = rng.randrange(10**6) if wish.seed is None else wish.seed
-    checks.ask(exercise, new_id(), wish.stage, seed)
+    wanted = await CheckRequest.read(request)
+    seed = rng.randrange(10**6) if wanted.seed is None else wanted.seed
+    checks.ask(exercise, new_id(), wanted.stage, seed)
     running = exercise.check or {}
     return answer({"check": running["check"], "ahead": running["ahead"]}, 202)
 
@@ -109,7 +109,7 @@ async def get_one(request: web.Request) -> web.Response:
     """How an exercise stands."""
     Query.read(request.query)
     exercise = await request.app[CHECKS].get(request.match_info["room"])
-    return answer(exercise.told())
+    return answer(exercise.shape())
 
 
 class AllQuery(Query):
@@ -125,7 +125,7 @@ async def get_all(request: web.Request) -> web.Response:
     exercises = await request.app[CHECKS].all()
     if query.format == "csv":
         return web.Response(text=as_csv(exercises), content_type="text/csv", charset="utf-8")
-    return answer({"exercises": [one.told() for one in exercises]})
+    return answer({"exercises": [one.shape() for one in exercises]})
 
 
 async def ping(request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Wanted(_Part):
+class BotOfScene(_Part):
     """A bot of a scene; `thinks` is how long it looks at an order, in seconds."""
 
     thinks: float = Field(0.0, ge=0, le=60)
@@ -54,7 +54,7 @@ class Scene(_Part):
     question: str = Field(min_length=1)
     answer: str = Field(min_length=1)
     mode: Mode
-    bots: tuple[Wanted, ...] = Field((), max_length=5)
+    bots: tuple[BotOfScene, ...] = Field((), max_length=5)
     lease: float | None = Field(None, gt=0)
     speed: float = 1
     band: Literal["tools", "diagram", "table"] | None = None

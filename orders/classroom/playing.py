@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orders.broker.modes import Mode
 from orders.broker.room import Room
-from orders.classroom.lesson import BUNDLED, Lesson, Wanted, read
+from orders.classroom.lesson import BUNDLED, BotOfScene, Lesson, read
 from orders.errors import NotFound, Refused
 from orders.journal.base import pages
 from orders.server import Node
@@ -62,8 +62,8 @@ async def get_lesson(request: web.Request) -> web.Response:
     try:
         node, room = await room_named(request)
     except NotFound:
-        return answer(told(lesson, Place(scene=0)))
-    return answer(told(lesson, await place(node, room)))
+        return answer(shape(lesson, Place(scene=0)))
+    return answer(shape(lesson, await place(node, room)))
 
 
 async def put_lesson(request: web.Request) -> web.Response:
@@ -77,8 +77,8 @@ async def put_lesson(request: web.Request) -> web.Response:
         now = await place(node, room)
         if wanted.scene != now.scene or wanted.answer == now.answer:  # no mere turn of the page
             await _set(request.app, room, wanted.scene)
-        await node.host.note(room, SCENE, **wanted.model_dump())
-    return answer(told(lesson, wanted))
+        await node.host.note(room.name, SCENE, **wanted.model_dump())
+    return answer(shape(lesson, wanted))
 
 
 def _read(text: bytes, scenes: int) -> Place:
@@ -108,7 +108,7 @@ async def place(node: Node, room: Room) -> Place:
     return Place(scene=0)
 
 
-def told(lesson: Lesson, place: Place) -> dict[str, Any]:
+def shape(lesson: Lesson, place: Place) -> dict[str, Any]:
     """What the stage shows: nobody can look up what was not shown yet."""
     of = {"scene": place.scene, "scenes": len(lesson.scenes), "cuts": lesson.cuts}
     if not 1 <= place.scene <= len(lesson.scenes):
@@ -132,7 +132,7 @@ async def _set(app: web.Application, room: Room, number: int) -> None:
     await _staff(app, room, scene.bots if scene else ())
 
 
-async def _staff(app: web.Application, room: Room, wanted: tuple[Wanted, ...]) -> None:
+async def _staff(app: web.Application, room: Room, wanted: tuple[BotOfScene, ...]) -> None:
     """Let exactly these bots be at work; those that are right already stay.
 
     The new ones come first: so what a killed one held goes to one with another name.

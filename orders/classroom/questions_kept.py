@@ -147,7 +147,7 @@ class KeptQuestions:
             last = await self.node.engine.find(room.name, more) if more else None
             after = last.position if last else after
 
-    async def let_go(self, room: Room, question: Question, event: Record | None) -> None:
+    async def release(self, room: Room, question: Question, event: Record | None) -> None:
         """Let the event go: all that was held for the question, else this one and those before."""
         host = self.node.host
         if question.held:

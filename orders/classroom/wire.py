@@ -69,7 +69,7 @@ class _Feed:
         self._request, self._connection, self._name = request, connection, name
         self._node, self._taps = request.app[NODE], request.app[TAPS]
         self._room = request.match_info["room"]
-        self._told: dict[str, dict[str, Any]] = {}  # the last of each kind
+        self._last: dict[str, dict[str, Any]] = {}  # the last of each kind
 
     async def run(self) -> None:
         """Wait for somebody of that name, look at the connection until it ends, and again."""
@@ -130,7 +130,7 @@ class _Feed:
 
     async def _look(self, participant: Participant, looked_at: Connection, tap: Tap) -> None:
         """Tell the handshake, then the frames, to the end of the connection."""
-        self._told.clear()
+        self._last.clear()
         self._tell(state="open", whole=tap.is_whole, **handshake(looked_at))
         seen = 0
         while not (tap.over and seen == tap.count):
@@ -142,17 +142,17 @@ class _Feed:
                 seen += skipped
                 new = list(islice(tap.frames, seen - forgotten, seen - forgotten + MOST_IN_A_BATCH))
                 seen += len(new)
-                frames = b",".join(one.told for one in new)
+                frames = b",".join(one.json for one in new)
                 self._send(b'{"frames":[%b],"skipped":%d}' % (frames, skipped))
             await asyncio.sleep(PAUSE)
         self._tell(state="closed")
 
-    def _tell(self, **told: Any) -> None:
+    def _tell(self, **news: Any) -> None:
         """Say it, unless it was said already."""
-        kind = next(iter(told))
-        if self._told.get(kind) != told:
-            self._told[kind] = told
-            self._send(to_json(told))
+        kind = next(iter(news))
+        if self._last.get(kind) != news:
+            self._last[kind] = news
+            self._send(to_json(news))
 
     def _send(self, text: bytes) -> None:
         self._connection.write(frame(text))

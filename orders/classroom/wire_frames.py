@@ -31,7 +31,7 @@ CLOSE_WORDS = {
     1002: "a rule of the protocol was broken",
     1003: "this kind of data is not taken here",
     1005: "no code was given",
-    1006: "lost without a word: never sent, only told",
+    1006: "lost without a word: never sent, only reported",
     1007: "the text was not UTF-8",
     1008: "against the rules of the house",
     1009: "the message was too large",
@@ -39,7 +39,7 @@ CLOSE_WORDS = {
     1011: "the server failed",
     1012: "the server starts again",
     1013: "too busy: come back later",
-    1015: "TLS failed: never sent, only told",
+    1015: "TLS failed: never sent, only reported",
     4000: "another connection took over the session",
     4001: "too slow: what was not read passed the limit",
     4002: "too many messages for too long",
@@ -242,7 +242,7 @@ class Dissector:
         if masked != self.from_client:
             yield "a server does not mask" if masked else "what a client sends is masked"
         if frame.length < {7: 0, 16: 126, 64: 1 << 16}[frame.form]:
-            yield "the length is told in more bits than it needs"
+            yield "the length is written in more bits than it needs"
         if frame.length >= 1 << 63:
             yield "the first bit of a length is 0"
         if opcode == CONTINUATION and frame.of is None and self._knows:

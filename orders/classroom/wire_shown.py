@@ -54,7 +54,7 @@ def shown(frame: Frame, *, sender: str, number: int, at: int) -> dict[str, Any]:
     is something else; `text` the same as text; `cut` how many bytes of it are left out.
     """
     spans = _hidden_of(frame)
-    told: dict[str, Any] = {
+    shape: dict[str, Any] = {
         "number": number,
         "at": at,
         "from": sender,
@@ -71,22 +71,22 @@ def shown(frame: Frame, *, sender: str, number: int, at: int) -> dict[str, Any]:
         "cut": frame.came - len(frame.raw),
     }
     if frame.key is not None or frame.compressed:
-        told["plain"] = _hex(frame.plain, spans)
+        shape["plain"] = _hex(frame.plain, spans)
     if frame.of == TEXT or frame.opcode in (PING, PONG):
-        told["text"] = _text(frame.plain, spans)
+        shape["text"] = _text(frame.plain, spans)
     if frame.of is not None and frame.opcode == 0:
-        told["continues"] = KINDS[frame.of]
+        shape["continues"] = KINDS[frame.of]
     if frame.compressed:
-        told["compressed"] = True
+        shape["compressed"] = True
     if frame.close is not None:
         code, words, _ = frame.close
         begun = [(max(begin - 2, 0), end - 2) for begin, end in spans if end > 2]
-        told["close"] = {"code": code, "words": words, "reason": _text(frame.plain[2:], begun)}
+        shape["close"] = {"code": code, "words": words, "reason": _text(frame.plain[2:], begun)}
     if frame.truncated:
-        told["missing"] = frame.length - frame.came
+        shape["missing"] = frame.length - frame.came
     if frame.wrong:
-        told["wrong"] = frame.wrong
-    return told
+        shape["wrong"] = frame.wrong
+    return shape
 
 
 def _hidden_of(frame: Frame) -> Spans:

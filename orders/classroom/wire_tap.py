@@ -44,15 +44,15 @@ class Seen:
     sender: str
     number: int
     at: int
-    _told: bytes = b""
+    _json: bytes = b""
 
     @property
-    def told(self) -> bytes:
+    def json(self) -> bytes:
         """As JSON."""
-        if not self._told:
-            told = shown(self.frame, sender=self.sender, number=self.number, at=self.at)
-            self._told = to_json(told)
-        return self._told
+        if not self._json:
+            frame = shown(self.frame, sender=self.sender, number=self.number, at=self.at)
+            self._json = to_json(frame)
+        return self._json
 
 
 class Tap:

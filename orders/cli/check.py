@@ -7,6 +7,7 @@ import aiohttp
 from yarl import URL
 
 from orders.cli.output import as_json, note, paint, printable, say
+from orders.cli.progress import progress
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clock import monotonic
@@ -57,8 +58,9 @@ async def _begin(http: aiohttp.ClientSession, server: URL, *, json: bool) -> tup
         note(f"Again later: orders check --room {begun['room']} --session {begun['session']}")
     deadline = monotonic() + WAITS
     url = room_url(server, begun["room"])
-    while not (await fetch(http, url))["participants"] and monotonic() < deadline:
-        await asyncio.sleep(LOOK)
+    with progress("waiting for your program"):
+        while not (await fetch(http, url))["participants"] and monotonic() < deadline:
+            await asyncio.sleep(LOOK)
     return begun["room"], begun["session"]
 
 
@@ -66,17 +68,30 @@ async def _follow(http: aiohttp.ClientSession, url: URL, check: str, *, json: bo
     """Say each verdict of a check as it comes; the exit code."""
     said, ahead, code = 0, 0, EXIT["unknown"]
     while True:
-        stands = await fetch(http, url)
-        for one in stands["stages"]:
-            if one["check"] == check and one["stage"] > said:
-                said, code = one["stage"], EXIT[one["verdict"]]
-                say(as_json(one) if json else _told(one, url.origin()))
-        running = stands["running"]
-        if running is None or running["check"] != check:
+        with progress(f"{ahead} before you" if ahead else f"stage {said + 1}"):
+            new, running = await _news(http, url, check, said, ahead)
+        for one in new:
+            said, code = one["stage"], EXIT[one["verdict"]]
+            say(as_json(one) if json else _told(one, url.origin()))
+        if running is None:
             return code
         if running["ahead"] != ahead and not json:
-            ahead = running["ahead"]
-            note(f"{ahead} before you." if ahead else "It is your turn.")
+            note(f"{running['ahead']} before you." if running["ahead"] else "It is your turn.")
+        ahead = running["ahead"]
+
+
+async def _news(
+    http: aiohttp.ClientSession, url: URL, check: str, said: int, ahead: int
+) -> tuple[list[Any], Any]:
+    """What to say next: verdicts of stages after `said`, and the check while it still runs."""
+    while True:
+        stands = await fetch(http, url)
+        new = [one for one in stands["stages"] if one["check"] == check and one["stage"] > said]
+        running = stands["running"]
+        if running is None or running["check"] != check:
+            return new, None
+        if new or running["ahead"] != ahead:
+            return new, running
         await asyncio.sleep(LOOK)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from orders.cli.output import paint, say
+from orders.cli.progress import progress
 from orders.doctor import examine, save_intact
 from orders.settings import Settings
 
@@ -15,9 +16,12 @@ def say_findings(settings: Settings, save: Path | None) -> int:
     With a file to `save` to, write what is intact of the journal to it, and say so.
     """
     if save is not None:
-        say(save_intact(settings, save))
+        with progress("looking at the journal") as tell:
+            saved = save_intact(settings, save, tell)
+        say(saved)
         return 0
-    findings = examine(settings)
+    with progress("looking") as tell:
+        findings = examine(settings, tell)
     for finding in findings:
         mark, colour = MARKS[finding.state]
         say(f"{paint(f'{mark:<2}', colour)}  {finding.what}")

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +23,7 @@ from orders.cli.output import (
     say,
     silence,
 )
-from orders.cli.progress import shown
+from orders.cli.progress import progress
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
@@ -135,22 +135,28 @@ async def export_log(
             if response.status >= 400:
                 answer = await response.json()
                 raise Refused(answer["error"]["code"], answer["error"]["message"])
-            events = response.headers.get("Orders-Events") if format in _BY_LINES else None
-            parts = shown(
-                response.content.iter_any(),
-                int(events) if events else None,
-                beside_output=to is None,
-            )
-            if to is None:
-                await _write_out(parts)
-            else:
-                await _write_whole(parts, to)
+            events = int(response.headers.get("Orders-Events", 0)) if format in _BY_LINES else 0
+            with progress("0.0 MiB", beside_output=to is None) as tell:
+                parts = _counted(response.content.iter_any(), events, tell)
+                await (_write_out(parts) if to is None else _write_whole(parts, to))
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
         raise CannotStart(
             "no_server",
             f"No server answers at {server_url(url)}, or it went away: start one with"
             " `orders serve`, or give its address.",
         ) from error
+
+
+async def _counted(
+    parts: AsyncIterator[bytes], total: int, tell: Callable[[str], None]
+) -> AsyncIterator[bytes]:
+    """The same parts, while it is told how much came: of `total` lines, unless that is 0."""
+    size = lines = 0
+    async for part in parts:
+        yield part
+        size, lines = size + len(part), lines + part.count(b"\n")
+        of = f", {min(lines, total):,} of {total:,} events" if total else ""
+        tell(f"{size / 2**20:.1f} MiB{of}")
 
 
 async def _write_out(parts: AsyncIterator[bytes]) -> None:

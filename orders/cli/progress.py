@@ -1,9 +1,10 @@
-"""How far something has come, on a terminal: for what takes longer than a second."""
+"""What is being done, on a terminal: for all that takes longer than a second."""
 
-import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import Callable, Iterator
+from shutil import get_terminal_size
 
 from orders.cli.output import paint
 from orders.clock import monotonic
@@ -13,47 +14,41 @@ PAUSE = 0.2  # seconds between two looks
 CLEAR = "\r\x1b[K"
 
 
-async def shown(
-    parts: AsyncIterator[bytes], total: int | None, *, beside_output: bool
-) -> AsyncIterator[bytes]:
-    """The same parts, while a line on stderr says how much came: of `total` lines, where known.
+@contextlib.contextmanager
+def progress(doing: str, *, beside_output: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line on stderr with what the block is `doing`, and for how long; gone at its end.
 
-    Nothing is said where stderr is no terminal, nor `beside_output` that goes to one itself.
+    The block is given a function that changes these words. Nothing is shown where stderr is no
+    terminal, nor `beside_output` that goes to one itself.
     """
+    words, ended, is_shown = [doing], threading.Event(), False
+
+    def tell(doing: str) -> None:
+        words[0] = doing
+
+    def show_until_ended() -> None:
+        nonlocal is_shown
+        begun = monotonic()
+        while not ended.wait(PAUSE if is_shown else PATIENCE):
+            is_shown = True
+            show(f"{words[0]}, {monotonic() - begun:.0f} s …")
+
     if not sys.stderr.isatty() or (beside_output and sys.stdout.isatty()):
-        async for part in parts:
-            yield part
+        yield tell
         return
-    came = {"bytes": 0, "lines": 0}
-    telling = asyncio.create_task(_tell(came, total))
+    showing = threading.Thread(target=show_until_ended, daemon=True)
+    showing.start()
     try:
-        async for part in parts:
-            came["bytes"] += len(part)
-            came["lines"] += part.count(b"\n")
-            yield part
+        yield tell
     finally:
-        telling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
+        ended.set()
+        showing.join()
+        if is_shown:
+            show("")
 
 
-async def _tell(came: dict[str, int], total: int | None) -> None:
-    begun = monotonic()
-    await asyncio.sleep(PATIENCE)
-    try:
-        while True:
-            print(
-                CLEAR + paint(_words(came, total, monotonic() - begun), "muted", sys.stderr),
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
-            await asyncio.sleep(PAUSE)
-    finally:
-        print(CLEAR, end="", file=sys.stderr, flush=True)
-
-
-def _words(came: dict[str, int], total: int | None, seconds: float) -> str:
-    """ "3.4 MiB, 12,000 of 40,000 events, 2 s"."""
-    events = f", {min(came['lines'], total):,} of {total:,} events" if total else ""
-    return f"{came['bytes'] / 2**20:.1f} MiB{events}, {seconds:.0f} s …"
+def show(words: str) -> None:
+    """Put these words in place of what was shown before, where stderr is a terminal."""
+    if sys.stderr.isatty():
+        line = paint(words[: get_terminal_size().columns - 1], "muted", sys.stderr) if words else ""
+        print(CLEAR + line, end="", file=sys.stderr, flush=True)

@@ -46,8 +46,6 @@ def serve_until_stopped(settings: Settings, *, open_browser: bool, with_bot: boo
 
 def announce(server: "Server", settings: Settings) -> None:
     """Say what to open, what a class opens, and how to end it."""
-    if settings.port is None and server.port != DEFAULT_PORT:
-        note(f"Port {DEFAULT_PORT} is taken, so this is port {server.port}.")
     if settings.lan:
         host = paint(server.host_url, "confirmed")
         say(f"Open {host} - this makes you the host, so keep it to yourself.")
@@ -63,6 +61,8 @@ def announce(server: "Server", settings: Settings) -> None:
         say(f"Open {paint(server.url, 'confirmed')}")
         say("  for a class: end this, and start it with --lan")
     note("Ctrl-C ends it.")
+    if settings.port is None and server.port != DEFAULT_PORT:
+        note(f"Port {DEFAULT_PORT} is taken, so this is port {server.port}.")
 
 
 def qr_code(url: str) -> str:

@@ -27,6 +27,7 @@ from orders.domain.mistakes import (
 from orders.errors import Refused
 
 MAX_NUMBER = 2**53
+BEGINNING = 8192  # characters of a text in which values are counted first
 
 #: A participant's name: letters, marks, digits, `-`, `_`, `.`, and not only dots; in NFC.
 NAME = r"^\.*[\p{L}\p{M}\p{Nd}_-][\p{L}\p{M}\p{Nd}._-]*$"
@@ -146,16 +147,23 @@ def id_text(key: bytes) -> str:
 
 def _counted(text: str) -> str:
     """The text, without what its strings hold if that may be much; `Refused` if it holds more
-    values than an event may, before they are read: that costs most of all."""
+    values than an event may, before they are read: that costs most of all. So does counting them:
+    where there are many, its beginning tells."""
     if text.count(",") + text.count("{") + text.count("[") < MAX_VALUES:
         return text
+    if len(text) > BEGINNING and _values(_texts.sub('""', text[:BEGINNING])) > MAX_VALUES + 1:
+        raise too_many_values()  # one more, for a pair of brackets may be cut apart
     bare = _texts.sub('""', text)
-    packed = "".join(bare.split())
-    count = 1 + packed.count(",") + packed.count("{") + packed.count("[")
-    count -= packed.count("{}") + packed.count("[]")
-    if count > MAX_VALUES:
+    if (count := _values(bare)) > MAX_VALUES:
         raise too_many_values(count)
     return bare
+
+
+def _values(bare: str) -> int:
+    """How many values a text has, whose strings were emptied."""
+    packed = "".join(bare.split())
+    count = 1 + packed.count(",") + packed.count("{") + packed.count("[")
+    return count - packed.count("{}") - packed.count("[]")
 
 
 def _is_plain(data: dict[str, Any]) -> bool:

@@ -68,10 +68,12 @@ def too_deep() -> Refused:
     )
 
 
-def too_many_values(count: int) -> Refused:
+def too_many_values(count: int | None = None) -> Refused:
+    """None: nobody counted on."""
+    held = f"{count:,}" if count else "far too many"
     return Refused(
         "too_many_values",
-        f"The event holds {count:,} values, and at most {MAX_VALUES:,} are taken: send several"
+        f"The event holds {held} values, and at most {MAX_VALUES:,} are taken: send several"
         f" smaller events, such as {EXAMPLE}.",
     )
 

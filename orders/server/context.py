@@ -11,10 +11,10 @@ from orders.broker.participants import Participant
 from orders.broker.protocol import Protocol
 from orders.broker.records import Record
 from orders.broker.room import Room
-from orders.clock import monotonic, new_id, now_ms
+from orders.clock import monotonic, new_id, stamp
 from orders.journal.base import Engine
 
-AWAY = 0.3  # seconds until a journal that does not answer is asked again
+JOURNAL_RETRY = 0.3  # seconds until a journal that does not answer is asked again
 MOST_AT_ONCE = 512  # records that are made true in one turn of the loop, so that rooms share it
 SHARE = 0.002  # seconds after which a long piece of work leaves the loop to others
 
@@ -79,7 +79,7 @@ class Context:
 
     def say(self, data: messages.Data) -> bytes:
         """A broker event as it goes on the wire."""
-        return self.frame(messages.say(data, now_ms(), new_id()))
+        return self.frame(messages.say(data, *stamp()))
 
     def tell(self, participant: Participant, data: messages.Data) -> None:
         """Say something to one, beside the log."""

@@ -16,7 +16,7 @@ from orders.clock import now_ms
 from orders.domain.envelope import folded
 from orders.domain.orders import ORDER_TYPES
 from orders.errors import Close, StorageFailed
-from orders.server.context import AWAY, MOST_AT_ONCE, Context
+from orders.server.context import JOURNAL_RETRY, MOST_AT_ONCE, Context
 from orders.server.hints import Hints
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -80,7 +80,7 @@ class Delivery:
                 follow(room, record)
             if is_held:
                 self._waiting[room] = [*stored[number:], *self._waiting.get(room, ())]
-                self._context.spawn(self._let_go(room, record, submission))
+                self._context.spawn(self._deliver_held(room, record, submission))
                 return False
             if submission is not None:
                 submission.resolve(record.position)
@@ -118,14 +118,14 @@ class Delivery:
         for type in {record.type: None for record in run if record.mode == QUEUE}:
             self._queues.touch(room, type)
 
-    async def _let_go(self, room: Room, by: Record, submission: Submission | None) -> None:
+    async def _deliver_held(self, room: Room, by: Record, submission: Submission | None) -> None:
         """Deliver what was held and may go now, then what arrived meanwhile."""
         state = room.state
         while room.cursor < state.cursor:
             try:
                 page = await self._context.engine.read(room.name, room.cursor, PAGE)
             except StorageFailed:  # the journal is away: the room is held until it is back
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(JOURNAL_RETRY)
                 continue
             if not page:
                 break
@@ -183,7 +183,7 @@ class Delivery:
     def _joined(self, room: Room, record: Record, participant: Participant | None) -> None:
         own = room.participants.get(record.data["name"])
         if record.node and own is not None:  # another node took the name while we were away
-            self._queues.let_go(room, own, "its name was taken over")
+            self._queues.release_held(room, own, "its name was taken over")
             room.remove(own)
             own.transport.close(Close.TAKEN_OVER, "another connection took over your name")
         elif own is not None:

@@ -142,7 +142,7 @@ class Node:
         return None
 
     @staticmethod
-    def heard_ping(participant: Participant) -> bool:
+    def answers_ping(participant: Participant) -> bool:
         """Whether a ping is answered: it costs as much as some commands."""
         try:
             participant.allowance.spend_command(monotonic(), PING)

@@ -234,7 +234,7 @@ class Presence:
         if participant.gone or not participant.number or room is None:
             participant.life = Life.GONE
             return None
-        self._queues.let_go(room, participant, reason)
+        self._queues.release_held(room, participant, reason)
         last = room.remove(participant)
         record = control(room.name, Kind.LEFT, now_ms(), name=participant.name, last=last)
         return self._inbox.submit(record, urgent=False)

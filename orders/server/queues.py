@@ -6,6 +6,7 @@ true once it has arrived: a claim is a record that the journal takes only from t
 """
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -19,8 +20,7 @@ from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
-from orders.journal.base import Answer
-from orders.server.context import AWAY, SHARE, Context, in_turns
+from orders.server.context import JOURNAL_RETRY, SHARE, Context, in_turns
 from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
 
@@ -115,9 +115,12 @@ class Queues:
                     if what.credit <= 0:
                         break
             else:
-                takers = room.takers(what)
-                while takers:  # an event for each of them that has room for one, round by round
-                    takers = [one for one in takers if await self._hand(room, what, one)]
+                takers = deque(room.takers(what))
+                while takers and monotonic() < until:  # each has its turn, and then the next
+                    if await self._hand(room, what, one := takers.popleft()):
+                        takers.append(one)
+                if takers:
+                    self.touched[room, what] = None
         self._handover.write_all()
         if self.touched:
             self._inbox.work.set()
@@ -153,14 +156,14 @@ class Queues:
         try:
             return entry.record or await engine.find(room.name, entry.key)
         except StorageFailed:  # the journal is away, and comes back
-            asyncio.get_running_loop().call_later(AWAY, self.touch, room, entry.type)
+            asyncio.get_running_loop().call_later(JOURNAL_RETRY, self.touch, room, entry.type)
             return None
 
     async def _claimed(
         self, room: Room, participant: Participant, entry: Entry, record: Record, claim: Submission
     ) -> None:
         """The shared journal answered a claim."""
-        answer: Answer = await claim
+        answer = await claim
         participant.in_flight -= 1
         room.leases.claiming.pop(entry.key, None)
         if isinstance(answer, int):
@@ -174,7 +177,7 @@ class Queues:
             # The journal is away; or another was faster, even an earlier claim of our own.
             if room.state.queue.entries.get(entry.key) is entry:
                 self._give_back_unheld(room, entry)
-            delay = AWAY if claim.record and entry.last == claim.record.expected else 0
+            delay = JOURNAL_RETRY if claim.record and entry.last == claim.record.expected else 0
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
@@ -246,7 +249,7 @@ class Queues:
         if lease.entry.attempt >= self._context.options.max_attempts:
             self._context.tell(lease.holder, messages.Notice.of("dead_letter", event))
 
-    def let_go(self, room: Room, participant: Participant, reason: str) -> None:
+    def release_held(self, room: Room, participant: Participant, reason: str) -> None:
         """All that it holds is ready again: it is gone."""
         for lease in room.leases.held_by(participant):
             room.leases.end(lease.entry.key)

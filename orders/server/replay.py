@@ -12,7 +12,7 @@ from orders.broker.participants import Life, Participant
 from orders.broker.room import Room
 from orders.clock import monotonic
 from orders.errors import Close, StorageFailed
-from orders.server.context import AWAY, Context
+from orders.server.context import JOURNAL_RETRY, Context
 from orders.server.queues import Queues
 from orders.server.replay_cache import ReplayCache
 
@@ -99,7 +99,7 @@ class Replay:
                     room, participant.written, end, PAGE, types, without
                 )
             except StorageFailed:  # the journal is away, and comes back
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(JOURNAL_RETRY)
                 continue
             if room.state.epoch != epoch or passage.last == participant.written:
                 break  # the room began again, and so does this

@@ -13,7 +13,7 @@ from orders.broker.modes import Mode, matches
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.journal.base import Engine
-from orders.server.once import Once
+from orders.server.single_flight import SingleFlight
 
 #: Passages that are kept; each is about as long as an engine reads at once (`MOST_BYTES`) at most.
 MOST_KEPT = 128
@@ -42,7 +42,7 @@ class ReplayCache:
     def __init__(self, engine: Engine, frame: Callable[[bytes], bytes]) -> None:
         self._engine = engine
         self._frame = frame
-        self._kept: Once[Key, Passage] = Once(MOST_KEPT)
+        self._kept: SingleFlight[Key, Passage] = SingleFlight(MOST_KEPT)
         self.readers = 0
 
     @contextlib.contextmanager

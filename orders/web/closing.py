@@ -4,15 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from aiohttp import WSMessage, WSMsgType
+from aiohttp import WSMessage
 
 from orders.broker.limits import NAP
-
-#: Messages of one connection that are handled before others have their turn; each counts once
-#: more for every so many bytes.
-AT_ONCE, PIECE = 32, 256
-#: What a participant says; anything else is the end of its connection. See `EVENT` in `records`.
-SAID = TEXT, BINARY, _, PONG = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG
+from orders.web.turns import AT_ONCE, PIECE, SAID
 
 
 class InTurns:

@@ -124,7 +124,7 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     return answer({"event": id, "done": action})
 
 
-class BotWishes(Body, extra="ignore"):
+class BotRequest(Body, extra="ignore"):
     """How a bot is to be."""
 
     expected = "`delay` is 0 to 60 seconds, `naive` true or false"
@@ -136,8 +136,8 @@ class BotWishes(Body, extra="ignore"):
 async def send_bot(request: web.Request) -> web.Response:
     """Send in a bot, a process of its own."""
     _, room = await hosted(request)
-    wishes = await BotWishes.read(request)
-    bot = await request.app[BOTS].send(own_url(request.app), room, wishes.delay, wishes.naive)
+    wanted = await BotRequest.read(request)
+    bot = await request.app[BOTS].send(own_url(request.app), room, wanted.delay, wanted.naive)
     return answer(bot.shape, 201)
 
 

@@ -21,7 +21,7 @@ from orders.clock import monotonic, now_ms
 from orders.domain.envelope import key_of
 from orders.errors import Close, OrdersError, StorageFailed
 from orders.server import Node
-from orders.server.once import Once
+from orders.server.single_flight import SingleFlight
 from orders.web.api import snapshot
 from orders.web.bots import BOTS
 from orders.web.closing import InTurns
@@ -131,7 +131,9 @@ class Feeds:
 
     def __init__(self) -> None:
         self._next: asyncio.Future[None] | None = None
-        self._read: Once[tuple[Room, int, int, int, int], tuple[int, bytes]] = Once(MOST_READ)
+        self._read: SingleFlight[tuple[Room, int, int, int, int], tuple[int, bytes]] = SingleFlight(
+            MOST_READ
+        )
 
     async def wait(self) -> None:
         """Until the next look."""

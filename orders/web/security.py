@@ -68,8 +68,8 @@ def own_names() -> set[str]:
 def _knows_host(request: web.Request) -> bool:
     name = host_name(request.headers.get("Host", "")).lower()
     settings = request.app[SETTINGS]
-    told = [*settings.allow_host, *([settings.address] if settings.address else [])]
-    allowed = {host_name(host.lower()) for host in told}
+    named = [*settings.allow_host, *([settings.address] if settings.address else [])]
+    allowed = {host_name(host.lower()) for host in named}
     if is_loopback(name) or name in allowed or name in own_names():
         return True
     sockname = request.get_extra_info("sockname") or ("",)

@@ -9,15 +9,16 @@ from aiohttp import HttpVersion11, web, web_ws
 from orders.broker import messages
 from orders.broker.limits import NAP
 from orders.broker.participants import Participant
-from orders.clock import monotonic, new_id, now_ms, slept
+from orders.clock import monotonic, slept, stamp
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
-from orders.web.closing import AT_ONCE, BINARY, PIECE, PONG, SAID, TEXT, InTurns, cut_off_largest
+from orders.web.closing import InTurns, cut_off_largest
 from orders.web.connect_options import ConnectOptions
 from orders.web.keys import NODE, SETTINGS
 from orders.web.marks import marks_of
 from orders.web.security import Handler, check_stranger, holds_token, is_host
+from orders.web.turns import BINARY, PONG, SAID, TEXT, Turn
 
 SUBPROTOCOL = "orders.v1"
 SHED = 0.25  # seconds between two looks at how much output is unread in all
@@ -141,7 +142,8 @@ async def _leave(app: web.Application, participant: Participant) -> None:
     """Many may leave at once: those that give something back do so one in a turn of the loop."""
     try:
         if participant.in_flight:
-            await next_turn(app)
+            async with app[TURN]:
+                await asyncio.sleep(0)
     finally:
         app[NODE].leave(participant)
 
@@ -163,12 +165,6 @@ async def wrong_path(request: web.Request) -> web.StreamResponse:
     return ws
 
 
-async def next_turn(app: web.Application) -> None:
-    """Wait for a turn of the event loop to be this one's: of those who send much, one has it."""
-    async with app[TURN]:
-        await asyncio.sleep(0)
-
-
 async def _listen(
     ws: web.WebSocketResponse,
     app: web.Application,
@@ -176,23 +172,22 @@ async def _listen(
     connection: Connection,
 ) -> None:
     node, max_unread, allowance = app[NODE], app[SETTINGS].max_unread, participant.allowance
-    left = AT_ONCE
+    turn = Turn(app[TURN], rests=allowance.limits.rate > 0)
     while True:
         message = await ws.receive()
         is_over = allowance.over_since is not None
         if message.type not in SAID or (is_over and connection.is_lost):
             return  # what is beyond the limits of one who has gone is not worth the work
-        left -= 1 + len(message.data) // PIECE
-        if left <= 0:
-            left = AT_ONCE
-            await next_turn(app)
+        if turn.is_over(message):
+            await turn.next()
         if message.type is PONG:
             connection.answered_at = monotonic()
         if message.type is TEXT or message.type is BINARY:
             busy = node.receive(participant, message.data)
+            turn.worked()
             if busy is not None:
                 await busy
-        elif node.heard_ping(participant) and message.type is not PONG:
+        elif node.answers_ping(participant) and message.type is not PONG:
             await ws.pong(message.data)
         if allowance.pause >= NAP:
             await asyncio.sleep(allowance.pause)
@@ -209,7 +204,7 @@ async def _listen(
 def refuse_and_close(connection: Connection, error: OrdersError) -> None:
     """What a browser could not see of a refused upgrade: said after the handshake, then closed."""
     said = messages.Error(code=error.code, message=error.message)
-    connection.write(frame(messages.say(said, now_ms(), new_id())))
+    connection.write(frame(messages.say(said, *stamp())))
     if isinstance(error, Full):
         code = Close.FULL
     elif error.code in ("kicked", "room_ended"):
@@ -279,7 +274,7 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
             now, said = monotonic(), messages.Heartbeat()
             for connection in list(connections):
                 if connection.silence and now - connection.wrote_at >= connection.silence:
-                    connection.write(frame(messages.say(said, now_ms(), new_id())))
+                    connection.write(frame(messages.say(said, *stamp())))
 
     async def shed() -> None:
         while True:

@@ -140,9 +140,7 @@ class Class:
 
     async def all_tell(self, event: str, *received: str) -> None:
         """Stage, diagram, log and HTTP say that these received it: no more and no fewer."""
-        told = await self.room.get(f"/events/{event}")
-        api = {one["name"]: one["why"] for one in told["recipients"] if one["received"]}
-        assert set(api) == set(received)
+        assert set(await self._told(event)) == set(received)
         if await self.stage.locator("#stage-explain:visible").count():
             await self.stage.keyboard.press("Escape")  # while one reads, the diagram stands still
         await show(self.stage, "diagram")
@@ -152,19 +150,23 @@ class Class:
 
         await until(drawn, f"the diagram draws arrows to {received}")
         for page in (self.stage, self.log):
-            await self._tells(page, event, api)
+            await self._tells(page, event)
 
-    async def _tells(self, page: Page, event: str, api: dict[str, str]) -> None:
-        """Wait until a page says of the event what HTTP says: who received it, and why."""
-        explained: dict[str, str] = {}
+    async def _told(self, event: str) -> dict[str, str]:
+        """What HTTP says of the event: who received it, and why."""
+        told = await self.room.get(f"/events/{event}")
+        return {one["name"]: one["why"] for one in told["recipients"] if one["received"]}
+
+    async def _tells(self, page: Page, event: str) -> None:
+        """Wait until a page says of the event what HTTP says; why changes once it is acked."""
 
         async def told() -> bool:
-            nonlocal explained
-            explained = await self.explained(page, event)
-            return explained.keys() == api.keys()
+            api, explained = await self._told(event), await self.explained(page, event)
+            return explained.keys() == api.keys() and all(
+                api[name] in why for name, why in explained.items()
+            )
 
-        await until(told, f"the page tells that it went to {set(api)}")
-        assert all(api[name] in why for name, why in explained.items())
+        await until(told, "the page tells who received it, and why, as HTTP does")
 
 
 async def open_class(

@@ -228,9 +228,8 @@ async def test_axe_finds_nothing_while_pages_are_paused_muted_and_refused(
 
 @pytest.mark.settings(max_attempts=1)
 async def test_axe_finds_nothing_in_the_dialogs_of_a_stage_on_which_much_has_happened(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage, room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice", types="order_confirmed")
     bob = await connect(server, name="bob", types="order_placed", ack="manual")

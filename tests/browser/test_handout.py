@@ -71,11 +71,10 @@ async def test_the_handout_is_one_page_of_paper(server: Any, open_page: OpenPage
 
 
 async def test_its_first_program_places_an_order_from_a_browsers_console(
-    server: Any, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, open_page: OpenPage, room: Room
 ) -> None:
     page = await open_page(server, "/handout")
     await page.evaluate("code => (0, eval)(code)", await program(page, "alice"))
-    room = Room(http, server)
 
     async def placed() -> Any:
         return await room.log()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import aiohttp
 import pytest
 from playwright.async_api import Page, expect
 
@@ -53,9 +52,8 @@ async def runs_nothing(page: Page, path: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_hostile_text_in_every_field_runs_nothing_written_before_or_while_a_page_is_open(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage, path: str
+    server: Any, connect: Connect, open_page: OpenPage, path: str, room: Room
 ) -> None:
-    room = Room(http, server)
 
     async def write(name: str, count: int) -> None:
         mallory = await connect(server, name=name)

@@ -82,9 +82,8 @@ async def test_in_a_cut_b_and_n_pass_over_what_it_leaves_out(
 
 
 async def test_a_full_stop_holds_the_room_and_blanks_the_screen(
-    server: Any, open_page: OpenPage, connect: Connect, http: aiohttp.ClientSession
+    server: Any, open_page: OpenPage, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     stage = await stage_of(open_page, server, "?scene=2")
     await stands(stage, 2)
     ben = await connect(server, name="ben")
@@ -102,9 +101,8 @@ async def test_a_full_stop_holds_the_room_and_blanks_the_screen(
 
 
 async def test_a_room_that_was_paused_stays_so_after_they_looked_up(
-    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
+    server: Any, open_page: OpenPage, room: Room
 ) -> None:
-    room = Room(http, server)
     stage = await stage_of(open_page, server, "?scene=2")
     await stands(stage, 2)
     await stage.keyboard.press(" ")

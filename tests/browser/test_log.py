@@ -14,6 +14,7 @@ from tests.browser.people import is_open
 from tests.browser.watching import open_log, send
 from tests.conftest import Connect, Start
 from tests.rooms import Room
+from tests.wire import Wire
 
 pytestmark = pytest.mark.browser
 
@@ -216,9 +217,8 @@ async def test_after_the_server_was_killed_the_log_goes_on_and_repeats_nothing(
 
 
 async def test_on_a_phone_that_was_turned_no_event_is_cut_off(
-    server: Any, open_page: OpenPage, connect: Connect
+    server: Any, open_page: OpenPage, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     for number in range(1, 6):
         await send(alice, id=number)
     wide = {"width": 1280, "height": 800}

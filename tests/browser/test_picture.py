@@ -40,9 +40,8 @@ MODES: list[dict[str, str | None]] = [
 
 
 async def test_figures_never_overlap_however_many_come(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage, room: Room
 ) -> None:
-    room = Room(http, server)
     parts = itertools.cycle(["order_confirmed"] * 6 + ["order_placed"] * 3 + ["tea.*"])
     everyone: list[Wire] = []
     page = await open_stage(open_page, server, viewport={"width": 1366, "height": 768})
@@ -82,9 +81,8 @@ async def test_every_way_of_a_busy_room_is_drawn_or_counted(
 
 
 async def test_a_refused_message_turns_round_at_the_counter_with_its_sentence(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, open_page: OpenPage, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     page = await open_stage(open_page, server)
     await alice.ws.send_str('{"type": "order_placed", id: 5}')
     refused = page.locator(".stage-refused")

@@ -13,6 +13,7 @@ from tests.browser.people import is_open
 from tests.browser.watching import open_stage, send
 from tests.conftest import Clock, Connect
 from tests.rooms import Room
+from tests.wire import Wire
 
 pytestmark = pytest.mark.browser
 
@@ -123,9 +124,8 @@ async def test_keys_switch_the_mode_and_the_light(
 
 
 async def test_the_table_sets_the_mode_of_one_type(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, http: aiohttp.ClientSession, open_page: OpenPage, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await send(alice, "tea.made", cups=1)
     page = await open_stage(open_page, server, "table")
     await page.get_by_label("Mode of tea.made").select_option("queue")
@@ -264,9 +264,8 @@ async def test_space_holds_events_at_the_broker_and_lets_them_go_one_by_one(
 
 
 async def test_clearing_the_room_asks_first(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, http: aiohttp.ClientSession, open_page: OpenPage, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await send(alice, id=1)
     page = await open_stage(open_page, server, "tools")
     for answer, events in (("Keep it", 1), ("Clear the room", 0)):

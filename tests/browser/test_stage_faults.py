@@ -15,9 +15,8 @@ pytestmark = pytest.mark.browser
 
 
 async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage, room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice", types="order_confirmed")
     bob = await connect(server, name="bob", types="order_placed", ack="manual")

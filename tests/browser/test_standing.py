@@ -10,6 +10,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, place, stands
 from tests.conftest import Connect
 from tests.rooms import Room
+from tests.wire import Wire
 
 pytestmark = pytest.mark.browser
 
@@ -114,9 +115,8 @@ async def test_who_listens_to_a_busy_desk_hears_a_sentence_and_not_a_flood(
 
 
 async def test_of_thousands_of_orders_a_desk_draws_the_oldest(
-    server: Any, open_page: OpenPage, connect: Connect
+    server: Any, open_page: OpenPage, connect: Connect, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     for number in range(1, 98):
         await alice.send({"type": "order_placed", "data": {"id": number}})
     other = await connect(server, name="carol")

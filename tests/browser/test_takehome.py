@@ -72,8 +72,8 @@ async def test_a_lesson_is_taken_home_replayed_without_a_network_and_erased(
     open_page: OpenPage,
     browser: Browser,
     tmp_path: Path,
+    room: Room,
 ) -> None:
-    room = Room(http, server)
     pupil = await is_open(await open_page(server, f"/customer?name={SECRET}"))
     await expect(pupil.locator("#letter")).to_have_text("In the file to take home you are A")
     sessions = ["session-of-another-1", "session-of-another-2"]

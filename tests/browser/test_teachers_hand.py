@@ -64,13 +64,12 @@ def room_is(room: Room, *, locked: bool) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_on_the_stage_the_room_is_locked_and_unlocked(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, connect: Connect, open_page: OpenPage, room: Room
 ) -> None:
     page = await people_of(open_page, server)
     await expect(page.get_by_text("Nobody is here yet")).to_be_visible()
     locked = page.get_by_label("Locked")
     await locked.check()
-    room = Room(http, server)
     await until(room_is(room, locked=True), "the room is locked")
     assert await refused(connect, server, name="late") == "room_locked"
     await locked.uncheck()

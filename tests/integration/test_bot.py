@@ -114,9 +114,8 @@ async def confirm(who: Wire, placed: str) -> None:
 
 
 async def test_the_bot_confirms_what_is_good_and_rejects_what_is_not(
-    server: Any, connect: Connect, tmp_path: Path
+    server: Any, tmp_path: Path, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     with Command(tmp_path, "bot", server.url, "--json") as bob:
         await bob.until_said("bob is in room main")
         (good,) = await place(alice, {"id": 5})
@@ -235,9 +234,8 @@ async def test_the_bot_waits_for_a_server_that_is_not_there_yet(
 
 
 async def test_what_waited_before_the_bot_came_is_answered(
-    server: Any, http: aiohttp.ClientSession, connect: Connect
+    server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await place(alice, {"id": 1}, {"id": 2, "item": "gold"})
     async with Bobs(server.url).bob():
         orders = await all_answered(http, server, 2)
@@ -399,9 +397,8 @@ async def test_a_flood_beyond_bobs_rate_is_answered_all_the_same(
 
 
 async def test_in_a_room_begun_again_numbers_are_free_again(
-    server: Any, http: aiohttp.ClientSession, connect: Connect
+    server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     async with Bobs(server.url).bob():
         await place(alice, {"id": 5})
         await all_answered(http, server, 1)

@@ -261,9 +261,8 @@ async def test_a_stall_of_the_event_loop_is_seen_in_a_metric(
 
 
 async def test_clocks_that_lie_are_shown_and_change_no_order(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     created = ["9999999999999999", "0", "1676554735324", "1"]
     for time_ in created:
         await alice.send({"type": "tick", "created": time_, "data": {}})

@@ -85,9 +85,8 @@ async def test_the_hosts_url_gives_a_cookie_that_makes_its_browser_the_host(serv
 
 
 async def test_paused_events_are_stored_but_held_a_step_lets_one_go_and_resume_all_in_order(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
     await room.act("/pause")
     await bob.expect("broker.notice", code="paused")
@@ -125,11 +124,7 @@ async def test_a_paused_room_is_paused_after_a_restart(
         await bob.expect("order_placed", id=2)
 
 
-async def test_a_reset_is_a_new_beginning_for_all(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
-) -> None:
-    room = Room(http, server)
-    alice = await connect(server, name="alice")
+async def test_a_reset_is_a_new_beginning_for_all(room: Room, alice: Wire) -> None:
     await room.set_modes({"order_placed": "queue"})
     order = {
         "id": "69688550-5be2-41e4-a057-b9da2d59eb03",
@@ -151,9 +146,8 @@ async def test_a_reset_is_a_new_beginning_for_all(
 
 
 async def test_a_kicked_participant_is_closed_with_4003_and_a_muted_one_is_not_heard(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
     await bob.expect("broker.welcome")
     await room.act("/participants/bob/mute")
@@ -172,10 +166,8 @@ async def test_a_kicked_participant_is_closed_with_4003_and_a_muted_one_is_not_h
 
 
 async def test_a_bot_is_sent_in_as_a_real_process_answers_and_is_killed(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, room: Room, alice: Wire
 ) -> None:
-    room = Room(http, server)
-    alice = await connect(server, name="alice")
     name = (await room.act("/bots"))["name"]
     await room.has(name)
     await place(alice, 1)

@@ -56,9 +56,8 @@ async def test_publishing_twice_is_201_then_200_and_another_under_the_id_is_409(
 
 
 async def test_the_log_is_paged_from_the_start_and_from_its_end_without_gap_or_repeat(
-    server: Any, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, room: Room
 ) -> None:
-    room = Room(http, server)
     ids = [await publish(http, server, "alice", number) for number in range(1, 8)]
     forward: list[str] = []
     query = {"limit": "3"}
@@ -84,9 +83,8 @@ async def test_the_log_is_paged_from_the_start_and_from_its_end_without_gap_or_r
 
 
 async def test_the_log_is_filtered_by_type_source_and_text(
-    server: Any, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, room: Room
 ) -> None:
-    room = Room(http, server)
     placed = await publish(http, server, "alice", 4711)
     await publish(http, server, "carol", 12)
     confirmed = await publish(http, server, "bob", 12, "order_confirmed")
@@ -100,9 +98,8 @@ async def test_the_log_is_filtered_by_type_source_and_text(
 
 
 async def test_the_log_is_exported_as_json_lines_csv_and_mermaid(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     note = 'He said "no",\nthen =1+1'
     await alice.send({"type": "order_placed", "data": {"id": 1, "note": note}})
     event = (await alice.expect("broker.accepted"))["data"]["event"]
@@ -127,9 +124,8 @@ async def test_the_log_is_exported_as_json_lines_csv_and_mermaid(
 
 
 async def test_a_room_says_who_is_in_it_and_how_it_stands(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await connect(server, name="alice", types="order_confirmed")
     await alice.send({"type": "order_placed", "data": {"id": 1}})
     event = (await alice.expect("broker.accepted"))["data"]["event"]
@@ -187,9 +183,8 @@ async def test_the_asyncapi_document_names_this_server(
 
 
 async def test_an_observer_sees_every_event_in_every_mode_and_is_no_participant(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, http: aiohttp.ClientSession, room: Room
 ) -> None:
-    room = Room(http, server)
     feed = Wire(await http.ws_connect(f"{server.url}/observe/main".replace("http", "ws", 1)))
     snapshot = json.loads((await feed.message()).data)["snapshot"]
     assert snapshot["participants"] == []

@@ -40,9 +40,8 @@ async def test_hello_server_is_explained_and_the_connection_lives_whatever_page_
 
 
 async def test_the_order_of_the_lesson_is_confirmed_exactly_once(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, connect: Connect, tmp_path: Path, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await connect(server, "/")
     with running("bot", server.url, cwd=tmp_path):
         await room.has("bob")

@@ -28,9 +28,8 @@ async def go(http: aiohttp.ClientSession, server: Any, scene: int, answer: bool 
 
 
 async def test_a_scene_sets_mode_and_bots_and_the_next_takes_them_away(
-    server: Any, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, room: Room
 ) -> None:
-    room = Room(http, server)
     await go(http, server, 4)
     stands = await room.get()
     assert stands["modes"] == {"*": "pubsub"}
@@ -54,9 +53,8 @@ async def test_nobody_can_look_up_an_answer_before_it_is_shown(
 
 
 async def test_showing_the_answer_sets_nothing_again(
-    server: Any, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, room: Room
 ) -> None:
-    room = Room(http, server)
     await go(http, server, 2)
     await room.set_modes({"*": "pubsub"})
     await go(http, server, 2, answer=True)

@@ -20,9 +20,8 @@ async def place(wire: Wire, number: int) -> str:
 
 
 async def test_relay_reaches_everyone_in_the_room_and_the_sender_unless_it_wants_no_echo(
-    server: Any, connect: Connect
+    server: Any, connect: Connect, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     quiet = await connect(server, name="carol", echo="false")
     other = await connect(server, name="dave", types="order_confirmed")
     await place(alice, 1)
@@ -98,9 +97,8 @@ async def test_a_subscription_can_change_while_connected(
 
 
 async def test_a_queue_hands_each_event_to_exactly_one_in_turn_and_never_to_its_sender(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice")
     bobs = [await connect(server, name=f"bob-{n}", types="order_placed") for n in range(3)]
@@ -116,9 +114,8 @@ async def test_a_queue_hands_each_event_to_exactly_one_in_turn_and_never_to_its_
 
 
 async def test_an_event_nobody_can_take_waits_in_its_queue_and_goes_to_who_comes_first(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"order_placed": "queue"})
     alice = await connect(server, name="alice")
     for number in (1, 2, 3):
@@ -134,10 +131,8 @@ async def test_an_event_nobody_can_take_waits_in_its_queue_and_goes_to_who_comes
 
 
 async def test_modes_switch_live_everyone_hears_of_it_and_an_accepted_event_keeps_its_mode(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room, alice: Wire
 ) -> None:
-    room = Room(http, server)
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", types="order_placed")
     carol = await connect(server, name="carol", types="order_confirmed")
     await place(alice, 1)
@@ -253,14 +248,8 @@ async def test_quiet_participants_hear_neither_welcome_nor_accepted_but_errors(
     ],
 )
 async def test_exact_names_work_and_patterns_only_listen_unless_one_acks(
-    server: Any,
-    connect: Connect,
-    http: aiohttp.ClientSession,
-    types: str,
-    ack: str,
-    works: list[str],
+    server: Any, connect: Connect, types: str, ack: str, works: list[str], room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"*": "queue"})
     bob = await connect(server, name="bob", types=types, ack=ack)
     assert (await bob.expect("broker.welcome"))["data"]["works"] == works

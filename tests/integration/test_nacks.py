@@ -20,9 +20,8 @@ async def room(server: Any, http: aiohttp.ClientSession) -> Room:
 
 
 async def test_who_nacks_gives_back_all_of_that_type_without_an_attempt_counted(
-    server: Any, connect: Connect, room: Room, clock: Clock
+    server: Any, connect: Connect, room: Room, clock: Clock, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual", prefetch=10)
     first, second, third = await give(alice, 3)
     await bob.expect("work", n=3)
@@ -38,9 +37,8 @@ async def test_who_nacks_gives_back_all_of_that_type_without_an_attempt_counted(
 
 
 async def test_after_a_nack_one_comes_at_a_time_until_an_ack(
-    server: Any, connect: Connect, room: Room, clock: Clock
+    server: Any, connect: Connect, room: Room, clock: Clock, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual", prefetch=10)
     ids = await give(alice, 4)
     await bob.expect("work", n=4)
@@ -58,9 +56,8 @@ async def test_after_a_nack_one_comes_at_a_time_until_an_ack(
 
 @pytest.mark.parametrize("who", [{"name": "bob"}, {"name": "eve", "session": "a-session-of-eve"}])
 async def test_coming_back_does_not_shorten_the_pause(
-    server: Any, connect: Connect, room: Room, clock: Clock, who: dict[str, str]
+    server: Any, connect: Connect, room: Room, clock: Clock, who: dict[str, str], alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, **who, ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")

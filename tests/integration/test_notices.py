@@ -32,9 +32,8 @@ async def notices(wire: Wire, code: str) -> list[dict[str, Any]]:
 
 
 async def test_who_waits_for_a_type_that_nobody_sends_hears_once_which_are_sent(
-    server: Any, connect: Connect
+    server: Any, connect: Connect, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await place(alice, 1)
     bob = await connect(server, name="bob", types="orderplaced,order_confirmed")
     said = await bob.expect("broker.notice", code="unknown_type")
@@ -96,14 +95,8 @@ async def test_nothing_is_said_in_a_room_without_events(server: Any, connect: Co
 )
 @pytest.mark.parametrize("how", ["relayed", "waits", "held"])
 async def test_who_answers_an_order_that_is_not_there_hears_so(
-    server: Any,
-    connect: Connect,
-    http: aiohttp.ClientSession,
-    wrong: dict[str, Any],
-    is_there: bool,
-    how: str,
+    server: Any, connect: Connect, wrong: dict[str, Any], is_there: bool, how: str, room: Room
 ) -> None:
-    room = Room(http, server)
     if how == "waits":
         await room.set_modes({"order_placed": "queue"})
     elif how == "held":

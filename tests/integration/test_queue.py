@@ -38,9 +38,8 @@ async def room(server: Any, http: aiohttp.ClientSession) -> Room:
 
 
 async def test_one_holds_no_more_than_its_prefetch_until_it_acks(
-    server: Any, connect: Connect, room: Room
+    server: Any, connect: Connect, room: Room, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual", prefetch=2)
     ids = await give(alice, 4)
     await bob.expect("work", n=2)
@@ -55,9 +54,8 @@ async def test_one_holds_no_more_than_its_prefetch_until_it_acks(
 
 
 async def test_an_event_that_was_acked_does_not_come_again(
-    server: Any, connect: Connect, room: Room
+    server: Any, connect: Connect, room: Room, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
@@ -74,9 +72,8 @@ async def test_an_event_that_was_acked_does_not_come_again(
 
 @pytest.mark.parametrize("how", ["nack", "leave", "cut"])
 async def test_what_is_let_go_comes_to_another_with_the_next_attempt(
-    server: Any, connect: Connect, room: Room, how: str
+    server: Any, connect: Connect, room: Room, how: str, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
@@ -93,9 +90,8 @@ async def test_what_is_let_go_comes_to_another_with_the_next_attempt(
 
 
 async def test_a_lease_that_runs_out_lets_go(
-    server: Any, connect: Connect, room: Room, clock: Clock
+    server: Any, connect: Connect, room: Room, clock: Clock, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
@@ -185,9 +181,8 @@ async def test_what_waits_its_attempts_and_its_dead_letters_survive_kill_9(
 
 
 async def test_nobody_else_can_ack_what_one_holds(
-    server: Any, connect: Connect, room: Room
+    server: Any, connect: Connect, room: Room, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
@@ -202,9 +197,8 @@ async def test_nobody_else_can_ack_what_one_holds(
 
 
 async def test_with_ack_auto_handing_it_over_settles_it_and_no_attempt_is_shown(
-    server: Any, connect: Connect, room: Room
+    server: Any, connect: Connect, room: Room, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     bob = await connect(server, name="bob", types="work")
     await give(alice)
     event = await bob.expect("work")

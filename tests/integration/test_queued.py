@@ -47,10 +47,8 @@ async def test_what_is_ready_held_and_dead_is_told_oldest_first(
 
 
 async def test_what_is_held_at_the_broker_is_told_while_the_room_is_paused(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    room: Room, alice: Wire
 ) -> None:
-    room = Room(http, server)
-    alice = await connect(server, name="alice")
     await place(alice, 1)
     await room.act("/pause")
     ids = [await place(alice, number) for number in (2, 3)]
@@ -112,9 +110,8 @@ async def test_the_feed_tells_who_reads_slowly(
 
 
 async def test_the_feed_tells_what_was_refused_from_now_on_and_each_once(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await alice.ws.send_str("before anybody watched")
     await alice.expect("broker.error")
     async with http.ws_connect(f"{server.url}/observe/main") as feed:

@@ -71,9 +71,8 @@ def started(program: str, server: Any, output: Path) -> Iterator[Callable[[str],
 
 @pytest.mark.parametrize("name", CUSTOMERS)
 async def test_a_program_from_the_readme_places_an_order_and_hears_that_it_is_confirmed(
-    server: Any, http: aiohttp.ClientSession, tmp_path: Path, name: str
+    server: Any, tmp_path: Path, name: str, room: Room
 ) -> None:
-    room = Room(http, server)
     with running("bot", server.url, cwd=tmp_path):
         await room.has("bob")
         with started(CUSTOMERS[name], server, tmp_path / "output") as printed:
@@ -82,9 +81,8 @@ async def test_a_program_from_the_readme_places_an_order_and_hears_that_it_is_co
 
 
 async def test_the_first_bob_listens_answers_shares_the_work_and_answers_once(
-    server: Any, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path, room: Room
 ) -> None:
-    room = Room(http, server)
 
     async def coffees(number: int, count: int) -> bool:
         log = [event for event in await room.log() if event["type"] == "order_confirmed"]
@@ -120,9 +118,8 @@ async def test_the_first_bob_listens_answers_shares_the_work_and_answers_once(
 
 
 async def test_the_programs_of_the_reference_place_an_order_and_answer_it(
-    server: Any, http: aiohttp.ClientSession, tmp_path: Path
+    server: Any, tmp_path: Path, room: Room
 ) -> None:
-    room = Room(http, server)
     await room.set_modes({"order_placed": "queue"})
     with (
         started(REFERENCE["bob"], server, tmp_path / "bob"),

@@ -41,9 +41,8 @@ def told(records: list[dict[str, Any]]) -> list[Any]:
 
 
 async def test_every_record_is_told_once_and_in_order_whatever_the_size_of_a_page(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await come(connect, server, name="alice")
     await come(connect, server, name="bob")
     for number in range(5):
@@ -56,9 +55,8 @@ async def test_every_record_is_told_once_and_in_order_whatever_the_size_of_a_pag
 
 
 async def test_the_end_of_a_page_is_where_one_goes_on_when_more_has_happened(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await come(connect, server, name="alice")
     await say(alice, 1)
     page = await room.get("/records")
@@ -70,9 +68,8 @@ async def test_the_end_of_a_page_is_where_one_goes_on_when_more_has_happened(
 
 
 async def test_the_latest_come_with_who_stood_in_the_room_before_them(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await come(connect, server, name="alice", types="tea", echo="false")
     bob = await come(connect, server, name="bob")
     for number in range(4):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Connect, Serve
 from tests.rooms import Room
+from tests.wire import Wire
 
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
 
@@ -109,10 +110,7 @@ async def test_each_bad_message_is_explained_nothing_else_happens_and_the_connec
         assert len(await Room(http, server).log()) == 1
 
 
-async def test_a_number_for_created_is_explained_in_the_words_of_the_contract(
-    server: Any, connect: Connect
-) -> None:
-    alice = await connect(server, name="alice")
+async def test_a_number_for_created_is_explained_in_the_words_of_the_contract(alice: Wire) -> None:
     await alice.send(event(created=1676554735324))
     error = await alice.expect("broker.error")
     assert error["data"]["message"].startswith(
@@ -121,10 +119,7 @@ async def test_a_number_for_created_is_explained_in_the_words_of_the_contract(
     )
 
 
-async def test_a_binary_frame_is_explained_and_the_connection_stays(
-    server: Any, connect: Connect
-) -> None:
-    alice = await connect(server, name="alice")
+async def test_a_binary_frame_is_explained_and_the_connection_stays(alice: Wire) -> None:
     await alice.ws.send_bytes(event().encode())
     await alice.expect("broker.error", code="binary_frame")
     await alice.send(event())

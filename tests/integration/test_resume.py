@@ -54,9 +54,8 @@ async def test_after_start_gives_the_whole_log_without_gap_or_repeat_while_event
 
 
 async def test_a_replay_respects_the_subscription_and_the_mode_of_each_event(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, room: Room
 ) -> None:
-    room = Room(http, server)
     alice = await connect(server, name="alice", echo="false")
     await alice.send({"type": "news", "data": {"n": 1}})
     await alice.expect("broker.accepted")

@@ -264,7 +264,7 @@ async def test_an_observer_who_asks_for_a_heartbeat_hears_one_too(
 
 
 async def test_a_browser_that_opens_a_page_is_known_again_by_its_device(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, connect: Connect, http: aiohttp.ClientSession, room: Room
 ) -> None:
     async with http.get(f"{server.url}/customer") as page:
         device = page.cookies["orders_device"]
@@ -273,7 +273,6 @@ async def test_a_browser_that_opens_a_page_is_known_again_by_its_device(
             True,
             "Lax",
         )
-    room = Room(http, server)
     ann = await connect(server, name="ann")  # with the cookie, as a tab of that browser
     await ann.expect("broker.welcome")
     await room.act("/participants/ann/kick")

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import Connect, Start
 from tests.process import orders
 from tests.terminal import Command
-from tests.wire import DEADLINE, until
+from tests.wire import DEADLINE, Wire, until
 
 ADDRESS = re.compile(r"http://localhost:(\d+)")
 
@@ -206,9 +206,8 @@ async def run(directory: Path, *arguments: str) -> Any:
 
 
 async def test_tail_follows_the_log_and_nobody_notices(
-    server: Any, http: aiohttp.ClientSession, connect: Connect, tmp_path: Path
+    server: Any, http: aiohttp.ClientSession, tmp_path: Path, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     await alice.send({"type": "order_placed", "data": {"id": 1}})
     await alice.expect("broker.accepted")
     with (
@@ -275,9 +274,8 @@ async def test_a_room_that_is_not_there_is_one_sentence(server: Any, tmp_path: P
 
 @pytest.mark.settings(rate=0)
 async def test_the_log_is_exported_whole_in_every_format(
-    server: Any, connect: Connect, tmp_path: Path
+    server: Any, tmp_path: Path, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     for n in range(1, 1201):
         await alice.send({"type": "order_placed", "data": {"id": n, "note": '="1" , \n'}})
     for _ in range(1200):
@@ -321,9 +319,8 @@ async def test_the_doctor_knows_a_server_of_ours(server: Any, tmp_path: Path) ->
 
 @pytest.mark.settings(rate=0)
 async def test_output_into_a_pipe_that_closes_is_no_error(
-    server: Any, connect: Connect, tmp_path: Path
+    server: Any, tmp_path: Path, alice: Wire
 ) -> None:
-    alice = await connect(server, name="alice")
     for n in range(1, 400):
         await alice.send({"type": "order_placed", "data": {"id": n, "note": "x" * 5000}})
     for _ in range(1, 400):

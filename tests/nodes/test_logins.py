@@ -1,5 +1,6 @@
 """NATS with logins that may do too little, accounts that have too little, and TLS or none."""
 
+import asyncio
 import os
 import re
 import signal
@@ -194,6 +195,26 @@ async def test_a_server_that_takes_no_more_connections_says_so(tmp_path: Path) -
         error = await why_not(nats.url)
         assert error.code == "engine_full" and "max_connections" in error.message
         await first.close()
+
+
+async def test_who_looks_for_a_server_stops_even_if_one_cancellation_is_lost() -> None:
+    """As `wait_for` may lose it, in the library that tries again for ever."""
+    from orders.journal.nats import starting
+
+    lost: list[asyncio.CancelledError] = []
+
+    async def try_for_ever() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError as cancelled:
+                if lost:
+                    raise
+                lost.append(cancelled)
+
+    with pytest.raises(TimeoutError):
+        await starting.within(0.01, try_for_ever())
+    assert lost
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must come again
     os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
 
 from tests.simulation.one_server import OneServerStage  # noqa: E402 # isort: skip
+from orders.cli.progress import show  # noqa: E402
 from tests.simulation.page import page  # noqa: E402
 from tests.simulation.plan import Act, plan  # noqa: E402
 from tests.simulation.promises import broken  # noqa: E402
@@ -149,6 +150,7 @@ def shrink(crowd: Crowd, failed: Played) -> list[Act]:
             fewer = [*acts[:begin], *acts[begin + part :]]
             (tried,) = crowd.play(iter([(failed.seed, fewer)]))
             tries += 1
+            show(f"shrinking seed {failed.seed}: {len(acts)} acts, try {tries} of {MOST_TRIES} …")
             if tried.kinds & failed.kinds:
                 acts = fewer
                 break
@@ -165,6 +167,7 @@ def report(crowd: Crowd, failed: Played) -> None:
     for sentence in failed.broken[:5]:
         print(f"  {sentence}")
     acts = shrink(crowd, failed)
+    show("")
     file = PAGES / f"seed-{failed.seed}.html"
     pid = os.fork()
     if not pid:
@@ -188,6 +191,7 @@ def many(first: int, count: int, crowd: Crowd, *, hunt: bool = False) -> int:
     for played in crowd.play((seed, plan(seed, nodes=crowd.nodes)) for seed in seeds):
         done, virtual, events = done + 1, virtual + played.virtual, events + played.events
         troubles.update(played.troubles)
+        show("")
         if played.broken:
             failed.append(played)
             print(f"seed {played.seed}: {played.broken[0][:300]}", flush=True)
@@ -202,6 +206,8 @@ def many(first: int, count: int, crowd: Crowd, *, hunt: bool = False) -> int:
                 f" second; {virtual / 3600:.1f} virtual hours, {events} events accepted",
                 flush=True,
             )
+        show(f"{done} of {count} seeds, {len(failed)} failed …")
+    show("")
     print("what happened:", ", ".join(f"{what} {n}" for what, n in troubles.most_common()))
     seen: set[str] = set()
     for one in failed:  # of each kind one is shrunk

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from orders.broker import messages
-from orders.broker.limits import REFUSED, VALUE, Allowance, Limits, weight
+from orders.broker.limits import (
+    COMMAND_RATE,
+    REFUSED,
+    SUBSCRIBING,
+    VALUE,
+    Allowance,
+    Limits,
+    weight,
+)
 from orders.broker.modes import changed
 from orders.broker.participants import Life, Participant, joined
 from orders.broker.protocol import Protocol, Publish, Received, Subscription
@@ -433,15 +441,19 @@ def test_what_a_message_weighs_is_its_bytes_on_the_wire_and_more_for_its_values(
     assert [weight(text) for text in ("abc", b"abc", "åbc", "1,2,3")] == [3, 3, 4, 5 + 2 * VALUE]
 
 
-def test_a_change_of_a_subscription_costs_as_much_as_two_events() -> None:
+@pytest.mark.parametrize("patterns", [1, 30])
+def test_a_change_of_a_subscription_costs_more_than_an_event_and_more_for_each_pattern(
+    patterns: int,
+) -> None:
     journal = Counter(RATE)
     alice = journal.join("alice")
-    types = {"types": ["tea"]}
+    types = {"types": [f"tea_{number}" for number in range(patterns)]}
     changes = [
         is_taken(journal.say(alice, clock=1.0, type="broker.subscribe", data=types))
         for _ in range(11)
     ]
-    assert changes == [True] * 10 + [False], "half as many as events, though of another bucket"
+    taken = RATE.burst * COMMAND_RATE // (SUBSCRIBING + patterns)
+    assert changes == [True] * taken + [False] * (11 - taken)
 
 
 def test_what_is_refused_as_too_much_leaves_its_sender_unread_for_a_while() -> None:
@@ -451,9 +463,13 @@ def test_what_is_refused_as_too_much_leaves_its_sender_unread_for_a_while() -> N
         journal.say(alice, clock=1.0)
     assert alice.allowance.pause == 0
     journal.say(alice, clock=1.0)
-    assert alice.allowance.pause == pytest.approx(REFUSED)
+    assert alice.allowance.pause == pytest.approx(1 / 20), "read at twice its rate"
     journal.receive(alice, "x" * 4000, 1.0)
-    assert alice.allowance.pause == pytest.approx(2 + 2 * REFUSED), "read at twice its rate"
+    assert alice.allowance.pause == pytest.approx(1 / 20 + REFUSED[1]), "at most"
+    bob = journal.join("bob")
+    bob.allowance = Allowance(Limits(rate=1e6, burst=0))
+    journal.say(bob, clock=1.0)
+    assert bob.allowance.pause == REFUSED[0], "at least"
 
 
 def test_commands_have_a_bucket_of_their_own_ten_times_as_large() -> None:

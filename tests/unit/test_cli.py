@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from orders.broker.records import Kind, control
 from orders.cli import output
 from orders.cli.options import settings_from
 from orders.cli.place import orders_to_place, share_of
-from orders.cli.serve import qr_code
+from orders.cli.serve import announce, qr_code
 from orders.clients.memory import Memory
 from orders.doctor import examine, save_intact
 from orders.domain.confirming import Confirmed, decide
@@ -180,6 +181,39 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     assert output.paint("yes", "confirmed", io.StringIO()) == "yes"
     monkeypatch.setenv("NO_COLOR", "1")
     assert output.paint("yes", "confirmed", Terminal()) == "yes"
+
+
+@dataclass
+class Served:
+    """What `announce` is told of a server."""
+
+    port: int
+    url: str = "http://localhost:8081"
+    host_url: str = "http://192.168.1.20:8081/host?token=secret"
+    urls: tuple[str, ...] = ("http://localhost:8081", "http://192.168.1.20:8081")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(), ["Open http://localhost:8081", "for a class: ", "Ctrl-C", "Port 8080 is"]),
+        (
+            Settings(lan=True),
+            ["Open http://192.168.1.20:8081/host", "the class: http://192", "Ctrl-C", "Port"],
+        ),
+    ],
+)
+def test_it_says_what_to_open_what_a_class_opens_and_how_to_end_it_in_this_order(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, said: list[str]
+) -> None:
+    console = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", console)
+    monkeypatch.setattr(sys, "stderr", console)
+    announce(Served(8081), settings)  # type: ignore[arg-type]
+    text = console.getvalue()
+    places = [text.index(one) for one in said]
+    assert places == sorted(places)
+    assert text.startswith(said[0])
 
 
 def test_the_qr_code_is_a_square_of_blocks() -> None:

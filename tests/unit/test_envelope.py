@@ -122,7 +122,7 @@ REFUSED: dict[str, tuple[str | bytes, str, str]] = {
         "flatten",
     ),
     "deeper than a parser goes": (nested(900), "too_deep", "32 levels"),
-    "deeper than anyone counts": (nested(30_000), "too_many_values", "30,00"),
+    "deeper than anyone counts": (nested(30_000), "too_many_values", "far too many"),
 }
 
 

@@ -110,7 +110,7 @@ WITHIN = {
         "leases", "backoff", "messages", "room", "protocol", "explain",
     ],
     "server": [
-        "context", "inbox", "handover", "queues", "once", "replay_cache",
+        "context", "inbox", "handover", "queues", "single_flight", "replay_cache",
         "replay", "hints", "delivery",
         "presence", "host", "pump", "node", "__init__",
     ],

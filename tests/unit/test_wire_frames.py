@@ -144,7 +144,7 @@ def test_a_frame_that_the_end_cut_off_is_shown_as_far_as_it_came() -> None:
         (frame(PING, fin=False), "a control frame is never in parts"),
         (frame(PONG, b"x" * 126), "a control frame has at most 125 bytes"),
         (frame(TEXT, b"x", masked=False), "what a client sends is masked"),
-        (frame(TEXT, b"x", size_bytes=8), "the length is told in more bits than it needs"),
+        (frame(TEXT, b"x", size_bytes=8), "the length is written in more bits than it needs"),
         (frame(CLOSE, b"x"), "half a close code"),
         (close(1006), "1006 is not to be sent"),
         (close(2999), "2999 is not to be sent"),

@@ -7,7 +7,7 @@ Judged: the log holds an order of yours that Bob would confirm.
 """
 
 from orders.classroom.answers import verdict_of
-from orders.classroom.exam import Exam, Failed, told
+from orders.classroom.exam import Exam, Failed, described
 
 HINTS = (
     'An order with all that it needs: {"type": "order_placed", "data": {"id": 5}}.',
@@ -21,8 +21,10 @@ async def judge(exam: Exam) -> None:
         return
     await exam.check_echo()
     if orders := await exam.words("order_placed", seconds=0):
-        raise Failed(sent, expected, told(orders[-1]), verdict_of(orders[-1]), orders[-1]["id"])
+        raise Failed(
+            sent, expected, described(orders[-1]), verdict_of(orders[-1]), orders[-1]["id"]
+        )
     near = [event for event in await exam.words(seconds=0) if "order" in event["type"]]
-    came = told(near[-1]) if near else "no order, within 5 s"
+    came = described(near[-1]) if near else "no order, within 5 s"
     hint = "letter by letter" if near else "sent as soon as the socket is open"
     raise Failed(sent, expected, came, f"The type is order_placed, {hint}.")

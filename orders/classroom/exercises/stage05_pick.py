@@ -7,7 +7,7 @@ Judged: two orders of two people, with other events between them.
 """
 
 from orders.classroom.answers import once, reaction
-from orders.classroom.exam import Exam, Failed, told
+from orders.classroom.exam import Exam, Failed, described
 
 HINTS = (
     "Compare `type` with order_placed, and let everything else pass.",
@@ -34,7 +34,7 @@ async def judge(exam: Exam) -> None:
     for event in exam.theirs(weather):
         if what := noise.get(event["data"].get("event")):
             hint = "Answer order_placed only: look at the type first."
-            raise Failed(what, "no answer", told(event), hint, event["id"])
+            raise Failed(what, "no answer", described(event), hint, event["id"])
     for sent in (first, second):
         types = [event["type"] for event in exam.about(sent)]
         if len(types) > len(set(types)):

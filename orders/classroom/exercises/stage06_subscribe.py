@@ -21,8 +21,8 @@ async def judge(exam: Exam) -> None:
     weather = await exam.send(carol, "weather_changed", {"sun": exam.rng.randrange(1, 99)})
     sent = await exam.send(carol, "order_placed", exam.order())
     await reaction(exam, sent, "In publish–subscribe you hear nothing that you did not ask for.")
-    told = await exam.host("GET", f"events/{weather.id}")
-    for one in told["recipients"]:
+    explained = await exam.host("GET", f"events/{weather.id}")
+    for one in explained["recipients"]:
         if one["received"] and one["name"] in exam.students():
             types = ", ".join(exam.present[one["name"]]["types"])
             hint = (

@@ -66,27 +66,30 @@ class NatsConnection:
             wishes["user_credentials"] = starting.readable(self._creds)
         is_secret = self._ca or any(one.startswith("tls://") for one in self.addresses)
         make = starting.EncryptedClient if is_secret else Client
+
+        async def connect() -> None:
+            for last in reversed(range(RESETS)):
+                self.nc = make()
+                try:
+                    await self.nc.connect(
+                        list(self.addresses),
+                        error_cb=self._failed,
+                        reconnected_cb=self._returned,
+                        max_reconnect_attempts=-1,
+                        connect_timeout=2,
+                        ping_interval=PINGS,
+                        max_outstanding_pings=2,
+                        pending_size=0,
+                        name="orders",
+                        **wishes,
+                    )
+                    break
+                except ConnectionResetError:
+                    if not last:
+                        raise
+
         try:
-            async with asyncio.timeout(CONNECT):
-                for last in reversed(range(RESETS)):
-                    self.nc = make()
-                    try:
-                        await self.nc.connect(
-                            list(self.addresses),
-                            error_cb=self._failed,
-                            reconnected_cb=self._returned,
-                            max_reconnect_attempts=-1,
-                            connect_timeout=2,
-                            ping_interval=PINGS,
-                            max_outstanding_pings=2,
-                            pending_size=0,
-                            name="orders",
-                            **wishes,
-                        )
-                        break
-                    except ConnectionResetError:
-                        if not last:
-                            raise
+            await starting.within(CONNECT, connect())
         except (OSError, NatsError, TimeoutError, ValueError) as error:
             said = await starting.overheard(self.addresses) or self._said or error or SILENT
             raise starting.unreachable(self.addresses, said) from None

@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,24 @@ _SAID: list[tuple[str, str, str]] = [
         " consumers, storage, `max_payload`).",
     ),
 ]
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Do this, or `TimeoutError`.
+
+    Of a task that waits by `wait_for`, before Python 3.12, a cancellation can be lost. A library
+    that tries again for ever would then never end, so it is cancelled until it has.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.1)
 
 
 def cannot_start(addresses: Sequence[str], said: object) -> CannotStart | None:

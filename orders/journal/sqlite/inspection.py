@@ -1,7 +1,7 @@
 """Whether every record of a journal is as it was written, and what can be saved if one is not."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,13 @@ from orders.journal.sqlite.rows import MOST, QUERIES, SHIFT, checksum, is_intact
 
 #: The version of a journal from which on its records have checksums.
 CHECKED_SINCE = 2
+
+#: Is told what is being done.
+Tell = Callable[[str], None]
+
+
+def tell_nobody(_: str) -> None:
+    """For who need not know."""
 
 
 class Damaged(NamedTuple):
@@ -39,12 +46,14 @@ class Inspection:
         return not (self.damaged or self.structure)
 
 
-def damaged(db: sqlite3.Connection) -> Iterator[Damaged | None]:
+def damaged(db: sqlite3.Connection, tell: Tell = tell_nobody) -> Iterator[Damaged | None]:
     """Each record in the order of the file: None where it is intact."""
     names = dict(db.execute("SELECT key, name FROM rooms"))
     before, db.text_factory = db.text_factory, _decoded
     try:
-        for *columns, expected in db.execute(QUERIES["all_records"]):
+        for number, (*columns, expected) in enumerate(db.execute(QUERIES["all_records"])):
+            if number % 1000 == 0:
+                tell(f"{number:,} records checked")
             place = columns[0]
             if is_intact(columns, expected):
                 yield None
@@ -59,17 +68,18 @@ def _decoded(text: bytes) -> str:
     return text.decode(errors="replace")
 
 
-def inspect(path: Path) -> Inspection:
+def inspect(path: Path, tell: Tell = tell_nobody) -> Inspection:
     """Look at every record of a journal; nothing is written, though a server may be at work."""
     records, found, structure = 0, list[Damaged](), ""
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
+            tell("checking the journal's file")
             problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             structure = "" if problem == "ok" else " ".join(problem.split())
             if db.execute("PRAGMA user_version").fetchone()[0] < CHECKED_SINCE:
                 return Inspection(0, [], structure)
-            for one in damaged(db):
+            for one in damaged(db, tell):
                 records += 1
                 if one is not None:
                     found.append(one)
@@ -80,13 +90,14 @@ def inspect(path: Path) -> Inspection:
     return Inspection(records, found, structure)
 
 
-def save(path: Path, to: Path) -> Inspection:
+def save(path: Path, to: Path, tell: Tell = tell_nobody) -> Inspection:
     """Write every intact record of a journal into a new one; what was found in the old.
 
     In place of a damaged record stands one of a kind that readers pass over, so that all others
     keep their positions. What follows from records is folded again when the new one is opened.
     """
-    found = inspect(path)
+    found = inspect(path, tell)
+    tell(f"copying {found.records:,} records")
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("VACUUM INTO ?", (str(to),))
@@ -95,10 +106,11 @@ def save(path: Path, to: Path) -> Inspection:
     saved = sqlite3.connect(to)
     try:
         places = [row[0] for row in saved.execute("SELECT place FROM records ORDER BY place")]
-        for place, one in zip(places, damaged(saved), strict=True):
+        for place, one in zip(places, damaged(saved, tell), strict=True):
             if one is not None:
                 columns = (place, "damaged", 0, None, 0, "", "", "", b"{}")
                 saved.execute(QUERIES["replace_record"], (*columns, checksum(*columns)))
+        tell("almost done")
         saved.executescript(QUERIES["fold_again"])
     finally:
         saved.close()

@@ -9,9 +9,8 @@
 //   again  whether it is a repeat or a return: drawn dashed
 //   tone   what kind of event: placed, confirmed, rejected, other
 
-import { numberText, orderOf } from '../../orders/words.js';
 import { MODE_NAMES, position } from '../../room/modes.js';
-import { isSealed, kindOf, ordinal } from '../../ui/words.js';
+import { isSealed, kindOf, numberText, orderOf, ordinal } from '../../ui/words.js';
 
 export const BROKER = 'broker';
 const LONGEST = 60; // characters of a label

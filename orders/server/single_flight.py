@@ -9,7 +9,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Once(Generic[Key, Value]):
+class SingleFlight(Generic[Key, Value]):
     """Keeps the `most` answers that were asked for last; one that failed is asked for again."""
 
     def __init__(self, most: int) -> None:
