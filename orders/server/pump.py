@@ -114,13 +114,15 @@ class Pump:
             self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
-        for start in range(0, len(pairs), MOST_AT_ONCE):
-            self._reply(pairs[start : start + MOST_AT_ONCE])
-            await self._share(pairs, start)
-        again = [(Submission(r), answer) for r, answer in zip(carried, answers, strict=False)]
         rooms: dict[Room, list[Stored]] = {}
-        for submission, answer in [*again, *pairs]:
-            self._sort(submission, answer, rooms)
+        for record, answer in zip(carried, answers, strict=False):
+            self._sort(Submission(record), answer, rooms)
+        for start in range(0, len(pairs), MOST_AT_ONCE):
+            some = pairs[start : start + MOST_AT_ONCE]
+            self._reply(some)
+            for submission, answer in some:
+                self._sort(submission, answer, rooms)
+            await self._share(pairs, start)
         await self._dispatch(rooms)
 
     async def _dispatch(self, rooms: Mapping[Room, Sequence[Stored]]) -> None:
