@@ -12,6 +12,10 @@ pytestmark = pytest.mark.browser
 
 PAGES: tuple[str, ...] = ("/", "/customer", "/confirmer", "/log", "/stage", "/join", "/handout")
 PAGES += ("/styleguide", "/exercises", "/starters", "/board", "/wire")
+BESIDE = """() => {
+  const box = (one) => document.querySelector(`.header ${one}`)?.getBoundingClientRect();
+  return !box('.connection') || box('.connection').top < box('.brand').bottom;
+}"""
 CONNECTED = ("/customer", "/confirmer", "/log", "/stage", "/join")
 
 
@@ -30,6 +34,7 @@ async def test_a_page_opens_without_complaint_by_day_by_night_and_on_a_telephone
         await page.goto(server.url + path)
         await is_there(page, path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate(BESIDE), "how it is connected stands beside the name"
 
 
 async def is_there(page: Page, path: str) -> None:

@@ -222,6 +222,9 @@ async def test_in_colours_of_ones_own_one_sees_what_is_chosen(
     assert await switches.nth(0).evaluate(exempt) == "none"
     live = await page.locator("#time-live").evaluate(colour)
     assert live == chosen
+    log = await open_log(open_page, server, forced_colors="active")
+    ticked = log.locator("#log-keys-on:checked + span")  # which a tick tells, and no ground
+    assert (await ticked.evaluate(colour)).endswith(", 0)")
 
 
 async def test_what_was_searched_for_is_marked_and_seen(
