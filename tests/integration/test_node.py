@@ -630,7 +630,7 @@ async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are
     async def cut_off() -> bool:
         return stopped.transport.closed is Close.TOO_SLOW
 
-    await until(cut_off, "who reads nothing is cut off")
+    await until(cut_off, "one that reads nothing is cut off")
     stopped.leave()
     alice.tick(50)
     await alice.fence()

@@ -4,21 +4,15 @@ import ast
 import asyncio
 import html
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from orders.clients.participant import Participant
 from tests.conftest import Connect
-from tests.process import environment
 from tests.rooms import Room
-from tests.wire import DEADLINE, Wire
+from tests.wire import Wire
 
-ROOT = Path(__file__).parents[2]
 STUDENTS = 30
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
 
@@ -100,26 +94,3 @@ async def test_thirty_paste_the_same_source_into_main_and_each_is_told_what_to_c
         assert data["code"] == "name_taken"
         assert "`source`" in data["message"]
     assert [event["source"] for event in await Room(http, server).log()] == ["alice"]
-
-
-async def test_the_first_bob_of_the_docs_confirms_an_order(
-    server: Any, tmp_path: Path, room: Room
-) -> None:
-    page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
-    program = next(re.finditer(r"```\n(from orders\.clients\.sync.*?)```", page, re.DOTALL))[1]
-    await room.set_modes({"*": "pubsub", "order_placed": "queue"})
-    process = subprocess.Popen(
-        [sys.executable, "-c", program.replace("localhost:8080", f"localhost:{server.port}")],
-        env=environment(),
-        cwd=tmp_path,
-    )
-    try:
-        await room.has("bob")
-        async with Participant(server.url, name="alice", echo=False) as alice:
-            placed = await alice.publish("order_placed", {"id": 5})
-            answer = await asyncio.wait_for(anext(alice), DEADLINE)
-        assert (answer.source, answer.type) == ("bob", "order_confirmed")
-        assert answer.data == {"id": 5, "customer": "alice", "event": placed}
-    finally:
-        process.kill()
-        process.wait(DEADLINE)

@@ -135,7 +135,9 @@ class NatsConnection:
         """Why no answer came; `error` is what the library says of it."""
         if self.forbidden:
             return forbidden(self.forbidden)
-        return failures.without_jetstream() if isinstance(error, NoRespondersError) else unavailable()
+        return (
+            failures.without_jetstream() if isinstance(error, NoRespondersError) else unavailable()
+        )
 
     async def _returned(self) -> None:
         self._said = self.forbidden = ""

@@ -1,4 +1,4 @@
-"""What nodes agree upon beside the journal: who has a name, whose session it is, who is alive."""
+"""What nodes agree on besides the journal: who has a name, whose session it is, who is alive."""
 
 import contextlib
 import hashlib
