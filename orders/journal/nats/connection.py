@@ -135,9 +135,8 @@ class NatsConnection:
         """Why no answer came; `error` is what the library says of it."""
         if self.forbidden:
             return forbidden(self.forbidden)
-        return (
-            failures.without_jetstream() if isinstance(error, NoRespondersError) else unavailable()
-        )
+        is_there = isinstance(error, NoRespondersError)
+        return failures.without_jetstream() if is_there else unavailable()
 
     async def _returned(self) -> None:
         self._said = self.forbidden = ""
