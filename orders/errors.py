@@ -69,8 +69,7 @@ CODES = (
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
     *("no_events", "busy"),
     # the server
-    *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "journal_changed"),
-    *("engine_unavailable", "engine_without_jetstream"),
+    *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),
     "internal_error",
 )
 
@@ -111,7 +110,8 @@ class Full(Refused):
 
 
 class StorageFailed(OrdersError):
-    """The journal could not take it. Codes: those of the server in `CODES`."""
+    """The journal could not take it. Codes: `storage_full`, `storage_failed`,
+    `engine_unavailable`."""
 
     status = 507
 

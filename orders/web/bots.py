@@ -29,12 +29,6 @@ class Sent:
     def is_alive(self) -> bool:
         return self.process.returncode is None
 
-    async def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
-        if self.is_alive:
-            self.process.kill()
-            await self.process.wait()
-
     @property
     def shape(self) -> dict[str, Any]:
         """As the API and the observers' feed show it."""
@@ -85,16 +79,25 @@ class Bots:
         return bot
 
     async def kill(self, room: str, name: str) -> None:
-        """End a bot as a crash would; `NotFound` where there is none of that name."""
-        bot = next((bot for bot in self.of(room) if bot.name == name), None)
-        if bot is None:
-            raise NotFound("unknown_bot", f"No bot called {name} is at work in room {room}.")
-        await bot.kill()
+        """End a bot as a crash would (SIGKILL)."""
+        for bot in self.of(room):
+            if bot.name == name:
+                bot.process.kill()
+                await bot.process.wait()
+                return
+        raise NotFound("unknown_bot", f"No bot called {name} is at work in room {room}.")
 
     async def end_those_of(self, room: str) -> None:
         """End the bots of a room."""
         for bot in self.of(room):
-            await bot.kill()
+            bot.process.kill()
+            await bot.process.wait()
+
+    async def end_all(self) -> None:
+        for bot in self.sent:
+            if bot.is_alive:
+                bot.process.kill()
+                await bot.process.wait()
 
 
 BOTS = web.AppKey("bots", Bots)
@@ -103,8 +106,7 @@ BOTS = web.AppKey("bots", Bots)
 async def ending_bots(app: web.Application) -> AsyncIterator[None]:
     """The bots end with the server."""
     yield
-    for bot in app[BOTS].sent:
-        await bot.kill()
+    await app[BOTS].end_all()
 
 
 def own_url(app: web.Application) -> str:

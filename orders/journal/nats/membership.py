@@ -180,17 +180,8 @@ class Membership:
         except APIError as error:
             return failure(Rejected(error.err_code or 0, str(error.description)))
         except (NatsError, TimeoutError):
-            return await self._why_silent()
+            return self._connection.unanswered()
         return None
-
-    async def _why_silent(self) -> StorageFailed:
-        try:
-            await self._connection.api("INFO")
-        except StorageFailed as failed:
-            return failed
-        except Rejected as rejected:
-            return failure(rejected)
-        return self._connection.unanswered()
 
     def missing(self, nodes: set[str]) -> set[str]:
         """Which of these nodes are gone: missed several times in a row, while all else was well."""
