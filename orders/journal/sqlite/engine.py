@@ -126,9 +126,9 @@ class SqliteEngine(Unshared):
 
     async def open(self) -> list[RoomState]:
         path = self._path
-        if path is not None:
-            self._opened.append(lock(path))
         try:
+            if path is not None:
+                self._opened.append(lock(path))
             db = open_journal(path)
             self._opened.append(db)
             self._log = Log(db)
