@@ -111,7 +111,7 @@ class Host:
         await self._lift(room, Kind.KICKED, name, room.state.rules.kicked)
 
     async def lock(self, room: Room, locked: bool) -> None:
-        """Let nobody new in, or everyone again; who is in may come back by its session."""
+        """Let nobody new in, or everyone again; those who are in may come back by their session."""
         admitted = sorted({mark for one in room.state.members.values() for mark in one.marks})
         data = {"locked": locked, "admitted": admitted if locked else []}
         await self.note(room.name, Kind.LOCKED, **data)

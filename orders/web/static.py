@@ -76,7 +76,7 @@ class Files:
         return self._file(name).body
 
     async def send(self, request: web.Request) -> web.Response:
-        """The file, compressed for who takes that; HTTP 404 if there is none, 304 if known."""
+        """The file, compressed for those who take that; HTTP 404 if there is none, 304 if known."""
         file = self._file(request.match_info["name"])
         headers = {"ETag": f'"{file.etag}"', "Cache-Control": "no-cache"}
         if file.gzipped is not None:

@@ -57,6 +57,13 @@ export function visible(text) {
   return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name or number to stand within other words: one that runs from right to left leaves a digit beside it where it is. */
+export function isolated(text) {
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
+}
+
 /** When an event was created, by the word of the one who stamped it, so it may be absurd: its `created` as the reader's time of day with milliseconds. */
 export function timeOf({ created }) {
   const date = new Date(Number(created));
@@ -89,7 +96,7 @@ export function orderOf({ type, source, data }) {
   if (!type.startsWith('order_')) return '';
   const customer = type === 'order_placed' ? source : data.customer;
   const known = typeof customer === 'string' ? [customer, numberText(data.id)] : [numberText(data.id)];
-  return known.filter(Boolean).map(visible).join('/');
+  return known.filter(Boolean).map((one) => isolated(visible(one))).join('/');
 }
 
 /** Why an order may be rejected; a reason that is not here stands for itself. */
