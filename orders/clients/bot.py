@@ -29,7 +29,9 @@ from orders.domain.orders import Order, number_of
 from orders.errors import NotFound, OrdersError, Refused
 
 #: Refusals that pass by themselves: the answer is sent again.
-PASSING = frozenset({"rate_limited", "storage_full", "storage_failed", "engine_unavailable"})
+PASSING = frozenset(
+    {"rate_limited", "room_locked", "storage_full", "storage_failed", "engine_unavailable"}
+)
 WAITING = 10_000  # orders that may wait for Bob before he hears no more
 
 Answer = Confirmed | Rejected

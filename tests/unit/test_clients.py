@@ -14,6 +14,7 @@ from orders.clients.connection import Connection
 from orders.clients.memory import REMEMBERED, Memory
 from orders.clients.participant import Participant
 from orders.clients.place import ResumePoint
+from orders.domain.confirming import Confirmed
 from orders.domain.envelope import Event
 from orders.errors import CannotStart, Close, Refused
 
@@ -156,6 +157,20 @@ async def test_bob_drops_what_came_right_before_a_reset_and_was_not_looked_at_ye
     assert bot._waiting.get_nowait() == event(2)
     assert bot._waiting.empty()
     listening.cancel()
+
+
+async def test_bob_gives_his_answer_once_the_room_is_no_longer_locked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seed 1412 of the simulation: nobody hands him again what was in no queue."""
+    monkeypatch.setattr("orders.clients.bot.pause_before", lambda attempt: 0)
+    bot = Bot()
+    locked = Refused("room_locked", "The host locked the room.")
+    publish = AsyncMock(side_effect=[locked, None])
+    monkeypatch.setattr(bot.participant, "publish", publish)
+    handled = await bot._answer(event(1), Confirmed())
+    assert isinstance(handled.answer, Confirmed)
+    assert publish.call_args_list[0] == publish.call_args_list[1], "under the same id"
 
 
 class LostAtOnce:

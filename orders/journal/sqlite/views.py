@@ -9,13 +9,14 @@ writer's thread alone.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from orders.broker.modes import QUEUE
 from orders.broker.queue import READY, SETTLED, Entry, told
 from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
+from orders.errors import StorageFailed
 from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entry
 
 #: A room, a record of it, and its position.
@@ -86,7 +87,8 @@ class View:
     def tidy(self, idle: bool) -> None:
         """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
         if self._bytes > self.waiting_bytes:
-            self.catch_up()
+            with suppress(StorageFailed):
+                self.catch_up()
             return
         limit = self.waiting_when_idle if idle else self.waiting_at_most
         if len(self.waiting) > limit and (idle or SHARE * self._added >= self.slice):
@@ -94,9 +96,15 @@ class View:
             self._step()
 
     def catch_up(self) -> None:
-        """Fold all that waits; what could not be written waits on."""
+        """Fold all that waits; `StorageFailed` if the disk does not take it, and it waits on."""
         while self.waiting and self._step():
             pass
+        if self.waiting:  # what could not be written
+            raise StorageFailed(
+                "storage_failed",
+                "The journal's disk takes no writes, and without them nobody knows where orders and"
+                " queues stand: make room, then try again.",
+            )
 
     def _step(self) -> bool:
         """Fold the next slice; False if the disk does not take it."""
@@ -119,7 +127,7 @@ class View:
 
 def _size(items: Sequence[Stored]) -> int:
     """The bytes that these keep in memory."""
-    return sum(len(record.body) for _, record, _ in items)
+    return sum([len(record.body) for _, record, _ in items])
 
 
 #: A queued event: its room, its position, its key.
