@@ -10,6 +10,7 @@ import ctypes
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from errno import EIO
 from pathlib import Path
 
 OK, FULL, READ, WRITE, FSYNC, TRUNCATE = 0, 13, 266, 778, 1034, 1546
@@ -136,6 +137,18 @@ class Disk:
             stored = self.files[path]
             stored.waiting = [one for one in stored.waiting if self.chance.random() < 0.5]
         return error
+
+    def write_again(self, path: Path) -> None:
+        """What Orders does itself after a sync that failed."""
+        file = next(file for file, opened in self._open.items() if opened == path)
+        content = path.read_bytes()  # which the system still has
+        for call in ("read", "write"):
+            if self.fails(file, call):
+                raise OSError(EIO, "disk I/O error")
+        self.written(file, 0, content)
+        if self.fails(file, "sync"):
+            raise OSError(EIO, "disk I/O error")
+        self.synced(file)
 
     def written(self, file: int, offset: int, data: bytes) -> None:
         if path := self._open.get(file):

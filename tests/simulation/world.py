@@ -141,6 +141,7 @@ class OneServer(World):
         super().__init__(loop, history, seed)
         self._home = folder
         self.disk = Disk(folder, random.Random(f"{seed}:disk"))
+        patch("orders.journal.sqlite.log.write_again", self.disk.write_again).start()
         self.number = 0
         self._stop: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -185,11 +186,15 @@ class OneServer(World):
         after = self._home / str(self.number + 1)
         after.mkdir()
         self.disk.dead.add(self.folder)
-        for path, stored in self.disk.files.items():
-            if path.parent == self.folder and path.suffix != ".lock":
-                left = (
-                    stored.after_kill() if has_power else stored.after_power_cut(self.disk.chance)
-                )
+        for path in self.folder.glob("orders.db*"):
+            stored = self.disk.files.get(path)
+            if stored is None:  # it was never opened, so what is there is on the disk
+                left = path.read_bytes()
+            elif has_power:
+                left = stored.after_kill()
+            else:
+                left = stored.after_power_cut(self.disk.chance)
+            if not path.name.endswith((".lock", "-shm")):
                 (after / path.name).write_bytes(left)
         self.loop.end_process(virtual.SERVER, has_power=has_power)
 

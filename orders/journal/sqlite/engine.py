@@ -25,7 +25,15 @@ from orders.journal.base import (
     take_page,
 )
 from orders.journal.sqlite.log import Log
-from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
+from orders.journal.sqlite.opening import (
+    Files,
+    connect,
+    lock,
+    open_journal,
+    unusable,
+    write_again,
+    write_ahead,
+)
 from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_records
 
 T = TypeVar("T")
@@ -129,9 +137,11 @@ class SqliteEngine(Unshared):
         if path is not None:
             self._opened.append(lock(path))
         try:
+            if path is not None and (ahead := write_ahead(path)).exists():
+                write_again(ahead)  # the process before may have ended after a sync that failed
             db = open_journal(path)
             self._opened.append(db)
-            self._log = Log(db)
+            self._log = Log(db, path)
             states = self._log.restore()
             self._files = Files(path) if path is not None else None
         except (sqlite3.Error, OSError, StorageFailed) as error:

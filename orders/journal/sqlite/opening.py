@@ -119,6 +119,21 @@ def is_writable(path: Path) -> bool:
         return False
 
 
+def write_ahead(path: Path) -> Path:
+    """The file to which SQLite writes before it writes to the journal."""
+    return path.with_name(path.name + "-wal")
+
+
+def write_again(path: Path) -> None:
+    """Write to a file what it holds, and sync it: the system may know more of it than the disk."""
+    with path.open("r+b") as file:
+        while block := file.read(CACHE * 1024):
+            file.seek(-len(block), os.SEEK_CUR)
+            file.write(block)
+            file.flush()
+        os.fsync(file.fileno())
+
+
 class Files:
     """The files of a journal that is open: whether what is written to them now is kept.
 
