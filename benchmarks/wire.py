@@ -1,4 +1,4 @@
-"""WebSocket over plain sockets: just enough to load a server at little cost of one's own.
+"""WebSocket over plain sockets: just enough to load a server at little cost to itself.
 
 A subscriber counts bytes, a publisher counts how often a word occurs: no frame is parsed.
 """

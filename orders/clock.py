@@ -27,18 +27,24 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def new_id() -> str:
-    """A UUID (version 7): the time, then randomness, so that ids made here lie side by side.
+def stamp() -> tuple[int, str]:
+    """The broker's clock, and a UUID (version 7) made then.
 
-    Every accepted event costs one, so what is random is drawn once a millisecond, and counted on.
+    That is the time, then randomness, so that ids made here lie side by side. Every accepted event
+    costs one, so what is random is drawn once a millisecond, and counted on.
     """
     global _prefix, _prefix_of
-    now = now_ms()
+    now = time.time_ns() // 1_000_000
     if now != _prefix_of:
         _prefix_of = now
         high = f"{now:012x}7{rng.getrandbits(12):03x}{0x8000 | rng.getrandbits(14):04x}"
         _prefix = f"{high[:8]}-{high[8:12]}-{high[12:16]}-{high[16:]}-"
-    return f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"
+    return now, f"{_prefix}{next(_count) & 0xFFFFFFFFFFFF:012x}"
+
+
+def new_id() -> str:
+    """A UUID: see `stamp`."""
+    return stamp()[1]
 
 
 def slept(late: float) -> float:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from orders.errors import Refused
+from orders.files import check_file
 from orders.journal.sqlite.inspection import Tell, inspect, save, tell_nobody
 from orders.network import lan_addresses
 from orders.settings import DEFAULT_PORT, Settings
@@ -55,6 +56,7 @@ def save_intact(settings: Settings, to: Path, tell: Tell = tell_nobody) -> str:
     if to.exists():
         raise Refused("bad_journal", f"{to} exists: name a new file.")
     try:
+        check_file(path)
         found = save(path, to, tell)
     except (sqlite3.Error, OSError) as error:
         to.unlink(missing_ok=True)
@@ -85,6 +87,7 @@ def _journal(settings: Settings, tell: Tell) -> Iterator[Finding]:
         yield Finding("hint", "The journal is kept in memory.", "It is gone when the server ends.")
         return
     try:
+        check_file(path)
         folder = path.absolute().parent
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"orders")

@@ -69,7 +69,8 @@ CODES = (
     *("unknown_room", "unknown_event", "unknown_participant", "unknown_bot"),
     *("no_events", "busy"),
     # the server
-    *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "engine_unavailable"),
+    *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "journal_changed"),
+    *("engine_unavailable", "engine_without_jetstream"),
     "internal_error",
 )
 
@@ -110,8 +111,7 @@ class Full(Refused):
 
 
 class StorageFailed(OrdersError):
-    """The journal could not take it. Codes: `storage_full`, `storage_failed`,
-    `engine_unavailable`."""
+    """The journal could not take it. Codes: those of the server in `CODES`."""
 
     status = 507
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEFAULT_PORT = 8080
+ENV_FILE = ".env"
 
 
 class Settings(BaseSettings):
@@ -18,7 +19,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="ORDERS_",
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8-sig",  # Notepad begins its files with a mark
         env_ignore_empty=True,
         extra="ignore",

@@ -230,7 +230,7 @@ class Histories(RuleBasedStateMachine):
             self.batch.result()
 
     def fold_of(self, records: list[Record]) -> RoomState:
-        """The fold of the records of an epoch, upon what went on; it is the room on the node."""
+        """The fold of an epoch's records, applied to what went on; it is the room on the node."""
         room = self.room.state
         state = RoomState("main", room.epoch)
         if room.epoch > 1:

@@ -52,22 +52,17 @@ def mutants() -> list[Mutant]:
 
 def table() -> str:
     """What docs/guarantees.md shows of all rows."""
-    lines = ["| promise | what keeps it | who notices that it is gone |", "|---|---|---|"]
+    lines = ["| promise | the line that keeps it | its test |", "|---|---|---|"]
     for mutant in mutants():
         line = mutant.line.splitlines()[-1].partition("  #")[0].replace("|", "\\|")
-        file, _, name = mutant.test.removeprefix("tests/").partition("::")
-        notices = f"`{file}`: {name.removeprefix('test_').replace('_', ' ')}"
+        notices = f"`{mutant.test.removeprefix('tests/').partition('::')[0]}`"
         if mutant.seed is not None:
-            notices += f"; **seed {mutant.seed}**"
+            notices += f"; seed {mutant.seed}"
             notices += " with `NODES=2`" if mutant.nodes > 1 else ""
-            notices += f", the {ordinal(mutant.played)} that could" if mutant.played else ""
+            notices += f" ({mutant.played})" if mutant.played else ""
         kept = f"`{line}` in `{mutant.file.removeprefix('orders/')}`"
         lines.append(f"| {mutant.guarantee} | {kept} | {notices} |")
     return "\n".join(lines) + "\n"
-
-
-def ordinal(number: int) -> str:
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
 
 
 def shown(page: str) -> str:

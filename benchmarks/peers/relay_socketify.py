@@ -10,7 +10,7 @@ app.ws(
     {
         "open": lambda ws: ws.subscribe(TOPIC),
         "message": lambda _, text, _opcode: app.publish(TOPIC, text, OpCode.TEXT),
-        "max_backpressure": 64 * 1024 * 1024,  # else it leaves out events for who reads slowly
+        "max_backpressure": 64 * 1024 * 1024,  # else events for slow readers are left out
     },
 )
 app.listen(

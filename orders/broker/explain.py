@@ -211,7 +211,7 @@ def _queue(event: Record, stay: _Stay, course: _Course) -> Recipient:
     if not matches(stay.types, event.type):
         return said(f"Not subscribed to {event.type}.")
     if not works_on(stay.types, member.ack, event.type):
-        return said(f"Only listens: who works names {event.type} itself, or has ack=manual.")
+        return said(f"Only listens: a worker names {event.type} itself, or has ack=manual.")
     if not course.released and not course.taker:
         return said("Not yet: the room is paused, and the broker holds it.")
     if course.end:

@@ -7,9 +7,10 @@ until when. Deadlines are a steady clock's seconds.
 
 from bisect import insort
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 from operator import attrgetter
 
 from orders.broker.participants import Participant
@@ -93,6 +94,7 @@ class Leases:
     held: dict[bytes, Lease] = field(default_factory=dict)
     #: Asked for on a shared journal: by whom, and of which type.
     claiming: dict[bytes, tuple[Participant, str]] = field(default_factory=dict)
+    _soonest: float = inf  # no deadline is earlier
     _by_holder: dict[Participant, dict[bytes, Lease]] = field(default_factory=dict)
     _ready: dict[str, _Ready] = field(default_factory=dict)  # by their types
     _others: dict[str, _Ready] = field(default_factory=dict)  # in the share of another node
@@ -125,6 +127,7 @@ class Leases:
     def hold(self, entry: Entry, holder: Participant, deadline: float) -> None:
         """A participant of this node holds an event now."""
         lease = self.held[entry.key] = Lease(entry, holder, deadline)
+        self._soonest = min(self._soonest, deadline)
         self._by_holder.setdefault(holder, {})[entry.key] = lease
         holder.in_flight += 1
 
@@ -165,10 +168,14 @@ class Leases:
         """All of them end so much later."""
         for lease in self.held.values():
             lease.deadline += seconds
+        self._soonest += seconds
 
-    def expired(self, now: float) -> Iterator[Lease]:
-        """Those that ran out."""
-        yield from [lease for lease in self.held.values() if lease.deadline <= now]
+    def expired(self, now: float) -> list[Lease]:
+        """Those that ran out. All are looked at only when one may have: many may be held."""
+        if now < self._soonest:
+            return []
+        self._soonest = min((lease.deadline for lease in self.held.values()), default=inf)
+        return [lease for lease in self.held.values() if lease.deadline <= now]
 
 
 def remember(participant: Participant, key: bytes, how: str) -> None:

@@ -218,15 +218,11 @@ def _wrong_command(event: Event, error: ValidationError) -> Refused:
     first = error.errors(include_url=False)[0]
     field = str(first["loc"][0])
     sent = event.data.get(field)
-    if field == "types" and sent and isinstance(sent, list):
-        for pattern in sent:
-            if not isinstance(pattern, str):
-                break
-        else:
-            try:
-                check_patterns(sent)
-            except Refused as refused:
-                return refused
+    if field == "types" and isinstance(sent, list) and all(isinstance(one, str) for one in sent):
+        try:
+            check_patterns(sent)
+        except Refused as refused:
+            return refused
     is_ = "is missing" if first["type"] == "missing" else f"is {short(sent)}"
     return Refused(
         "wrong_command",

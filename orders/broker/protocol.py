@@ -77,7 +77,7 @@ class Protocol:
 
     def record(self, room: Room, event: Event, name: str, now: int) -> Record:
         """The record of an event, stamped, under the mode that its type has now."""
-        event, body, key = event.sealed(self.new_id, now, name)
+        body, key = event.seal(self.new_id, now, name)
         modes = room.state.modes
         return Record(
             room=room.name,

@@ -16,6 +16,7 @@ here changes nothing.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from orders.broker.records import HANDED, Kind, Record, control
 from orders.domain.envelope import id_text
@@ -30,7 +31,7 @@ class State(StrEnum):
 
 READY, HELD, DEAD, SETTLED = State  # as `EVENT` in `records`
 
-#: What a control record makes of a queued event.
+#: What a control record makes of a queued event: see `told`.
 AFTER: dict[str, State] = {
     Kind.HANDED: HELD,
     Kind.SETTLED: SETTLED,
@@ -45,6 +46,19 @@ AFTER: dict[str, State] = {
 AT_HAND = 1024 * 1024
 #: Types that are remembered with nothing in their queues: names are free, so anyone can make many.
 MOST_TYPES = 1000
+
+
+def told(record: Record) -> dict[str, Any]:
+    """What a record says of the queued event that it is about: its `state`, and what else is
+    another now of `attempt`, `reason` and `name`."""
+    data, kind = record.data, record.kind
+    if kind is HANDED:
+        state = SETTLED if data["lease"] is None else HELD
+        return {"state": state, "attempt": data["attempt"], "name": data["name"]}
+    said: dict[str, Any] = {"state": AFTER[kind]}
+    if kind is Kind.RETRIED:
+        said["attempt"] = 0
+    return said | {key: data[key] for key in ("attempt", "reason") if key in data}
 
 
 @dataclass(slots=True, eq=False)
@@ -114,14 +128,12 @@ class Queue:
         entry = self.entries.get(record.key)
         if entry is None or entry.position != record.about:
             return None  # settled long ago, or of an epoch that is over
-        data, state = record.data, AFTER[record.kind]
+        said = told(record)
+        state = said["state"]
         if record.kind is HANDED:
-            entry.name, entry.node = data["name"], record.node
-            state = state if data["lease"] is not None else SETTLED
-        elif record.kind is Kind.RETRIED:
-            entry.attempt = 0
-        entry.attempt = data.get("attempt", entry.attempt)
-        entry.reason = data.get("reason", entry.reason)
+            entry.name, entry.node = said["name"], record.node
+        entry.attempt = said.get("attempt", entry.attempt)
+        entry.reason = said.get("reason", entry.reason)
         entry.last = record.position or entry.last
         self._count(entry.type, entry.state, -1)
         self._count(entry.type, state, +1)

@@ -106,6 +106,6 @@ class Record:
         return self.event
 
 
-def control(room: str, kind: Kind, at: int, **data: Any) -> Record:
+def control(room: str, kind: str, at: int, **data: Any) -> Record:
     """A control record about `room`."""
     return Record(room=room, kind=kind, at=at, body=to_json(data), payload=data)

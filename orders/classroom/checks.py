@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from orders.broker.records import Kind, Record, control
+from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.classroom import exercises
 from orders.clock import now_ms
@@ -98,9 +98,7 @@ class Checks:
                 " in it, and the host can end one before (DELETE /api/rooms/ex-…).",
             ) from None
         await self.node.publish(room, Event(type="exercise_begun", data={"stages": STAGES}), "host")
-        await self.node.host.store(
-            control(room.name, Kind.EXERCISE, now_ms(), name=name, marks=marks)
-        )
+        await self.node.host.note(room.name, Kind.EXERCISE, name=name, marks=marks)
 
     async def get(self, name: str) -> Exercise:
         """The exercise of a room, read from the journal if need be; `NotFound` if it is none."""
@@ -195,8 +193,7 @@ class Checks:
         await self._say(exercise, check, {**data, "seed": check["seed"], "reason": reason})
 
     async def _say(self, exercise: Exercise, check: dict[str, Any], data: dict[str, Any]) -> None:
-        said = {"check": check["check"], **data}
-        await self.node.host.store(control(exercise.room, Kind.VERDICT, now_ms(), **said))
+        await self.node.host.note(exercise.room, Kind.VERDICT, check=check["check"], **data)
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────
 

@@ -75,7 +75,7 @@ class CheckRequest(Body):
 
 
 async def begin(request: web.Request) -> web.Response:
-    """A room of one's own: `{"room", "url", "session"}`."""
+    """A new room for one student: `{"room", "url", "session"}`."""
     Query.read(request.query)
     request.app[PUBLISHERS].spend(visitor(request), monotonic())
     name = (await BeginRequest.read(request)).name

@@ -87,15 +87,11 @@ class Faults:
         with contextlib.suppress(NotFound):  # it died by itself meanwhile
             await self._bots.kill(room, name)
 
-    async def say(self, room: Room, name: str | None, step: str, **data: Any) -> None:
-        """Put it into the journal, and wait until it is true."""
-        await self.node.host.store(_record(room, name, step, **data))
-
     def happened(self, room: Room, name: str, fault: Fault, event: str) -> None:
         """A fault did something to an event: said about it."""
-        words = WORDS[fault.kind][1]
-        data = {"id": fault.id, "fault": fault.kind, "event": event, "words": words}
-        record = _record(room, name, "happened", **data)
+        data = {"id": fault.id, "fault": fault.kind, "event": event, "words": WORDS[fault.kind][1]}
+        said = _said(name, "happened", **data)
+        record = control(room.name, Kind.FAULT, now_ms(), **said)
         record.key = key_of(event)
         self.node.context.spawn(self._happened(record, room))
 
@@ -116,9 +112,10 @@ async def ask_its_node(node: Node, room: Room, name: str, action: str) -> Mappin
     return await node.engine.ask(member.node, **request)
 
 
-def _record(room: Room, name: str | None, step: str, **data: Any) -> Record:
-    fields: dict[str, Any] = {"id": None, "fault": None, "seconds": None, "event": None, **data}
-    return control(room.name, Kind.FAULT, now_ms(), name=name, step=step, **fields)
+def _said(name: str | None, step: str, **data: Any) -> dict[str, Any]:
+    """What a record of kind `fault` says."""
+    said = {"id": None, "fault": None, "seconds": None, "event": None, **data}
+    return {**said, "name": name, "step": step}
 
 
 FAULTS = web.AppKey("faults", Faults)
@@ -135,7 +132,7 @@ def install(app: web.Application) -> None:
 
 async def set_fault(request: web.Request) -> web.Response:
     """Set a fault on one participant, wherever it is connected."""
-    _, room = await hosted(request)
+    node, room = await hosted(request)
     name = _present(room, request.match_info["name"])
     wanted = await FaultRequest.read(request)
     if wanted.fault == "die_before_ack" and not await request.app[FAULTS].is_bot(room, name):
@@ -148,17 +145,17 @@ async def set_fault(request: web.Request) -> web.Response:
     id, seconds = new_id(), wanted.seconds if wanted.fault in LASTING else None
     words = WORDS[wanted.fault][0].format(wanted.seconds)
     data = {"id": id, "fault": wanted.fault, "seconds": seconds, "words": words}
-    await request.app[FAULTS].say(room, name, "set", **data)
+    await node.host.note(room.name, Kind.FAULT, **_said(name, "set", **data))
     return answer({"id": id, "fault": wanted.fault}, 201)
 
 
 async def lift(request: web.Request) -> web.Response:
     """All faults away, of one participant or of the room: held messages go, the others are off."""
-    _, room = await hosted(request)
+    node, room = await hosted(request)
     asked = request.match_info.get("name")
     name = _present(room, asked) if asked else None
     words = "all its faults are away" if name else "all faults are away"
-    await request.app[FAULTS].say(room, name, "lifted", words=words)
+    await node.host.note(room.name, Kind.FAULT, **_said(name, "lifted", words=words))
     return answer({"name": name, "done": "lift"})
 
 

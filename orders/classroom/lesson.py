@@ -16,6 +16,7 @@ from pydantic import (
 
 from orders.broker.modes import Mode
 from orders.errors import CannotStart
+from orders.files import check_file
 
 #: The lesson that comes with Orders.
 BUNDLED = Path(__file__).with_name("lesson.toml")
@@ -98,6 +99,7 @@ class Lesson(_Part):
 def read(path: Path) -> Lesson:
     """The lesson in a file, or `CannotStart` with the file, the scene and what was expected."""
     try:
+        check_file(path)
         return Lesson.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise _wrong(path, f"it cannot be read ({error.strerror})") from None

@@ -30,7 +30,7 @@ class Fault:
 
 
 class Names(Protocol):
-    """Who hears what the faults of a line do."""
+    """Hears what the faults of a line do."""
 
     def happened(self, room: Room, name: str, fault: Fault, event: str) -> None:
         """A fault did something to this event of this participant."""

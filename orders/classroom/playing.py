@@ -77,7 +77,7 @@ async def put_lesson(request: web.Request) -> web.Response:
         now = await place(node, room)
         if wanted.scene != now.scene or wanted.answer == now.answer:  # no mere turn of the page
             await _set(request.app, room, wanted.scene)
-        await node.host.note(room, SCENE, **wanted.model_dump())
+        await node.host.note(room.name, SCENE, **wanted.model_dump())
     return answer(shape(lesson, wanted))
 
 

@@ -112,7 +112,7 @@ class Question:
         return next((self.voters[one] for one in voters if one in self.voters), None)
 
     def voter(self, secret: str) -> str:
-        """Who has this secret, as a voter of this round."""
+        """The holder of this secret, as a voter of this round."""
         key = bytes.fromhex(self.secret)
         return blake2s(f"{self.round}:{secret}".encode(), key=key, digest_size=12).hexdigest()
 

@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 from aiohttp import web
 from pydantic import Field, model_validator
 
-from orders.broker.records import Kind, control
+from orders.broker.records import Kind
 from orders.classroom.questions import Question, Questions, as_csv, listed
 from orders.classroom.questions_kept import PLACED, KeptQuestions, mode_of, workers
 from orders.classroom.questions_truth import Truth, offered, words
-from orders.clock import new_id, now_ms, token
+from orders.clock import new_id, token
 from orders.domain.envelope import id_text, is_name
 from orders.errors import Forbidden, NotFound, Refused
 from orders.web.api import answer, room_named
@@ -92,7 +92,7 @@ async def ask(request: web.Request) -> web.Response:
             "held": held,
             "secret": token().encode().hex(),
         }
-        await node.host.store(control(room.name, Kind.ASKED, now_ms(), **data))
+        await node.host.note(room.name, Kind.ASKED, **data)
     known = await questions.of(room)
     if id not in known.by_id and known.current:
         raise _refused(known.current)  # on another node somebody asked at the same time
@@ -162,8 +162,7 @@ async def post_answer(request: web.Request) -> web.Response:
     voters = _voters(request, question)
     if question.answered(voters) is None:
         data = {"question": question.id, "round": question.round, "choice": sent.choice}
-        record = control(room.name, Kind.ANSWERED, now_ms(), **data, voters=voters)
-        await node.host.store(record)
+        record = await node.host.note(room.name, Kind.ANSWERED, **data, voters=voters)
         if question.answered(voters) == record.position:
             return web.Response(status=204)
         if question.answered(voters) is None:
@@ -201,7 +200,7 @@ async def act(request: web.Request) -> web.Response:
             del data["round"]
             data |= {"truth": truth.choice or None, "why": truth.why, "so_far": truth.so_far}
             data["votes"] = question.votes
-        await node.host.store(control(room.name, kind, now_ms(), **data))
+        await node.host.note(room.name, kind, **data)
     return answer(_shape(request, question))
 
 

@@ -83,7 +83,7 @@ class KeptQuestions:
             self.node.context.tell_all(room, _notice(record.kind, about))
 
     def _joined(self, room: Room, record: Record) -> None:
-        """Who comes while a question is there hears of it."""
+        """Anyone who comes while a question is there hears of it."""
         if room.state.paused and record.data["name"] in room.participants:
             self.node.context.spawn(self._tell(room, record.data["name"]))
 
@@ -181,6 +181,6 @@ def mode_of(room: Room, type: str) -> str:
 
 
 def workers(room: Room, type: str, source: str = "") -> list[str]:
-    """Who takes events of a type from their queue; never the sender."""
+    """Those who take events of a type from their queue; never the sender."""
     people = room.state.members.values()
     return [one.name for one in people if one.works_on(type) and one.name != source]

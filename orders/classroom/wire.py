@@ -1,4 +1,4 @@
-"""The wire: handshake and frames of one connection, for the host or for who is at its end."""
+"""The wire: handshake and frames of one connection, for the host, or for its own participant."""
 
 import asyncio
 from itertools import islice
@@ -29,7 +29,7 @@ MOST_IN_A_BATCH = 25  # frames; the tap keeps the others for a while
 
 
 class WireQuery(Query):
-    """Who looks."""
+    """The one who looks."""
 
     session: str | None = None  # see `web.marks`
     heartbeat: float | None = HEARTBEAT
@@ -50,7 +50,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.StreamResponse:
-    """The handshake and the frames of who has a name in a room, now or later, as JSON."""
+    """Handshake and frames of whoever has a name in a room, now or later, as JSON."""
     return await feeding(request, _begin)
 
 

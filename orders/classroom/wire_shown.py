@@ -31,7 +31,7 @@ def accept(key: str) -> dict[str, str]:
 def message(line: str, headers: Headers) -> dict[str, Any]:
     """A request or an answer as it is shown: `{"line", "headers": [[name, value], …], "cut"}`.
 
-    `cut` is how many headers are left out for want of room.
+    `cut` is how many headers are left out to save room.
     """
     line = hide(line, secrets_in(line, address=True))[:MOST]
     room, shown, cut = MOST - len(line), [], 0

@@ -1,4 +1,4 @@
-"""`orders check`: a program of one's own, examined by the server, stage by stage."""
+"""`orders check`: a student's program, examined by the server, stage by stage."""
 
 import asyncio
 from typing import Any
@@ -49,7 +49,7 @@ async def _post(
 
 
 async def _begin(http: aiohttp.ClientSession, server: URL, *, json: bool) -> tuple[str, str]:
-    """A room of one's own, as soon as the program is in it."""
+    """A new room, as soon as the program is in it."""
     begun = await _post(http, server / "api" / "exercises", {})
     if json:
         say(as_json(begun))

@@ -4,6 +4,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
@@ -11,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from orders.errors import CannotStart
-from orders.settings import Settings
+from orders.files import check_file
+from orders.settings import ENV_FILE, Settings
 
 _BEGINNING = r"^(Input|String|Value error,)(?= (should|must))"  # of what pydantic says
 
@@ -39,6 +41,8 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 def settings_from(flags: dict[str, Any]) -> Settings:
     """The settings, where a flag that was given beats the environment and the `.env` file."""
     try:
+        if not Path(ENV_FILE).is_dir():  # that may be an environment of Python's
+            check_file(ENV_FILE)
         return Settings(**{name: value for name, value in flags.items() if value not in (None, [])})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

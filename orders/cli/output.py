@@ -97,7 +97,7 @@ def silence() -> None:
 
 
 def have_streams() -> None:
-    """Who is started without standard streams, as a service may be, has some that lead nowhere.
+    """Started without standard streams, as a service may be, we get some that lead nowhere.
 
     Else a file that is opened later would take their place, and what is printed.
     """

@@ -10,7 +10,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable
-from copy import copy
 from itertools import chain
 from typing import Annotated, Any, Self
 
@@ -99,17 +98,15 @@ class Event(BaseModel):
             raise Refused("wrong_source", wrong_source(source))
         return self.model_copy(update={"source": source})
 
-    def sealed(self, new_id: Callable[[], str], now: int, source: str) -> tuple[Self, bytes, bytes]:
-        """With what was missing filled in, itself when nothing was; and its text, and its key."""
-        event = self
+    def seal(self, new_id: Callable[[], str], now: int, source: str) -> tuple[bytes, bytes]:
+        """Fill in what is missing, once and for all; the text of the event then, and its key."""
         if not (self.id and self.created and self.source):
-            event = copy(self)  # and not `model_copy`, which looks each field up
-            event.__dict__.update(
+            self.__dict__.update(  # every event comes this way, and a copy costs more than it says
                 id=self.id or new_id(),
                 created=self.created or str(now),
                 source=self.source or source,
             )
-        return event, event.__pydantic_serializer__.to_json(event), key_of(event.id)
+        return self.__pydantic_serializer__.to_json(self), key_of(self.id)
 
     def to_json(self) -> bytes:
         """The one text of this event that everybody gets, UTF-8."""

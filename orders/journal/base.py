@@ -12,7 +12,7 @@ Loss         When `append` answers with a position and `durable` is true, the ev
 Reads may run while an append does. Positions are internal: outside, an event's id is its place.
 
 A journal may be `shared` by several nodes. Then a record about a queued event is stored only if
-nothing else was said about that event since: `Record.expected`; who comes too late is answered
+nothing else was said about that event since: `Record.expected`; one that comes too late is answered
 CONFLICT, and nothing was written. What was stored, by any node, arrives at each that entered the
 room; only what arrived is true there. `Unshared` is that part of an engine whose journal belongs
 to one node: what is stored is true, and there is nobody to agree with.
@@ -206,7 +206,7 @@ class Engine(Protocol):
         A shared one ends its epoch for all nodes, and what was before that is erased.
         """
 
-    # ── what nodes agree upon ───────────────────────────────────────────────────────────────
+    # ── what nodes agree on ───────────────────────────────────────────────────────────────
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         """Have what is stored in a room arrive here from now on, if it does not yet.

@@ -11,7 +11,7 @@ from orders.broker.participants import Participant
 from orders.broker.protocol import Protocol
 from orders.broker.records import Record
 from orders.broker.room import Room
-from orders.clock import monotonic, new_id, now_ms
+from orders.clock import monotonic, new_id, stamp
 from orders.journal.base import Engine
 
 JOURNAL_RETRY = 0.3  # seconds until a journal that does not answer is asked again
@@ -79,7 +79,7 @@ class Context:
 
     def say(self, data: messages.Data) -> bytes:
         """A broker event as it goes on the wire."""
-        return self.frame(messages.say(data, now_ms(), new_id()))
+        return self.frame(messages.say(data, *stamp()))
 
     def tell(self, participant: Participant, data: messages.Data) -> None:
         """Say something to one, beside the log."""

@@ -239,6 +239,7 @@ class Delivery:
         room.cursor = room.stepped = 0
         for participant in room.participants.values():
             participant.since = participant.written = participant.delivered = 0
+            participant.kept = []  # of what is over, to hear after its end
             participant.changes = participant.changes and [(0, participant.types)]
             if participant.after is not None and participant.hears_notices:
                 participant.after = 0

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_json
-
 from orders.broker.modes import changed
 from orders.broker.participants import joined
 from orders.broker.records import Kind, Record, control
@@ -27,15 +25,15 @@ class Host:
     async def set_modes(self, room: Room, changes: Mapping[str, str | None]) -> None:
         """Change how types are dispatched, for events that come once this is stored."""
         modes = changed(room.state.modes, changes)
-        await self.store(control(room.name, Kind.MODES, now_ms(), modes=modes, changes=changes))
+        await self.note(room.name, Kind.MODES, modes=modes, changes=changes)
 
     async def pause(self, room: Room) -> None:
         """Events are accepted and stored from here on, but held at the broker."""
-        await self.store(control(room.name, Kind.PAUSED, now_ms(), paused=True))
+        await self.note(room.name, Kind.PAUSED, paused=True)
 
     async def resume(self, room: Room) -> None:
         """All that was held goes on its way, in order."""
-        await self.store(control(room.name, Kind.PAUSED, now_ms(), paused=False))
+        await self.note(room.name, Kind.PAUSED, paused=False)
 
     async def step(self, room: Room) -> str | None:
         """Exactly the next held event goes on its way; returns its id, None when none is held."""
@@ -46,7 +44,7 @@ class Host:
         stepped = control(room.name, Kind.STEPPED, now_ms(), event=id)
         stepped.key, stepped.about = event.key, event.position
         try:
-            await self.store(stepped)
+            await self._store(stepped)
         except StorageFailed:
             room.stepped = 0
             raise
@@ -80,13 +78,16 @@ class Host:
         if isinstance(answer, StorageFailed):
             raise answer
 
-    async def note(self, room: Room, kind: str, **data: Any) -> None:
-        """Keep something about a room that the fold passes over: a record of a kind of its own."""
-        body = to_json(data)
-        await self.store(Record(room=room.name, kind=kind, at=now_ms(), body=body, payload=data))
+    async def note(self, room: str, kind: str, **data: Any) -> Record:
+        """Put a control record into the journal, and wait until it is true; the record.
 
-    async def store(self, record: Record) -> None:
-        """Put it into the journal, and wait until it is true."""
+        Kinds that the fold passes over are kept like the others.
+        """
+        record = control(room, kind, now_ms(), **data)
+        await self._store(record)
+        return record
+
+    async def _store(self, record: Record) -> None:
         answer = await self._inbox.submit(record)
         if isinstance(answer, StorageFailed):
             raise answer
@@ -110,15 +111,15 @@ class Host:
         await self._lift(room, Kind.KICKED, name, room.state.rules.kicked)
 
     async def lock(self, room: Room, locked: bool) -> None:
-        """Let nobody new in, or everyone again; who is in may come back by its session."""
+        """Let nobody new in, or everyone again; those who are in may come back by their session."""
         admitted = sorted({mark for one in room.state.members.values() for mark in one.marks})
         data = {"locked": locked, "admitted": admitted if locked else []}
-        await self.store(control(room.name, Kind.LOCKED, now_ms(), **data))
+        await self.note(room.name, Kind.LOCKED, **data)
 
     async def set_lease(self, room: Room, seconds: float | None) -> None:
         """How long an event may be held here from now on; None: as the server says."""
         if seconds != room.state.rules.lease:
-            await self.store(control(room.name, Kind.LEASED, now_ms(), lease=seconds))
+            await self.note(room.name, Kind.LEASED, lease=seconds)
 
     async def _bar(self, room: Room, kind: Kind, name: str) -> None:
         """Mute or kick one who is in the room, or was, or posts into it."""
@@ -127,7 +128,7 @@ class Host:
         if not (room.has_name(name) or folded(name) in spellings or folded(name) in posters):
             raise NotFound("unknown_participant", f"Nobody called {name} is in room {room.name}.")
         data = {"name": name, "marks": await self._marks_of(room, name), "lifted": False}
-        await self.store(control(room.name, kind, now_ms(), **data))
+        await self.note(room.name, kind, **data)
 
     async def _marks_of(self, room: Room, name: str) -> list[str]:
         """By what somebody is known again who is here, was the last of that name, or posted."""
@@ -144,4 +145,4 @@ class Host:
         if folded(name) not in among:
             raise NotFound("unknown_participant", f"{name} is not {kind} in room {room.name}.")
         data = {"name": name, "marks": [], "lifted": True}
-        await self.store(control(room.name, kind, now_ms(), **data))
+        await self.note(room.name, kind, **data)

@@ -108,7 +108,7 @@ class Inbox:
             self._lingering.cancel()
             self._lingering = None
         taken, self.waiting = self.waiting[:MOST_GATHERED], self.waiting[MOST_GATHERED:]
-        self._bytes = sum(len(s.record.body) for s in self.waiting if s.record is not None)
+        self._bytes -= sum(len(s.record.body) for s in taken if s.record is not None)
         self._taken.set()
         if self.waiting:  # so many left at once, say, that what they held does not fit
             self._depart()

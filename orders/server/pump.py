@@ -12,7 +12,7 @@ from orders.broker.participants import GONE, Participant
 from orders.broker.protocol import refusal
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
-from orders.clock import new_id, now_ms
+from orders.clock import stamp
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.server.context import MOST_AT_ONCE, Context
@@ -114,13 +114,15 @@ class Pump:
             self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
-        for start in range(0, len(pairs), MOST_AT_ONCE):
-            self._reply(pairs[start : start + MOST_AT_ONCE])
-            await self._share(pairs, start)
-        again = [(Submission(r), answer) for r, answer in zip(carried, answers, strict=False)]
         rooms: dict[Room, list[Stored]] = {}
-        for submission, answer in [*again, *pairs]:
-            self._sort(submission, answer, rooms)
+        for record, answer in zip(carried, answers, strict=False):
+            self._sort(Submission(record), answer, rooms)
+        for start in range(0, len(pairs), MOST_AT_ONCE):
+            some = pairs[start : start + MOST_AT_ONCE]
+            self._reply(some)
+            for submission, answer in some:
+                self._sort(submission, answer, rooms)
+            await self._share(pairs, start)
         await self._dispatch(rooms)
 
     async def _dispatch(self, rooms: Mapping[Room, Sequence[Stored]]) -> None:
@@ -186,7 +188,7 @@ class Pump:
     def _reply(self, pairs: Sequence[tuple[Submission, Answer]]) -> None:
         """Answer the senders, each in the order in which it sent."""
         replies: dict[Participant, list[bytes]] = {}
-        frame, stats, now = self._context.frame, self._context.stats, now_ms()
+        frame, stats = self._context.frame, self._context.stats
         for submission, answer in pairs:
             record, sender = submission.record, submission.sender
             if record is not None and record.kind is EVENT and isinstance(answer, int):
@@ -194,7 +196,7 @@ class Pump:
                 if sender is None or sender.quiet:
                     continue
                 id = (record.event or record.parsed()).id
-                text: bytes | None = frame(messages.say_accepted(id, now, new_id()))
+                text: bytes | None = frame(messages.say_accepted(id, *stamp()))
             else:
                 text = self._answer(submission, answer)
             if text is not None and sender is not None:

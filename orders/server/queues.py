@@ -6,6 +6,7 @@ true once it has arrived: a claim is a record that the journal takes only from t
 """
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from functools import partial
 
@@ -19,7 +20,6 @@ from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import id_text, key_of
 from orders.errors import StorageFailed
-from orders.journal.base import Answer
 from orders.server.context import JOURNAL_RETRY, SHARE, Context, in_turns
 from orders.server.handover import Handover
 from orders.server.inbox import Inbox, Submission
@@ -115,9 +115,12 @@ class Queues:
                     if what.credit <= 0:
                         break
             else:
-                takers = room.takers(what)
-                while takers:  # an event for each of them that has room for one, round by round
-                    takers = [one for one in takers if await self._hand(room, what, one)]
+                takers = deque(room.takers(what))
+                while takers and monotonic() < until:  # each has its turn, and then the next
+                    if await self._hand(room, what, one := takers.popleft()):
+                        takers.append(one)
+                if takers:
+                    self.touched[room, what] = None
         self._handover.write_all()
         if self.touched:
             self._inbox.work.set()
@@ -160,7 +163,7 @@ class Queues:
         self, room: Room, participant: Participant, entry: Entry, record: Record, claim: Submission
     ) -> None:
         """The shared journal answered a claim."""
-        answer: Answer = await claim
+        answer = await claim
         participant.in_flight -= 1
         room.leases.claiming.pop(entry.key, None)
         if isinstance(answer, int):

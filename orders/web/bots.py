@@ -29,6 +29,12 @@ class Sent:
     def is_alive(self) -> bool:
         return self.process.returncode is None
 
+    async def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        if self.is_alive:
+            self.process.kill()
+            await self.process.wait()
+
     @property
     def shape(self) -> dict[str, Any]:
         """As the API and the observers' feed show it."""
@@ -79,25 +85,16 @@ class Bots:
         return bot
 
     async def kill(self, room: str, name: str) -> None:
-        """End a bot as a crash would (SIGKILL)."""
-        for bot in self.of(room):
-            if bot.name == name:
-                bot.process.kill()
-                await bot.process.wait()
-                return
-        raise NotFound("unknown_bot", f"No bot called {name} is at work in room {room}.")
+        """End a bot as a crash would; `NotFound` where there is none of that name."""
+        bot = next((bot for bot in self.of(room) if bot.name == name), None)
+        if bot is None:
+            raise NotFound("unknown_bot", f"No bot called {name} is at work in room {room}.")
+        await bot.kill()
 
     async def end_those_of(self, room: str) -> None:
         """End the bots of a room."""
         for bot in self.of(room):
-            bot.process.kill()
-            await bot.process.wait()
-
-    async def end_all(self) -> None:
-        for bot in self.sent:
-            if bot.is_alive:
-                bot.process.kill()
-                await bot.process.wait()
+            await bot.kill()
 
 
 BOTS = web.AppKey("bots", Bots)
@@ -106,7 +103,8 @@ BOTS = web.AppKey("bots", Bots)
 async def ending_bots(app: web.Application) -> AsyncIterator[None]:
     """The bots end with the server."""
     yield
-    await app[BOTS].end_all()
+    for bot in app[BOTS].sent:
+        await bot.kill()
 
 
 def own_url(app: web.Application) -> str:

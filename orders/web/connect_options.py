@@ -28,7 +28,7 @@ HEARTBEAT = Field(
 
 
 class ConnectOptions(Query):
-    """Who comes, and what it wants to hear; everything may be left out."""
+    """A participant that comes, and what it wants to hear; everything may be left out."""
 
     room: str = Field("main", pattern=ROOM, description="1–32 of a–z, 0–9 and `-`, such as main")
     name: QueryName | None = Field(

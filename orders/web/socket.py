@@ -9,7 +9,7 @@ from aiohttp import HttpVersion11, web, web_ws
 from orders.broker import messages
 from orders.broker.limits import NAP
 from orders.broker.participants import Participant
-from orders.clock import monotonic, new_id, now_ms, slept
+from orders.clock import monotonic, slept, stamp
 from orders.domain.envelope import check_name
 from orders.domain.mistakes import short
 from orders.errors import Close, Full, OrdersError, Refused, StorageFailed
@@ -204,7 +204,7 @@ async def _listen(
 def refuse_and_close(connection: Connection, error: OrdersError) -> None:
     """What a browser could not see of a refused upgrade: said after the handshake, then closed."""
     said = messages.Error(code=error.code, message=error.message)
-    connection.write(frame(messages.say(said, now_ms(), new_id())))
+    connection.write(frame(messages.say(said, *stamp())))
     if isinstance(error, Full):
         code = Close.FULL
     elif error.code in ("kicked", "room_ended"):
@@ -274,7 +274,7 @@ async def heart(app: web.Application) -> AsyncIterator[None]:
             now, said = monotonic(), messages.Heartbeat()
             for connection in list(connections):
                 if connection.silence and now - connection.wrote_at >= connection.silence:
-                    connection.write(frame(messages.say(said, now_ms(), new_id())))
+                    connection.write(frame(messages.say(said, *stamp())))
 
     async def shed() -> None:
         while True:

@@ -1,7 +1,8 @@
 """What the pages load: small files, each compressed once and named by what is in it.
 
 A class opens the same page within the same minute, through one access point. So a file travels
-compressed, and a browser that has it already hears so (HTTP 304) instead of being sent it again.
+compressed, a browser that has it already hears so (HTTP 304) instead of being sent it again, and
+the sheets that every page has are one.
 """
 
 import gzip
@@ -22,19 +23,21 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _COMPRESSED = {".woff2"}  # as it is
+#: What every page has to wear, in one: on a bad network each request costs more than its bytes.
+SHEET = "ui.css"
 #: A static import; what is imported on demand stays with those who want it.
 _IMPORT = re.compile(r"""(?:^|;)\s*(?:im|ex)port\b[^;"'(=]*["']([./][^"']+\.js)["']""", re.M)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file as it is sent; `changed` is that of the file it was read from, in nanoseconds."""
+    """A file as it is sent; `changed` is that of each file it was read from, in nanoseconds."""
 
     body: bytes
     gzipped: bytes | None
     type: str
     etag: str
-    changed: int
+    changed: tuple[int, ...]
     imports: tuple[str, ...]
 
 
@@ -44,10 +47,11 @@ class Files:
     def __init__(self, folder: Path) -> None:
         # A table of names: nothing else can be asked for, however a path is spelled.
         self._paths = {
-            path.relative_to(folder).as_posix(): path
+            path.relative_to(folder).as_posix(): [path]
             for path in folder.rglob("*")
             if path.is_file()
         }
+        self._paths[SHEET] = sorted(folder.glob("ui/*.css"))
         self._read: dict[str, _File] = {}
         self._prefix = ""
 
@@ -72,7 +76,7 @@ class Files:
         return self._file(name).body
 
     async def send(self, request: web.Request) -> web.Response:
-        """The file, compressed for who takes that; HTTP 404 if there is none, 304 if known."""
+        """The file, compressed for those who take that; HTTP 404 if there is none, 304 if known."""
         file = self._file(request.match_info["name"])
         headers = {"ETag": f'"{file.etag}"', "Cache-Control": "no-cache"}
         if file.gzipped is not None:
@@ -87,12 +91,12 @@ class Files:
         return web.Response(body=body, headers=headers, content_type=file.type, charset=charset)
 
     def _file(self, name: str) -> _File:
-        path = self._paths.get(name)
+        paths = self._paths.get(name, [])
         try:
-            changed = path.stat().st_mtime_ns if path else 0
+            changed = tuple(path.stat().st_mtime_ns for path in paths)
             known = self._read.get(name)
-            if path and (known is None or known.changed != changed):
-                known = self._read[name] = _read(path, changed)
+            if paths and (known is None or known.changed != changed):
+                known = self._read[name] = _read(paths, changed)
         except OSError:
             known = None
         if known is None:
@@ -100,8 +104,8 @@ class Files:
         return known
 
 
-def _read(path: Path, changed: int) -> _File:
-    body = path.read_bytes()
+def _read(paths: list[Path], changed: tuple[int, ...]) -> _File:
+    path, body = paths[0], b"\n".join(path.read_bytes() for path in paths)
     etag = hashlib.sha256(body).hexdigest()[:16]
     gzipped = None if path.suffix in _COMPRESSED else gzip.compress(body, mtime=0)
     type = _TYPES.get(path.suffix, "text/plain")

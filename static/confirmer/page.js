@@ -4,7 +4,7 @@ import { render } from '/static/vendor/lit-html/lit-html.js';
 import { now } from '../room/connection.js';
 import { renamed, session } from '../room/participant.js';
 import { byId, copying, given, here, oncePerFrame, say, toast } from '../ui/page.js';
-import { count } from '../ui/words.js';
+import { count, isolated, orderOf } from '../ui/words.js';
 import { Desk } from './desk.js';
 import { drawDone, drawWaiting } from './rows.js';
 
@@ -81,7 +81,7 @@ function speak() {
 function overtaken(row) {
   const { id } = row.placed;
   const focused = document.activeElement?.closest('[data-event]')?.dataset.event;
-  if (id === focused || id === rejecting) toast(`${row.by} was faster: ${row.key} is ${row.state}.`);
+  if (id === focused || id === rejecting) toast(`${isolated(row.by)} was faster: ${orderOf(row.placed)} is ${row.state}.`);
   if (id === rejecting) rejecting = null;
 }
 

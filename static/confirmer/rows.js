@@ -3,9 +3,8 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { orderNumber } from '../orders/book.js';
-import { reasonWord } from '../orders/words.js';
 import { envelope, lease } from '../ui/shapes.js';
-import { duration, ordinal } from '../ui/words.js';
+import { duration, ordinal, reasonWord } from '../ui/words.js';
 
 /** What an order is about, in a few words. */
 function about({ data, id }) {

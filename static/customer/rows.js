@@ -1,7 +1,6 @@
 /** How the customer's page draws her orders. */
 
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
-import { wire } from '../event/wire.js';
 import { envelope } from '../ui/shapes.js';
 import { clock, duration } from '../ui/words.js';
 
@@ -45,4 +44,19 @@ function steps({ state, at, stored, answered_at: answered, confirmer, reason }) 
         : 'waiting for Bob'
     }</li>
   </ol>`;
+}
+
+/**
+ * One event, sent or got, with a button that copies it (`copying()` of ui/page.js wires it).
+ * @param {{way: 'sent'|'got', event: object}} crossed
+ * @param {string} id  unique in the page
+ */
+function wire({ way, event }, id) {
+  return html`<figure class="wire" data-way=${way}>
+    <figcaption class="row spread">
+      <span><b>${way}</b> <code>${event.type}</code></span>
+      <button type="button" class="quiet" data-copy=${id}>Copy<span class="unseen"> the ${event.type} event</span></button>
+    </figcaption>
+    <pre class="code" id=${id} tabindex="0">${JSON.stringify(event, null, 2)}</pre>
+  </figure>`;
 }

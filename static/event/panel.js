@@ -1,11 +1,10 @@
 /** An opened event: its whole JSON, and what happened to it. */
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { ANSWERS, orderOf } from '../orders/words.js';
 import { MODE_NAMES } from '../room/modes.js';
 import { fetched } from '../ui/page.js';
 import { envelope } from '../ui/shapes.js';
-import { count, dateOf, kindOf, visible } from '../ui/words.js';
+import { ANSWERS, count, dateOf, kindOf, orderOf, visible } from '../ui/words.js';
 import { grouped, split } from './recipients.js';
 
 const NAMING = 20; // events naming this one that are looked at

@@ -1,9 +1,8 @@
 /** How an event reads in the log: its time, its type, the order it belongs to, its data. */
 
 import { html } from '/static/vendor/lit-html/lit-html.js';
-import { orderOf } from '../orders/words.js';
 import { envelope } from '../ui/shapes.js';
-import { dateOf, kindOf, timeOf, visible } from '../ui/words.js';
+import { dateOf, kindOf, orderOf, timeOf, visible } from '../ui/words.js';
 import { around, found } from './filter.js';
 
 const LONGEST = 400; // characters of data in a row; the whole is one click away

@@ -6,7 +6,7 @@
  * cases that both are tested with keeps them from drifting apart.
  */
 
-import { ANSWERS } from './words.js';
+import { ANSWERS } from '../ui/words.js';
 
 const LONGEST_NUMBER = 64; // characters of a key; no sensible number is longer
 const MOST = 20; // of `also` and of those waiting behind, so that nobody can swell an order

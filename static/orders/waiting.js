@@ -7,7 +7,7 @@
  */
 
 import { keyOf } from './book.js';
-import { ANSWERS } from './words.js';
+import { ANSWERS } from '../ui/words.js';
 
 /**
  * @typedef {object} Row

@@ -3,9 +3,8 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { Book, keyOf } from '../orders/book.js';
-import { numberText, reasonWord, stateWord } from '../orders/words.js';
 import { envelope } from '../ui/shapes.js';
-import { count, duration, visible } from '../ui/words.js';
+import { count, duration, numberText, reasonWord, stateWord, visible } from '../ui/words.js';
 
 const SHOWN = 200; // at once; one's own are never so many
 

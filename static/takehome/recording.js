@@ -3,10 +3,9 @@
  * ../stage/past/history.js, whose place it takes). Nothing is added to it, so it tells of nothing.
  */
 
-import { ANSWERS } from '../orders/words.js';
 import { modesBefore, Past } from '../stage/past/past.js';
 import { begin } from '../stage/state.js';
-import { clock, dateOf, elapsed } from '../ui/words.js';
+import { ANSWERS, clock, dateOf, elapsed } from '../ui/words.js';
 
 export class Recording extends EventTarget {
   /** Everything there was is in the file. */

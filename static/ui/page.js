@@ -48,14 +48,16 @@ export function say(where, words) {
 const standing = new Map();
 
 /**
- * A notice that stands at the top of the page until it is over: what is so, and what the reader can do about it.
+ * A notice that stands at the top of the page until it is over: what is so, with its `code`, and what the reader can do about it.
  * @param {string} key  one notice a key
  * @param {Record<string, () => void>} actions  what buttons do, by their words; where nothing can be done, one puts it out of sight
  */
 export function stand(key, words, actions = { Hide: () => { standing.get(key).notice.hidden = true; } }) {
   if (standing.get(key)?.words === words) return;
   over(key);
-  const notice = Object.assign(document.createElement('p'), { className: 'notice', textContent: words });
+  const notice = Object.assign(document.createElement('p'), { className: 'notice' });
+  const code = (text) => Object.assign(document.createElement('code'), { textContent: text });
+  notice.append(...words.split('`').map((part, at) => (at % 2 ? code(part) : part)));
   for (const [label, act] of Object.entries(actions)) {
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
     button.addEventListener('click', act);

@@ -1,4 +1,4 @@
-/** Kinds of events, numbers, times and foreign text as a reader sees them. Pure. */
+/** Kinds of events, orders, numbers, times and foreign text as a reader sees them. Pure. */
 
 const SEALED = new Set(['placed', 'confirmed', 'rejected']);
 
@@ -57,6 +57,13 @@ export function visible(text) {
   return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name or number to stand within other words: one that runs from right to left leaves a digit beside it where it is. */
+export function isolated(text) {
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
+}
+
 /** When an event was created, by the word of the one who stamped it, so it may be absurd: its `created` as the reader's time of day with milliseconds. */
 export function timeOf({ created }) {
   const date = new Date(Number(created));
@@ -69,3 +76,37 @@ export function dateOf({ created }) {
   const date = new Date(Number(created));
   return Number.isNaN(date.getTime()) ? visible(created) : `${date.toLocaleDateString()}, ${timeOf({ created })}`;
 }
+
+// --- orders -----------------------------------------------------------------------------------------
+
+/** Where an answer leaves an order. A Map, since any text may come as a type. */
+export const ANSWERS = new Map([['order_confirmed', 'confirmed'], ['order_rejected', 'rejected']]);
+
+/** What a page calls the state of an order: what the wire calls placed is stored. */
+export const stateWord = (state) => (state === 'placed' ? 'stored' : state);
+
+/** An order's number as it was sent, as text; '' if there is none. */
+export function numberText(id) {
+  if (id === undefined || id === null) return '';
+  return typeof id === 'string' ? id : JSON.stringify(id);
+}
+
+/** The order an event is about, `alice/5`, as far as it says so; '' if it is about none. */
+export function orderOf({ type, source, data }) {
+  if (!type.startsWith('order_')) return '';
+  const customer = type === 'order_placed' ? source : data.customer;
+  const known = typeof customer === 'string' ? [customer, numberText(data.id)] : [numberText(data.id)];
+  return known.filter(Boolean).map((one) => isolated(visible(one))).join('/');
+}
+
+/** Why an order may be rejected; a reason that is not here stands for itself. */
+const REASONS = new Map([
+  ['invalid_id', 'The number is wrong'],
+  ['invalid_quantity', 'The quantity is wrong'],
+  ['unknown_item', 'Not on the menu'],
+  ['invalid_note', 'The note is wrong'],
+  ['duplicate_order', 'The number is taken'],
+  ['other', 'Something else'],
+]);
+
+export const reasonWord = (reason) => REASONS.get(reason) ?? reason;

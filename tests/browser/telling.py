@@ -16,7 +16,7 @@ async def come(connect: Connect, server: Any, **query: str) -> Wire:
 
 
 async def rows(page: Page, kind: str | None = None) -> list[str]:
-    """What the rows of the diagram say to who hears them, oldest first."""
+    """What the rows of the diagram say to those who hear them, oldest first."""
     which = f'[data-row="{kind}"]' if kind else ""
     labels = "rows => rows.map(row => row.getAttribute('aria-label'))"
     found: list[str] = await page.locator(f".diagram-body .row{which}").evaluate_all(labels)

@@ -1,5 +1,6 @@
 """Who cannot see, or point, uses these pages too: axe finds nothing to complain about on any."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, ViewportSize, expect
+from playwright.async_api import Page, ViewportSize, WebSocketRoute, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, place, stands
@@ -224,6 +225,42 @@ async def test_axe_finds_nothing_while_pages_are_paused_muted_and_refused(
     await Room(http, server).act("/participants/alice/kick")
     await expect(alice.locator('#standing [data-stands="connection"] button')).to_be_visible()
     assert await complaints(alice) == []
+
+
+@pytest.mark.settings(max_participants=1)
+async def test_axe_finds_nothing_on_a_page_that_finds_no_room_or_has_lost_what_it_needs(
+    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
+) -> None:
+    data = {"code": "journal_away", "message": "The `engine` is away: try again later."}
+    away = {"id": "1", "type": "broker.notice", "created": "1", "source": "broker", "data": data}
+
+    def join(socket: WebSocketRoute) -> None:
+        def pass_on(told: str | bytes) -> None:
+            socket.send(told)
+            socket.send(json.dumps(away))
+
+        socket.connect_to_server().on_message(pass_on)
+
+    async def take_the_journal_away(page: Page) -> None:
+        await page.route_web_socket("**/ws?*", join)
+
+    alice = await open_page(server, "/customer?name=alice", prepare=take_the_journal_away)
+    journal = alice.locator('#standing [data-stands="journal"]')
+    await expect(journal).to_have_text("The engine is away: try again later. Hide")
+    await alice.evaluate("dispatchEvent(new Event('offline'))")  # as after a sleep
+    await expect(alice.locator('[data-says="connection"]')).to_have_text("No word from the server")
+    assert await found_in_each_look(alice) == {}
+    ben = await open_page(server, "/confirmer?name=ben")
+    standing = ben.locator('#standing [data-stands="connection"]')
+    await expect(standing).to_contain_text("which is all it takes")
+    assert await found_in_each_look(ben) == {}
+    await alice.close()
+    await standing.get_by_role("button", name="Try now").click()
+    await is_open(ben)
+    await Room(http, server).act("/lock")
+    carl = await open_page(server, "/customer?name=carl")
+    await expect(carl.locator('#standing [data-stands="connection"]')).to_contain_text("locked")
+    assert await found_in_each_look(carl) == {}
 
 
 @pytest.mark.settings(max_attempts=1)

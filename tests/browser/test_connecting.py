@@ -1,4 +1,7 @@
-"""docs/connecting.md: its snippet runs, and pages may or may not connect as its table says."""
+"""docs/connecting.md: its snippet runs, and pages may or may not connect as its table says.
+
+So does the README's.
+"""
 
 import asyncio
 import re
@@ -13,8 +16,16 @@ from tests.wire import DEADLINE
 
 pytestmark = pytest.mark.browser
 
-DOC = Path(__file__).parents[2] / "docs" / "connecting.md"
-SNIPPET = re.findall(r"```js\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)[0]
+ROOT = Path(__file__).parents[2]
+
+
+def snippet(page: str) -> str:
+    """The first program for a browser's console on a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return str(re.findall(r"```js\n(.*?)```", text, re.DOTALL)[0])
+
+
+SNIPPET = snippet("docs/connecting.md")
 ADDRESS = "localhost:8080/ws?name=alice"
 
 
@@ -58,3 +69,10 @@ async def test_a_page_hears_what_is_wrong_with_its_address(
     assert opened == "open"
     assert word in explained
     assert closed.startswith("closed 4005")
+
+
+async def test_the_snippet_of_the_readme_places_an_order(tab: Page, server: Any) -> None:
+    await tab.goto(server.url)
+    code = snippet("README.md").replace("localhost:8080", f"localhost:{server.port}")
+    async with tab.expect_console_message(lambda line: '"order_placed"' in line.text):
+        await tab.evaluate(f"{code}\n0;")

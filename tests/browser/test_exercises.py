@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.test_axe import found_in_each_look
 from tests.exercises.bobs import Bob, at_work
 from tests.exercises.wrong import NamesTheNumber
 
@@ -43,6 +44,9 @@ async def test_a_student_begins_is_checked_sees_the_failure_where_it_happened_an
     await page.go_back()
     await expect(page.locator("#address")).to_have_text(address)
     await expect(fourth).to_have_attribute("data-verdict", "failed")
+    await fourth.get_by_role("button", name="A hint").click()
+    await expect(hints).to_have_count(1)
+    assert await found_in_each_look(page) == {}
 
 
 async def test_the_board_shows_a_row_a_student_and_hides_names_on_a_key(

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, place
-from tests.browser.test_axe import complaints
+from tests.browser.test_axe import found_in_each_look
 from tests.browser.test_hostile_text import EVENTS, HOSTILE
 from tests.browser.watching import open_stage, send
 from tests.conftest import Connect
@@ -102,7 +102,7 @@ async def test_a_lesson_is_taken_home_replayed_without_a_network_and_erased(
     async with opened(browser, file) as page:
         await replayed(page)
     async with opened(browser, file, viewport={"width": 360, "height": 740}) as page:
-        assert await complaints(page) == []
+        assert await found_in_each_look(page) == {}
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
     await send(ben, id=8)

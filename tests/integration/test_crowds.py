@@ -133,7 +133,7 @@ async def test_a_reader_that_stops_is_gone_its_socket_is_freed_and_its_neighbour
         async def freed() -> bool:
             return not holds(server, stalled.port)
 
-        await until(freed, "the socket of who reads nothing is freed")
+        await until(freed, "the socket of the one that reads nothing is freed")
         async with http.get(f"{server.url}/metrics") as answer:
             assert "orders_slow_total 1.0" in await answer.text()
     ids.append(await accepted(bob, n=1))

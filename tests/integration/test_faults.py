@@ -89,7 +89,7 @@ async def test_while_the_journal_cannot_grow_nothing_is_accepted_reading_goes_on
 
     await until(is_ready, "the server is ready once there is room again")
     kept += [await accepted(alice, n=4, text=LARGE), await accepted(alice, n=5)]
-    while len(bob.of_type("tick")) < 2:  # who came meanwhile misses nothing that was accepted
+    while len(bob.of_type("tick")) < 2:  # one who came meanwhile misses nothing that was accepted
         await bob.next()
     assert [event["id"] for event in bob.of_type("tick")] == kept[1:]
     server.kill()

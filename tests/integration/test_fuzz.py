@@ -29,7 +29,8 @@ def test_whatever_text_comes_is_an_event_or_refused_in_a_sentence(seed: int) -> 
     taken, refused = 0, []
     for text in itertools.islice(Messages(seed), 5000):
         try:
-            event = Event.parse(text).sealed(lambda: ID, 1, "alice")[0]
+            event = Event.parse(text)
+            event.seal(lambda: ID, 1, "alice")
         except Refused as error:
             refused.append(error.message.encode())
         else:

@@ -1,4 +1,4 @@
-"""Who nacks gives all back and takes it slowly, so a few cannot spoil the work of all."""
+"""A nack gives all back and slows its sender down, so a few cannot spoil the work of all."""
 
 import asyncio
 from typing import Any

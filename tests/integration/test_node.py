@@ -325,6 +325,28 @@ async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_begin
         assert len(back.transport.of_type("broker.caught_up")) == 1
 
 
+async def test_what_was_kept_for_one_who_catches_up_is_not_heard_after_the_room_began_again(
+    node: Node, main: Room
+) -> None:
+    """Seed 2172 of the simulation: it heard of the reset, and then an event of before."""
+    alice = await join(node, "alice")
+    alice.tick(20)
+    await alice.fence()
+    with Gate(node.engine, "read") as gate:
+        back = await join(node, "back", after="start")
+        await gate.until_reached()
+        alice.tick(1)
+        await alice.fence()
+        assert back.participant.kept
+        await node.host.reset(main)
+        alice.tick(1)
+        await alice.fence()
+        gate.open()
+        await back.hears(1, "broker.caught_up")
+        await back.fence()
+        assert [number for number in back.numbers if number > 20] == [22]
+
+
 async def test_a_place_of_before_is_unknown_to_a_room_that_began_again_while_a_name_was_found(
     node: Node, main: Room
 ) -> None:
@@ -630,7 +652,7 @@ async def test_a_reader_that_stopped_is_cut_off_with_4001_and_its_neighbours_are
     async def cut_off() -> bool:
         return stopped.transport.closed is Close.TOO_SLOW
 
-    await until(cut_off, "who reads nothing is cut off")
+    await until(cut_off, "one that reads nothing is cut off")
     stopped.leave()
     alice.tick(50)
     await alice.fence()

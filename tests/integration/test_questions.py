@@ -84,7 +84,7 @@ PAGES = ("/", "/customer?name=ann", "/confirmer", "/log", "/stage", "/join", "/r
 #: What differs from one run to another.
 CHANCE = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|1[0-9]{12}|:[0-9]{4,5}\b"
-    r"|orders_(batches_total|event_loop_stall_seconds) .*"
+    r'|"at":[0-9]+|orders_(batches_total|event_loop_stall_seconds) .*'
 )
 
 

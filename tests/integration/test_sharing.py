@@ -107,31 +107,36 @@ async def test_a_batch_is_no_larger_than_a_batch_may_be_whatever_waits(node: Nod
     assert all(one < other for one, other in pairwise(alice.numbers))
 
 
-async def test_what_many_held_is_ready_again_a_share_a_turn(node: Node) -> None:
-    """Their leases end at once, and others have their turn meanwhile."""
+async def test_what_many_take_is_handed_to_them_and_given_back_a_share_a_turn(node: Node) -> None:
+    """The room is resumed, then their leases end, and others have their turn meanwhile."""
     room = node.room("main")
     await node.host.set_modes(room, {"tick": "queue"})
+    await node.host.pause(room)
     workers = [
         await join(node, f"w{n}", types=["tick"], ack="manual", prefetch=100) for n in range(20)
     ]
     alice = await join(node, "alice", types=["nothing"])
     alice.tick(2_000)
+    await alice.fence()
+    held = [0]
+
+    async def watch(count: int) -> int:
+        """How many leases began or ended in one turn, until so many are held."""
+        while held[-1] != count:
+            await asyncio.sleep(0)
+            held.append(len(room.leases.held))
+        return max(abs(one - other) for one, other in pairwise(held))
+
+    watching = asyncio.ensure_future(watch(2_000))
+    await node.host.resume(room)
+    assert await watching < 1_000
     for worker in workers:
         await worker.hears(100)
     for worker in workers:
         worker.send({"type": "broker.unsubscribe", "data": {"types": ["tick"]}})
         await worker.fence()
     room.leases.prolong(-2 * node.options.lease)
-    held = [len(room.leases.held)]
-
-    async def neighbour() -> None:
-        while held[-1]:
-            await asyncio.sleep(0)
-            held.append(len(room.leases.held))
-
-    watching = asyncio.ensure_future(neighbour())
-    await watching
-    assert max(one - other for one, other in pairwise(held)) < 1_000
+    assert await watch(0) < 1_000
 
 
 async def test_who_sends_on_without_end_when_it_is_closed_is_read_a_share_a_turn() -> None:

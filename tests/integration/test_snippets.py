@@ -4,21 +4,16 @@ import ast
 import asyncio
 import html
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from yarl import URL
 
-from orders.clients.participant import Participant
 from tests.conftest import Connect
-from tests.process import environment
 from tests.rooms import Room
-from tests.wire import DEADLINE, Wire
+from tests.wire import Wire
 
-ROOT = Path(__file__).parents[2]
 STUDENTS = 30
 ID = "69688550-5be2-41e4-a057-b9da2d59eb03"
 
@@ -60,13 +55,16 @@ async def test_thirty_paste_the_snippet_of_a_room_of_their_own_and_each_sees_its
     assert len(set(rooms)) == STUDENTS
 
 
-async def test_thirty_paste_the_same_id_into_main_and_each_is_told_what_to_change(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+@pytest.mark.parametrize(
+    ("said", "code", "advice"),
+    [({}, "id_conflict", "`id`"), ({"source": "alice"}, "name_taken", "`source`")],
+)
+async def test_thirty_paste_the_same_into_main_and_each_is_told_what_to_change(
+    server: Any, connect: Connect, room: Room, said: dict[str, str], code: str, advice: str
 ) -> None:
     async def paste(_: int) -> dict[str, Any]:
         wire = await connect(server, "/", echo="false")
-        await wire.expect("broker.welcome")
-        await wire.send({"id": ID, "type": "order_placed", "data": {"id": 5}})
+        await wire.send({"id": ID, "type": "order_placed", "data": {"id": 5}} | said)
         answer = await wire.next()
         while answer["type"] not in ("broker.accepted", "broker.error"):
             answer = await wire.next()
@@ -76,50 +74,7 @@ async def test_thirty_paste_the_same_id_into_main_and_each_is_told_what_to_chang
     refused = [answer["data"] for answer in answers if answer["type"] == "broker.error"]
     assert len(refused) == STUDENTS - 1
     for data in refused:
-        assert data["code"] == "id_conflict"
-        assert data["event"] == ID
-        assert "`id`" in data["message"]
-    assert len(await Room(http, server).log()) == 1
-
-
-async def test_thirty_paste_the_same_source_into_main_and_each_is_told_what_to_change(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
-) -> None:
-    async def paste(_: int) -> dict[str, Any]:
-        wire = await connect(server, "/")
-        await wire.send({"id": ID, "type": "order_placed", "source": "alice", "data": {"id": 5}})
-        answer = await wire.next()
-        while answer["type"] not in ("broker.accepted", "broker.error"):
-            answer = await wire.next()
-        return answer
-
-    answers = await asyncio.gather(*map(paste, range(STUDENTS)))
-    refused = [answer["data"] for answer in answers if answer["type"] == "broker.error"]
-    assert len(refused) == STUDENTS - 1
-    for data in refused:
-        assert data["code"] == "name_taken"
-        assert "`source`" in data["message"]
-    assert [event["source"] for event in await Room(http, server).log()] == ["alice"]
-
-
-async def test_the_first_bob_of_the_docs_confirms_an_order(
-    server: Any, tmp_path: Path, room: Room
-) -> None:
-    page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
-    program = next(re.finditer(r"```\n(from orders\.clients\.sync.*?)```", page, re.DOTALL))[1]
-    await room.set_modes({"*": "pubsub", "order_placed": "queue"})
-    process = subprocess.Popen(
-        [sys.executable, "-c", program.replace("localhost:8080", f"localhost:{server.port}")],
-        env=environment(),
-        cwd=tmp_path,
-    )
-    try:
-        await room.has("bob")
-        async with Participant(server.url, name="alice", echo=False) as alice:
-            placed = await alice.publish("order_placed", {"id": 5})
-            answer = await asyncio.wait_for(anext(alice), DEADLINE)
-        assert (answer.source, answer.type) == ("bob", "order_confirmed")
-        assert answer.data == {"id": 5, "customer": "alice", "event": placed}
-    finally:
-        process.kill()
-        process.wait(DEADLINE)
+        assert (data["code"], data["event"]) == (code, ID)
+        assert advice in data["message"]
+    (event,) = await room.log()
+    assert event["source"] == said.get("source", event["source"])

@@ -66,6 +66,19 @@ async def test_a_page_names_every_module_that_it_will_import(
             assert answer.status == 200, module
 
 
+async def test_what_every_page_wears_is_one_sheet_and_changes_with_each_of_its_files(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ui").mkdir()
+    for name in ("tokens", "base"):
+        (tmp_path / "ui" / f"{name}.css").write_text(f"{name}{{}}")
+    files = Files(tmp_path)
+    assert files.body("ui.css") == b"base{}\ntokens{}"
+    (tmp_path / "ui" / "base.css").write_text("other{}")
+    os.utime(tmp_path / "ui" / "base.css", ns=(0, 1))
+    assert files.body("ui.css") == b"other{}\ntokens{}"
+
+
 async def test_a_file_that_was_changed_is_sent_as_it_is_now(tmp_path: Path) -> None:
     from aiohttp.test_utils import make_mocked_request
 

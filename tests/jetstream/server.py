@@ -122,7 +122,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def running() -> AsyncIterator[str]:
-    """A server of one's own in this process, at this URL."""
+    """A server of its own in this process, at this URL."""
     server = Server(JetStream())
     listening = await server.serve("127.0.0.1", 0)
     ticking = asyncio.create_task(server.tick())

@@ -1,5 +1,6 @@
 """What goes wrong at NATS is called by its name, and touches nothing else."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,14 @@ async def is_not_ready(http: aiohttp.ClientSession, node: Address, code: str) ->
     await until(says_so, f"it says that it is not ready: {code}")
 
 
+async def is_ready(http: aiohttp.ClientSession, node: Address) -> None:
+    async def says_so() -> bool:
+        async with http.get(f"{node.url}/readyz") as answer:
+            return answer.status == 200
+
+    await until(says_so, "it is ready again")
+
+
 async def delete(jetstream: "JetStreamContext") -> None:
     await jetstream.delete_stream(STREAM)
 
@@ -103,6 +112,48 @@ async def test_a_stream_that_was_deleted_replaced_or_sealed_is_missed_by_name_in
     assert error["code"] == code
     assert STREAM in error["message"] and says in error["message"]
     await say(bob)
+
+
+async def test_a_stream_whose_subjects_were_changed_is_named_until_it_has_its_own_again(
+    nodes: Nodes, come: Come, jetstream: "JetStreamContext", http: aiohttp.ClientSession
+) -> None:
+    (node,) = await nodes(1, engine_patience=1)
+    alice = await come(node, name="alice")
+    bob = await come(node, name="bob", room="other")
+    config = (await jetstream.stream_info(STREAM)).config
+    own, config.subjects = config.subjects, ["elsewhere"]
+    await jetstream.update_stream(config)
+    error = await refused(alice)
+    assert error["code"] == "journal_changed"
+    assert STREAM in error["message"] and own is not None and own[0] in error["message"]
+    await is_not_ready(http, node, "journal_changed")
+    await say(bob)
+    config.subjects = own
+    await jetstream.update_stream(config)
+    await is_ready(http, node)
+    await say(alice)
+
+
+async def test_servers_without_jetstream_are_named_until_they_have_it_again(
+    tmp_path: Path, serve: Serve, come: Come, http: aiohttp.ClientSession
+) -> None:
+    required()
+    with Nats(tmp_path) as nats:
+        async with serve(engine=nats.url, engine_patience=1) as node:
+            alice = await come(node, name="alice")
+            config = nats._config.read_text()
+            nats.kill()
+            nats._config.write_text(re.sub(r"(?s)jetstream .*?\}", "", config))
+            nats.start()
+            await is_not_ready(http, node, "engine_without_jetstream")
+            error = await refused(alice)
+            assert error["code"] == "engine_without_jetstream"
+            assert "nats-server -js" in error["message"]
+            nats.kill()
+            nats._config.write_text(config)
+            nats.start()
+            await is_ready(http, node)
+            await say(alice)
 
 
 async def test_what_cannot_be_read_any_more_is_refused_and_ends_nobody_elses_room(

@@ -76,7 +76,7 @@ async def test_a_journal_of_version_0_1_stands_as_it_was_left_and_goes_on(
     await room.act(f"/dead-letters/{letter['event']['id']}/discard")
     settled = {"ready": 0, "in_flight": 0, "dead": 0}
     await become(room, "", "all is done", queues={"work": settled})
-    assert await room.names() == ["dave"], "who was on nodes that have ended has left"
+    assert await room.names() == ["dave"], "those on nodes that have ended have left"
     names = [info.config.name for info in await old.streams_info()]
     assert "ORDERS_WORK" not in names
 

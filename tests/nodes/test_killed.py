@@ -1,4 +1,4 @@
-"""A node that is gone: who was on it is seen to have left, and what they held goes to others.
+"""A node that is gone: those on it are seen to have left, and what they held goes to others.
 
 Leases are longer here than a test waits for anything: it is the node that is missed.
 """

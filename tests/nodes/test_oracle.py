@@ -404,7 +404,7 @@ def as_depths(depths: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 
 def fold(base: RoomState, records: list[Record]) -> RoomState:
-    """The fold of an epoch's records, upon how it began."""
+    """The fold of an epoch's records, applied to how it began."""
     state = deepcopy(base)
     for record in records:
         state.apply(record)

@@ -1,4 +1,4 @@
-"""Who is in a room is known on every node, and a name is borne once, whichever node one joins."""
+"""Who is in a room is known on every node, and a name is given once, whichever node one joins."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What may befall the one server of a class, and its disk."""
+"""What may happen to the one server of a class, and to its disk."""
 
 import asyncio
 import contextlib

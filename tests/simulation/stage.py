@@ -34,7 +34,7 @@ AT_LAST = ("POST unlock", "DELETE faults", "POST resume")
 class Stage:
     """Plays a plan. `failures` are what went wrong that no promise is about.
 
-    What befalls the servers depends on how many there are: `one_server.py`, `two_nodes.py`.
+    What happens to the servers depends on how many there are: `one_server.py`, `two_nodes.py`.
     """
 
     world: World

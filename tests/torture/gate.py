@@ -85,7 +85,11 @@ class Gate:
         except aiohttp.ClientError:
             return web.Response(status=502)
         bot = web.WebSocketResponse(max_msg_size=0)
-        await bot.prepare(request)
+        try:
+            await bot.prepare(request)
+        except ConnectionResetError:  # it was killed meanwhile
+            server._response.close()
+            raise
         name = request.query["name"]
         down = asyncio.create_task(self._down(server, bot, name))
         up = asyncio.create_task(self._up(bot, server, name))

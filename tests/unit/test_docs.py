@@ -4,13 +4,15 @@ import ast
 import inspect
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import NAMESPACE_URL
 
 import pytest
+import typer
 
-from orders import errors
+from orders import cli, errors
 from orders.broker.messages import COMMANDS, LOST, NOTICE_CODES, SERVER_EVENTS
 from orders.broker.modes import Mode
 from orders.clients.participant import Participant
@@ -185,6 +187,37 @@ def anchors(text: str) -> set[str]:
     """The anchors of a page's headings, as Markdown readers make them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+#: Which test runs the programs of a page.
+RUN_BY = {
+    "README.md": "integration/test_readme.py browser/test_connecting.py",
+    "connecting.md": "browser/test_connecting.py",
+    "contract.md": "unit/test_docs.py",
+    "first-bob.md": "integration/test_readme.py",
+    "lesson.md": "browser/test_lesson_walked.py",
+    "participant.md": "integration/test_readme.py",
+}
+
+
+def test_every_program_in_the_docs_is_run_by_a_test() -> None:
+    have = {page.name for page in PAGES if re.search(r"^```\w", page.read_text("utf-8"), re.M)}
+    assert have == RUN_BY.keys()
+    for page, tests in RUN_BY.items():
+        for test in tests.split():
+            assert page in (ROOT / "tests" / test).read_text(encoding="utf-8")
+
+
+#: Every `orders COMMAND …`, between marks or on a line of its own.
+LINES = sorted(set(re.findall(r"(?:^|`)(orders (?!COMMAND)[a-z][^`#\n]*)", DOCS, re.M)))
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_command_in_the_docs_has_the_flags_it_is_shown_with(line: str) -> None:
+    _, name, *given = shlex.split(line)
+    command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+    flags = {"--help"} | {flag for parameter in command.params for flag in parameter.opts}
+    assert {flag for flag in given if flag.startswith("-")} <= flags
 
 
 def test_the_reference_of_the_participant_has_what_it_has_with_its_defaults() -> None:

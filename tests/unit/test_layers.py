@@ -12,10 +12,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "orders"
 
-#: What each part may import of Orders; `None` is anything. `errors` and the version: open to all.
+#: What each part may import of Orders; `None` is anything. `errors` and `files`: open to all.
 MAY_IMPORT: dict[str, set[str] | None] = {
     "__init__": set(),
     "errors": set(),
+    "files": set(),
     "settings": set(),
     "clock": set(),
     "logs": {"clock"},
@@ -35,7 +36,7 @@ MAY_IMPORT: dict[str, set[str] | None] = {
     "cli": None,
     "__main__": None,
 }
-OPEN_TO_ALL = {"", "errors"}
+OPEN_TO_ALL = {"", "errors", "files"}
 #: Lines of a file, so that it is read in a minute.
 LONGEST = 300
 

@@ -1,6 +1,7 @@
 """The table of queued events: every row of it, and that there is no other; and who holds what."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -350,3 +351,28 @@ def test_what_is_in_the_share_of_another_node_comes_last() -> None:
     leases.offer(entries[2])
     oldest = leases.next(TYPE, "bob", upto=1)
     assert oldest is entries[0], "what is held at the broker keeps nothing back"
+
+
+def test_who_holds_much_is_not_looked_through_before_a_lease_may_have_ended() -> None:
+    leases, bob, looked = Leases(), worker("bob"), list[int]()
+
+    class Held(dict[bytes, Lease]):
+        def values(self) -> Any:
+            looked.append(len(self))
+            return super().values()
+
+    leases.held = Held()
+    for position, until in enumerate((UNTIL, UNTIL - 5, UNTIL + 5)):
+        leases.hold(Entry(position, bytes((position,)), TYPE, "alice"), bob, until)
+    assert leases.expired(UNTIL - 6) == []
+    assert looked == []
+    assert [lease.entry.position for lease in leases.expired(UNTIL)] == [0, 1]
+    leases.end(bytes((0,)))
+    leases.end(bytes((1,)))
+    leases.expired(UNTIL)  # now the next is known
+    looked.clear()
+    assert leases.expired(UNTIL + 4) == []
+    assert looked == []
+    leases.prolong(10)
+    assert leases.expired(UNTIL + 5) == []
+    assert [lease.entry.position for lease in leases.expired(UNTIL + 15)] == [2]

@@ -151,7 +151,7 @@ def test_why_an_event_came_back_is_told_in_the_brokers_own_words(said: str, told
 
 
 def test_the_masked_lesson_is_explained_as_the_real_one() -> None:
-    """Patterns of one's own still want the same types; who only listens does not work."""
+    """Invented patterns still want the same types; one that only listens does not work."""
     journal = Journal()
     journal.joined("anna", "chat", "order_confirmed")
     journal.joined("ben", "ch*", "order_*")

@@ -192,7 +192,7 @@ async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 async def get_letter(request: web.Request) -> web.Response:
     """`{"letter"}`: what stands for you in the file without names, by the session that joined.
 
-    Null for who is not in the room, or only just came. Nobody learns another's.
+    Null for anyone who is not in the room, or only just came. Nobody learns another's.
     """
     Query.read(request.query)
     node, room = await room_named(request)

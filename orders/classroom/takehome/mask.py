@@ -138,7 +138,7 @@ class Mask:
     # ── control records ─────────────────────────────────────────────────────────────────────
 
     def _patterns(self, types: list[str]) -> list[str]:
-        """A subscription; a pattern of one's own becomes the types that it stands for."""
+        """A subscription; an invented pattern becomes the types that it stands for."""
         kept: set[str] = set()
         for one in types:
             if one == "*" or not one.endswith("*"):

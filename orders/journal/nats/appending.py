@@ -17,6 +17,7 @@ from orders.journal.nats.failures import (
     TAKEN,
     Rejected,
     failure,
+    stream_elsewhere,
     stream_lost,
     stream_sealed,
     too_large,
@@ -141,12 +142,15 @@ class Appending(Reading):
     async def _why_silent(self, room: FollowedRoom) -> StorageFailed:
         """Why nobody answered for a stream."""
         try:
-            await self._connection.api(f"STREAM.INFO.{room.stream}", patience=LOOK)
+            info = await self._connection.api(f"STREAM.INFO.{room.stream}", patience=LOOK)
         except Rejected as rejected:
             if rejected.code == NOT_FOUND:
                 return stream_lost(room.stream, "is gone")
-        except StorageFailed:
-            pass
+        except StorageFailed as failed:
+            return failed
+        else:
+            if room.subject not in info["config"].get("subjects", ()):
+                return stream_elsewhere(room.stream, room.subject)
         return self._connection.unanswered()
 
     async def _store_again(

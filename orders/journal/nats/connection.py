@@ -17,12 +17,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.js.errors import KeyWrongLastSequenceError, NotFoundError
 from pydantic_core import from_json, to_json
 
 from orders.clock import new_id
 from orders.errors import CannotStart, StorageFailed
-from orders.journal.nats import starting
+from orders.journal.nats import failures, starting
 from orders.journal.nats.failures import FULL, Rejected, forbidden, unavailable
 from orders.journal.nats.subjects import EXPECTED
 
@@ -130,9 +131,12 @@ class NatsConnection:
             self._said = said
             log.warning("NATS", error=said)
 
-    def unanswered(self) -> StorageFailed:
-        """Why no answer came."""
-        return forbidden(self.forbidden) if self.forbidden else unavailable()
+    def unanswered(self, error: Exception | None = None) -> StorageFailed:
+        """Why no answer came; `error` is what the library says of it."""
+        if self.forbidden:
+            return forbidden(self.forbidden)
+        is_there = isinstance(error, NoRespondersError)
+        return failures.without_jetstream() if is_there else unavailable()
 
     async def _returned(self) -> None:
         self._said = self.forbidden = ""
@@ -253,10 +257,12 @@ class NatsConnection:
             message = await self.nc.request(
                 f"$JS.API.{subject}", to_json(asked) if asked else b"", patience or self.patience
             )
-        except (NatsError, TimeoutError):
-            raise self.unanswered() from None
+        except (NatsError, TimeoutError) as failed:
+            raise self.unanswered(failed) from None
         answer = from_json(message.data)
         if error := answer.get("error"):
+            if error.get("err_code") in failures.NOT_ENABLED:
+                raise failures.without_jetstream()
             raise Rejected(error.get("err_code", error["code"]), error["description"])
         return answer
 
@@ -268,8 +274,8 @@ class NatsConnection:
             return None
         except KeyWrongLastSequenceError:
             raise
-        except (NatsError, TimeoutError):
-            raise self.unanswered() from None
+        except (NatsError, TimeoutError) as error:
+            raise self.unanswered(error) from None
 
 
 @contextlib.contextmanager

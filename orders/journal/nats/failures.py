@@ -9,6 +9,7 @@ TOO_LARGE = 10054  # for the stream; `max_payload` of the servers is known befor
 SEALED = 10109  # the room has a new epoch
 NOT_FOUND = 10059  # no stream has this name
 IN_USE = 10058  # a stream of this name is there, with other settings
+NOT_ENABLED = (10039, 10076)  # JetStream, for this account or at all
 NO_PEERS = 10005  # too few servers of the cluster are there yet
 OVERLAPS = 10065  # a stream of another name has its subject
 
@@ -31,6 +32,16 @@ def unavailable() -> StorageFailed:
         "engine_unavailable",
         "The servers that keep the journal do not answer: this event was not accepted. Send it"
         " again in a moment, with the same `id`.",
+        status=503,
+    )
+
+
+def without_jetstream() -> StorageFailed:
+    """A server of NATS is there, and keeps nothing."""
+    return StorageFailed(
+        "engine_without_jetstream",
+        "The NATS servers run without JetStream, or this account may not use it: this event was not"
+        " accepted. Start them with JetStream, such as `nats-server -js`, then send it again.",
         status=503,
     )
 
@@ -95,6 +106,16 @@ def unreadable(stream: str, rejected: Rejected) -> StorageFailed:
         return stream_lost(stream, "is gone")
     return StorageFailed(
         "storage_failed", f"The journal could not be read ({rejected}): ask again later."
+    )
+
+
+def stream_elsewhere(stream: str, subject: str) -> StorageFailed:
+    """A stream does not take any more what is written into it."""
+    return StorageFailed(
+        "journal_changed",
+        f"The subjects of the stream {stream} of this room were changed: nothing can be accepted"
+        f" until it has its own again, such as with `nats stream edit {stream} --subjects"
+        f" '{subject}'`.",
     )
 
 

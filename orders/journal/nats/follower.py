@@ -9,7 +9,13 @@ from nats.aio.msg import Msg
 from orders.clock import monotonic
 from orders.errors import StorageFailed
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import NOT_FOUND, Rejected, stream_lost, stream_sealed
+from orders.journal.nats.failures import (
+    NOT_FOUND,
+    Rejected,
+    stream_elsewhere,
+    stream_lost,
+    stream_sealed,
+)
 from orders.journal.nats.ranges import SECOND, consume, place
 
 log = structlog.get_logger()
@@ -31,11 +37,13 @@ class Follower:
         self,
         connection: NatsConnection,
         stream: str,
+        subject: str,
         position: int,
         on_message: Callable[[int, Msg], None],
     ) -> None:
         self.position = position
-        self._connection, self._stream, self._on_message = connection, stream, on_message
+        self._connection, self._on_message = connection, on_message
+        self._stream, self._subject = stream, subject
         self.lost: StorageFailed | None = None
         self._began: tuple[str, int] | None = None  # when the stream was made, its first position
         self._alive = 0.0
@@ -99,7 +107,9 @@ class Follower:
         if what:
             self.lost = stream_lost(self._stream, what)
             raise self.lost
-        if info["config"].get("sealed") and state["last_seq"] == self.position:
+        if self._subject not in info["config"].get("subjects", ()):
+            self.lost = stream_elsewhere(self._stream, self._subject)
+        elif info["config"].get("sealed") and state["last_seq"] == self.position:
             self.lost = stream_sealed(self._stream)
 
     def _is_heard(self) -> bool:

@@ -1,4 +1,4 @@
-"""What nodes agree upon beside the journal: who has a name, whose session it is, who is alive."""
+"""What nodes agree on besides the journal: who has a name, whose session it is, who is alive."""
 
 import contextlib
 import hashlib
@@ -180,8 +180,17 @@ class Membership:
         except APIError as error:
             return failure(Rejected(error.err_code or 0, str(error.description)))
         except (NatsError, TimeoutError):
-            return self._connection.unanswered()
+            return await self._why_silent()
         return None
+
+    async def _why_silent(self) -> StorageFailed:
+        try:
+            await self._connection.api("INFO")
+        except StorageFailed as failed:
+            return failed
+        except Rejected as rejected:
+            return failure(rejected)
+        return self._connection.unanswered()
 
     def missing(self, nodes: set[str]) -> set[str]:
         """Which of these nodes are gone: missed several times in a row, while all else was well."""

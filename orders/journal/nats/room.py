@@ -46,6 +46,11 @@ class FollowedRoom:
         return subjects.stream(self.name, self.epoch)
 
     @property
+    def subject(self) -> str:
+        """All that its stream takes."""
+        return subjects.all_of(self.name, self.epoch)
+
+    @property
     def head(self) -> int:
         """The newest position that was followed."""
         return self.summary.head
@@ -84,7 +89,7 @@ class FollowedRoom:
             if self.entered or record.kind is Kind.RESET:
                 arrived(self, record)
 
-        self._follower = Follower(connection, self.stream, self.head, on_message)
+        self._follower = Follower(connection, self.stream, self.subject, self.head, on_message)
 
     def _fold(self, record: Record) -> None:
         """What follows here from a record that was stored."""

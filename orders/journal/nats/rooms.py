@@ -148,7 +148,7 @@ class Rooms:
     async def _make_journal(self, name: str, epoch: int) -> None:
         await self._streams.make(
             subjects.stream(name, epoch),
-            f"{subjects.log(name, epoch)}.>",
+            subjects.all_of(name, epoch),
             deny_delete=True,
             deny_purge=True,
         )

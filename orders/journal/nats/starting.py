@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from orders.errors import CannotStart
+from orders.files import check_file
 
 LISTEN = 1.0  # seconds in which a server that hangs up may say why
 EXAMPLE = "--engine nats://localhost:4222"
@@ -126,6 +127,7 @@ def check_addresses(addresses: Sequence[str]) -> None:
 def trusting(ca: str) -> ssl.SSLContext:
     """What trusts the certificates that a CA in this file signed."""
     try:
+        check_file(ca)
         return ssl.create_default_context(cafile=ca)
     except OSError as error:  # an SSLError is one, too
         reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
@@ -139,6 +141,7 @@ def trusting(ca: str) -> ssl.SSLContext:
 def readable(creds: str) -> str:
     """This file, if it can be read as credentials."""
     try:
+        check_file(creds)
         text = Path(creds).read_text()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"

@@ -33,6 +33,11 @@ def log(room: str, epoch: int) -> str:
     return f"orders.log.{room}.{epoch}"
 
 
+def all_of(room: str, epoch: int) -> str:
+    """All that a journal takes."""
+    return f"{log(room, epoch)}.>"
+
+
 def event(room: str, epoch: int, key: bytes) -> str:
     """The subject of one event."""
     return f"{log(room, epoch)}.event.{key.hex()}"

@@ -134,11 +134,11 @@ class SqliteEngine(Unshared):
 
     async def open(self) -> list[RoomState]:
         path = self._path
-        if path is not None:
-            self._opened.append(lock(path))
         try:
-            if path is not None and (ahead := write_ahead(path)).exists():
-                write_again(ahead)  # the process before may have ended after a sync that failed
+            if path is not None:
+                self._opened.append(lock(path))
+                if (ahead := write_ahead(path)).exists():
+                    write_again(ahead)  # a sync may have failed before the last process ended
             db = open_journal(path)
             self._opened.append(db)
             self._log = Log(db, path)
@@ -278,7 +278,7 @@ class SqliteEngine(Unshared):
         return await self._ask(lambda db: OrdersOfRoom(db, row.key).get(customer, number))
 
     async def _caught_up(self) -> None:
-        """Whoever asks for orders waits until all that is stored is folded."""
+        """Whoever asks for orders waits until all that is stored is folded, or hears why not."""
         if self._log.orders.waiting:
             await self._writer.call(self._log.orders.catch_up)
 

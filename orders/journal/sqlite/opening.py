@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
+from orders.files import check_file
 from orders.journal.sqlite.inspection import damaged
 from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
@@ -38,10 +39,10 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 
 def lock(path: Path) -> sqlite3.Connection:
-    """Held as long as the process lives: one server a journal."""
-    if not path.name:  # `.` or `/`
-        raise unusable(path, "it is a folder")
+    """Held as long as the process lives: one server a journal. `OSError` where it is no file."""
+    check_file(path)
     beside = path.with_name(path.name + ".lock")
+    check_file(beside)
     in_use = CannotStart(
         "journal_in_use",
         f"The journal {path} is in use by another Orders server: stop that one, or choose"

@@ -96,21 +96,22 @@ WHERE place > :start AND place <= :end AND kind <> 'event'
 ORDER BY place;
 
 -- name: save_entry
--- Where a queued event stands after a slice.
-INSERT INTO queue (room, position, state, attempt, reason, name) VALUES (?, ?, ?, ?, ?, ?)
+-- A queued event after the slice that brought it. Its key is not stored again.
+INSERT INTO queue (room, position, state, attempt, reason, name) VALUES (?1, ?2, ?4, ?5, ?6, ?7)
 ON CONFLICT (room, position) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, reason = excluded.reason,
     name = excluded.name;
 
+-- name: move_entry
+-- The same after a later one; null: as it was. With another key it is of an epoch that is over.
+UPDATE queue SET state = ?4, attempt = coalesce(?5, attempt), reason = coalesce(?6, reason),
+    name = coalesce(?7, name)
+WHERE room = ?1 AND position = ?2 AND (SELECT key FROM records WHERE place = (?1 << 40) + ?2) = ?3;
+
 -- name: settle
 -- Done, or discarded: the log alone remembers it.
-DELETE FROM queue WHERE room = ? AND position = ?;
-
--- name: entry
--- One queued event, with what its record says.
-SELECT q.position, r.key, r.type, r.source, json_array(q.state, q.attempt, q.reason, q.name)
-FROM queue AS q JOIN records AS r ON r.place = :place
-WHERE q.room = :room AND q.position = :position;
+DELETE FROM queue
+WHERE room = ?1 AND position = ?2 AND (SELECT key FROM records WHERE place = (?1 << 40) + ?2) = ?3;
 
 -- name: entries
 -- All that waits in a room, at start; null: it was never handed over.

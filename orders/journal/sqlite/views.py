@@ -7,13 +7,16 @@ writer's thread alone.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from orders.broker.modes import QUEUE
-from orders.broker.queue import Entry, Queue, State
+from orders.broker.queue import READY, SETTLED, Entry, told
 from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
+from orders.errors import StorageFailed
 from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entry
 
 #: A room, a record of it, and its position.
@@ -86,7 +89,8 @@ class View:
     def tidy(self, idle: bool) -> None:
         """Fold one slice, if there is time for it or it is due; all of it, if it is large."""
         if self._bytes > self.waiting_bytes:
-            self.catch_up()
+            with suppress(StorageFailed):
+                self.catch_up()
             return
         limit = self.waiting_when_idle if idle else self.waiting_at_most
         if len(self.waiting) > limit and (idle or SHARE * self._added >= self.slice):
@@ -94,9 +98,15 @@ class View:
             self._step()
 
     def catch_up(self) -> None:
-        """Fold all that waits; what could not be written waits on."""
+        """Fold all that waits; `StorageFailed` if the disk does not take it, and it waits on."""
         while self.waiting and self._step():
             pass
+        if self.waiting:  # what could not be written
+            raise StorageFailed(
+                "storage_failed",
+                "The journal's disk takes no writes, and without them nobody knows where orders and"
+                " queues stand: make room, then try again.",
+            )
 
     def _step(self) -> bool:
         """Fold the next slice; False if the disk does not take it."""
@@ -122,53 +132,45 @@ def _size(items: Sequence[Stored]) -> int:
     return sum(len(record.body) for _, record, _ in items)
 
 
+#: A queued event: its room, its position, its key.
+EntryKey = tuple[int, int, bytes]
+NEW = {"attempt": 0, "reason": "", "name": ""}
+AS_IT_WAS = dict.fromkeys(NEW)
+
+
 class QueueTable(View):
     """Where each queued event stands that is not settled; what came and went is never written."""
 
     marker = "queued"
-    MOST_AT_HAND = 4096  # entries: most are settled soon after they were queued
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        super().__init__(db)
-        self._queues: dict[RoomRow, Queue] = {}  # with entries as they are in the table
 
     def is_for(self, record: Record) -> bool:
         return record.mode == QUEUE or record.kind in QUEUE_KINDS
 
     def write(self, items: Sequence[Stored]) -> None:
-        changed: dict[tuple[RoomRow, int], Entry] = {}
-        for row, record, _ in items:
-            queue = self._queues.setdefault(row, Queue())
+        standing: dict[EntryKey, dict[str, Any]] = {}
+        new: set[EntryKey] = set()
+        for row, record, position in items:
             if record.kind is EVENT:
-                entry: Entry | None = queue.add(record)
-            else:
-                if record.key not in queue.entries:
-                    self._load(row, record, queue)
-                entry = queue.apply(record)
-            if entry is not None:
-                changed[row, entry.position] = entry
-        settled = [(row.key, p) for (row, p), e in changed.items() if e.state is State.SETTLED]
-        kept = [
-            (row.key, position, str(e.state), e.attempt, e.reason, e.name)
-            for (row, position), e in changed.items()
-            if e.state is not State.SETTLED
-        ]
-        self._db.executemany(QUERIES["settle"], settled)
-        self._db.executemany(QUERIES["save_entry"], kept)
-        if sum(len(queue.entries) for queue in self._queues.values()) > self.MOST_AT_HAND:
-            self._queues.clear()
-
-    def undo(self) -> None:
-        self._queues.clear()
-
-    def _load(self, row: RoomRow, record: Record, queue: Queue) -> None:
-        """Take up the entry that a record is about, as it was left."""
-        values = {"room": row.key, "position": record.about, "place": row.place(record.about)}
-        found = self._db.execute(QUERIES["entry"], values).fetchone()
-        if found is not None:
-            entry = read_entry(found)
-            if entry.key == record.key:  # else it is of an epoch that is over
-                queue.restore(entry)
+                key = row.key, position, record.key
+                standing[key] = {"state": READY, **NEW}
+                new.add(key)
+                continue
+            key = row.key, record.about, record.key
+            before = standing.get(key)
+            if before is None:
+                standing[key] = {**AS_IT_WAS, **told(record)}
+            elif before["state"] is not SETTLED:
+                before.update(told(record))
+        changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for key, said in standing.items():
+            if said["state"] is not SETTLED:
+                query = "save_entry" if key in new else "move_entry"
+                told_last = said["attempt"], said["reason"], said["name"]
+                changes[query].append((*key, str(said["state"]), *told_last))
+            elif key not in new:
+                changes["settle"].append(key)
+        for query, rows in changes.items():
+            self._db.executemany(QUERIES[query], rows)
 
     def entries(self, row: RoomRow) -> Iterator[Entry]:
         """All that waits in a room, oldest first."""

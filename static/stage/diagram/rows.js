@@ -9,9 +9,8 @@
 //   again  whether it is a repeat or a return: drawn dashed
 //   tone   what kind of event: placed, confirmed, rejected, other
 
-import { numberText, orderOf } from '../../orders/words.js';
 import { MODE_NAMES, position } from '../../room/modes.js';
-import { isSealed, kindOf, ordinal } from '../../ui/words.js';
+import { isolated, isSealed, kindOf, numberText, orderOf, ordinal } from '../../ui/words.js';
 
 export const BROKER = 'broker';
 const LONGEST = 60; // characters of a label
@@ -40,7 +39,7 @@ const DRAW = new Map(Object.entries({
   },
   handed(record, after) {
     const { name, attempt } = record;
-    const words = attempt > 1 ? `again, to ${name}: ${ordinal(attempt)} try` : `to ${name} alone`;
+    const words = attempt > 1 ? `again, to ${isolated(name)}: ${ordinal(attempt)} try` : `to ${isolated(name)} alone`;
     return [about('handed', record, after, { from: BROKER, to: [name], again: attempt > 1, words })];
   },
   settled: (record, after) => [about('settled', record, after, { from: record.name, to: [BROKER], words: 'done' })],
@@ -68,7 +67,7 @@ const DRAW = new Map(Object.entries({
 
 /** `was`: its name before; `after`: whether it asked for what it missed. */
 function arrival(name, was, after) {
-  if (was) return was === name ? 'is here' : `was ${was}`; // a guest took a name, or the room was cleared
+  if (was) return was === name ? 'is here' : `was ${isolated(was)}`; // a guest took a name, or the room was cleared
   return after ? 'is back, and catches up' : 'joined';
 }
 
@@ -81,9 +80,9 @@ function freed(after, before) {
 }
 
 function given({ event, mode, audience }) {
-  const one = audience.length === 1;
-  const who = mode === 'relay' ? (one ? `all: ${audience[0]}` : `all ${audience.length} here`)
-    : one ? `${audience[0]}, who asked` : `the ${audience.length} who asked`;
+  const one = audience.length === 1 ? isolated(audience[0]) : '';
+  const who = mode === 'relay' ? (one ? `all: ${one}` : `all ${audience.length} here`)
+    : one ? `${one}, who asked` : `the ${audience.length} who asked`;
   const nobody = mode === 'relay' ? 'to nobody: no one is here' : 'to nobody: no one asked for it';
   const words = `${labelOf(event)} ${audience.length ? `to ${who}` : nobody}`.trim();
   return { kind: audience.length ? 'given' : 'note', event: event.id, tone: toneOf(event.type), from: BROKER, to: audience, words };
@@ -101,12 +100,12 @@ function toneOf(type = '') {
 
 /** "order_placed 5": whose it is, its arrow says; an answer names the customer. */
 function saidOf(event) {
-  return `${event.type} ${event.type === 'order_placed' ? numberText(event.data.id) : labelOf(event)}`.trim();
+  return `${event.type} ${event.type === 'order_placed' ? isolated(numberText(event.data.id)) : labelOf(event)}`.trim();
 }
 
 /** "alice/5", or the number alone of what is no order. */
 function labelOf(event) {
-  return orderOf(event) || numberText(event.data.id);
+  return orderOf(event) || isolated(numberText(event.data.id));
 }
 
 function cut(words) {

@@ -3,7 +3,7 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { keyOf } from '../../orders/book.js';
-import { stateWord } from '../../orders/words.js';
+import { stateWord } from '../../ui/words.js';
 import { envelope } from '../../ui/shapes.js';
 
 const SHOWN = 12;
