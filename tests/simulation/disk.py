@@ -62,10 +62,6 @@ class Stored:
     synced: bytearray
     waiting: list[Write] = field(default_factory=list)
 
-    def after_kill(self) -> bytes:
-        """What the operating system has: all that was written."""
-        return bytes(_apply(bytearray(self.synced), self.waiting))
-
     def after_power_cut(self, chance: random.Random) -> bytes:
         """Each unsynced write got there whole, in part, or not at all, in any order."""
         kept: list[Write] = []
@@ -140,15 +136,9 @@ class Disk:
 
     def write_again(self, path: Path) -> None:
         """What Orders does itself after a sync that failed."""
-        file = next(file for file, opened in self._open.items() if opened == path)
-        content = path.read_bytes()  # which the system still has
-        for call in ("read", "write"):
-            if self.fails(file, call):
-                raise OSError(EIO, "disk I/O error")
-        self.written(file, 0, content)
-        if self.fails(file, "sync"):
+        if self.trouble or path.parent in self.dead:
             raise OSError(EIO, "disk I/O error")
-        self.synced(file)
+        self.files[path] = Stored(bytearray(path.read_bytes()))
 
     def written(self, file: int, offset: int, data: bytes) -> None:
         if path := self._open.get(file):

@@ -141,7 +141,8 @@ class OneServer(World):
         super().__init__(loop, history, seed)
         self._home = folder
         self.disk = Disk(folder, random.Random(f"{seed}:disk"))
-        patch("orders.journal.sqlite.log.write_again", self.disk.write_again).start()
+        for module in ("log", "engine"):
+            patch(f"orders.journal.sqlite.{module}.write_again", self.disk.write_again).start()
         self.number = 0
         self._stop: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -188,10 +189,8 @@ class OneServer(World):
         self.disk.dead.add(self.folder)
         for path in self.folder.glob("orders.db*"):
             stored = self.disk.files.get(path)
-            if stored is None:  # it was never opened, so what is there is on the disk
+            if has_power or stored is None:  # one that was never opened lies on the disk
                 left = path.read_bytes()
-            elif has_power:
-                left = stored.after_kill()
             else:
                 left = stored.after_power_cut(self.disk.chance)
             if not path.name.endswith((".lock", "-shm")):
