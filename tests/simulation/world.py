@@ -141,7 +141,7 @@ class OneServer(World):
         super().__init__(loop, history, seed)
         self._home = folder
         self.disk = Disk(folder, random.Random(f"{seed}:disk"))
-        for module in ("log", "engine"):
+        for module in ("log", "opening"):
             patch(f"orders.journal.sqlite.{module}.write_again", self.disk.write_again).start()
         self.number = 0
         self._stop: asyncio.Event | None = None

@@ -25,15 +25,7 @@ from orders.journal.base import (
     take_page,
 )
 from orders.journal.sqlite.log import Log
-from orders.journal.sqlite.opening import (
-    Files,
-    connect,
-    lock,
-    open_journal,
-    unusable,
-    write_again,
-    write_ahead,
-)
+from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
 from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_records
 
 T = TypeVar("T")
@@ -137,8 +129,6 @@ class SqliteEngine(Unshared):
         try:
             if path is not None:
                 self._opened.append(lock(path))
-                if (ahead := write_ahead(path)).exists():
-                    write_again(ahead)  # a sync may have failed before the last process ended
             db = open_journal(path)
             self._opened.append(db)
             self._log = Log(db, path)

@@ -65,6 +65,8 @@ def lock(path: Path) -> sqlite3.Connection:
 
 def open_journal(path: Path | None) -> sqlite3.Connection:
     """A journal of this version, ready to be written."""
+    if path is not None and (ahead := write_ahead(path)).exists():
+        write_again(ahead)  # a sync may have failed before the last process ended
     db = connect(path)
     with closed_if_refused(db):
         _prepare(db, path)
