@@ -55,10 +55,12 @@ def refused_means_not_stored(history: History) -> Iterator[str]:
     answers: dict[str, list[str]] = defaultdict(list)
     for fact in history.of("accepted", "refused"):
         answers[fact.get("event", "")].append(fact.get("code", ""))
+    sent = Counter(fact["event"] for fact in history.of("sent"))
+    sent.update(id for fact in history.of("connected") for id in fact.get("again", ()))
     for fact in history.of("refused"):
         id, code = fact.get("event"), fact["code"]
         certain = answers[id or ""] == [code] and code in ("muted", "name_taken", "kicked")
-        if certain and id in stored and sum(1 for _ in history.of("sent", event=id)) == 1:
+        if certain and id in stored and sent[id] == 1:
             yield f"{id} was refused as {code}, and is in the log"
 
 
@@ -208,16 +210,29 @@ def _difference(heard: list[str], there: list[str]) -> str:
     return f"never heard {there[len(heard)]}, number {len(heard) + 1} of {len(there)}"
 
 
+def _came_while_nothing_was_stored(history: History) -> set[str]:
+    """Of whom no record can say that they were there: the disk took none when they came."""
+    ends = [fact["at"] for fact in history.of("works again")] + [float("inf")]
+    troubles = [fact["at"] for fact in history.of("act") if " disk disk " in fact["text"]]
+    return {
+        fact["who"]
+        for fact in history.of("connected")
+        for begin in troubles
+        if begin <= fact["at"] <= min(end for end in ends if end >= begin)
+    }
+
+
 def why_is_what_was_received(history: History) -> Iterator[str]:
     """Why an event reached somebody, or did not, is what came to its socket."""
     final = history.journal.get("main", [[]])[-1]
     mode = {r["event"]: r for r in events(final)}
+    unstored = _came_while_nothing_was_stored(history)
     for fact in history.of("why"):
         for one in fact["recipients"]:
             if not one["name"].startswith("console"):
                 continue
             heard = any(True for _ in history.of("heard", who=one["name"], event=fact["event"]))
-            if heard != one["received"] and fact["event"] in mode:
+            if heard != one["received"] and fact["event"] in mode and one["name"] not in unstored:
                 says = "received" if one["received"] else "not received"
                 yield (
                     f"{one['name']} {'heard' if heard else 'did not hear'} {fact['event']}, and why"
