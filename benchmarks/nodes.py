@@ -1,8 +1,9 @@
-"""Two nodes beside one, both on the same NATS JetStream: the order workflow, and fan-out.
+"""Two nodes beside one, both on the same NATS JetStream: the order workflow, fan-out, and appends.
 
-    python -m benchmarks.nodes              both, three runs each
+    python -m benchmarks.nodes              all of it, three runs each
     python -m benchmarks.nodes orders       orders placed, queued, confirmed and acked
     python -m benchmarks.nodes fanout       100 subscribers, split over the nodes
+    python -m benchmarks.nodes appends      events accepted, which one subscriber hears
 
 NATS, the nodes and the load share the cores there are, so the shares of each are printed: where
 their sum is all of the machine, another node has nothing to run on, and the ratio says no more
@@ -22,6 +23,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -202,13 +204,13 @@ def _set_modes(port: int) -> None:
 # ── fan-out ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def fan_out(under_test: Cluster, options: argparse.Namespace) -> Result:
-    """Deliveries a second of one publisher's events to 100 subscribers, spread over the nodes."""
+def fan_out(under_test: Cluster, options: argparse.Namespace, to: int | None = None) -> Result:
+    """Deliveries a second of one publisher's events to so many, 100 else, spread over the nodes."""
     first, *others = under_test.nodes
     run = fanout.measure(
         ORDERS,
         first,
-        options.subscribers,
+        to or options.subscribers,
         options.window,
         options.seconds,
         nodes=others,
@@ -219,14 +221,18 @@ def fan_out(under_test: Cluster, options: argparse.Namespace) -> Result:
     return Result(rate, [run.server or 0.0, *each], nats, run.load or 0.0)
 
 
-# ── both ────────────────────────────────────────────────────────────────────────────────────────
+# ── all ─────────────────────────────────────────────────────────────────────────────────────────
 
-MEASURES = {"orders": (orders, "orders/s"), "fanout": (fan_out, "deliveries/s")}
+MEASURES: dict[str, tuple[Callable[[Cluster, argparse.Namespace], Result], str]] = {
+    "orders": (orders, "orders/s"),
+    "fanout": (fan_out, "deliveries/s"),
+    "appends": (partial(fan_out, to=1), "appends/s"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", nargs="*", help="orders, fanout (both)")
+    parser.add_argument("which", nargs="*", help="orders, fanout, appends (all)")
     parser.add_argument("--window", type=int, default=64, help="events or orders on the way (64)")
     parser.add_argument("--subscribers", type=int, default=100, help="of fanout (100)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement (5)")

@@ -189,6 +189,13 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
+def test_every_word_is_explained_once() -> None:
+    page = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
+    words = re.findall(r"\*\*(.+?)\*\*", page)
+    assert len(words) > 30
+    assert len(words) == len(set(words)), sorted(words)
+
+
 #: Which test runs the programs of a page.
 RUN_BY = {
     "README.md": "integration/test_readme.py browser/test_connecting.py",

@@ -116,7 +116,7 @@ WHERE room = ?1 AND position = ?2 AND (SELECT key FROM records WHERE place = (?1
 -- name: entries
 -- All that waits in a room, at start; null: it was never handed over.
 SELECT q.position, r.key, r.type, r.source,
-    iif(q.state = 'ready' AND q.attempt = 0 AND q.reason || q.name = '',
+    iif(q.state = 'ready' AND q.attempt = 0 AND q.reason = '' AND q.name = '',
         NULL, json_array(q.state, q.attempt, q.reason, q.name))
 FROM queue AS q JOIN records AS r ON r.place = (q.room << 40) + q.position
 WHERE q.room = ? ORDER BY q.position;

@@ -127,7 +127,7 @@ class View:
 
 def _size(items: Sequence[Stored]) -> int:
     """The bytes that these keep in memory."""
-    return sum(len(record.body) for _, record, _ in items)
+    return sum([len(record.body) for _, record, _ in items])
 
 
 #: A queued event: its room, its position, its key.
