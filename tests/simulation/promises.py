@@ -51,10 +51,12 @@ def refused_means_not_stored(history: History) -> Iterator[str]:
     answers: dict[str, list[str]] = defaultdict(list)
     for fact in history.of("accepted", "refused"):
         answers[fact.get("event", "")].append(fact.get("code", ""))
+    sent = Counter(fact["event"] for fact in history.of("sent"))
+    sent.update(id for fact in history.of("connected") for id in fact.get("again", ()))
     for fact in history.of("refused"):
         id, code = fact.get("event"), fact["code"]
         certain = answers[id or ""] == [code] and code in ("muted", "name_taken", "kicked")
-        if certain and id in stored and sum(1 for _ in history.of("sent", event=id)) == 1:
+        if certain and id in stored and sent[id] == 1:
             yield f"{id} was refused as {code}, and is in the log"
 
 
