@@ -29,9 +29,7 @@ from orders.domain.orders import Order, number_of
 from orders.errors import NotFound, OrdersError, Refused
 
 #: Refusals that pass by themselves: the answer is sent again.
-PASSING = frozenset(
-    {"rate_limited", "room_locked", "storage_full", "storage_failed", "engine_unavailable"}
-)
+PASSING = frozenset({"rate_limited", "storage_full", "storage_failed", "engine_unavailable"})
 WAITING = 10_000  # orders that may wait for Bob before he hears no more
 
 Answer = Confirmed | Rejected
@@ -90,6 +88,7 @@ class Bot:
         self._placed_after = 0  # the resets before the order at which Bob looks
         self._lost_place = asyncio.Event()
         self._lost_place.set()
+        self._has_list = asyncio.Event()  # of what waits since before he came
 
     async def run(self) -> None:
         """Answer orders until the server is done with us; `Refused` when we must not come back."""
@@ -137,7 +136,9 @@ class Bot:
         while True:
             await self._lost_place.wait()
             self._lost_place.clear()
-            for order in await self._orders(state="placed"):
+            orders = await self._orders(state="placed")
+            self._has_list.set()
+            for order in orders:
                 if not self._memory.get(order.customer, order.number):
                     self._memory.keep(order)
                 for placing in (order, *order.behind):
@@ -154,6 +155,8 @@ class Bot:
     # ── what Bob does ───────────────────────────────────────────────────────────────────────
 
     async def _answer_all(self) -> None:
+        if not self.naive:  # whoever placed a number twice has one answered: the list would lack it
+            await self._has_list.wait()
         while True:
             placed = await self._waiting.get()
             resets = self._resets

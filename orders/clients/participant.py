@@ -288,7 +288,8 @@ class Participant:
         elif said.type == "broker.accepted":
             self._unanswered.accept(said.data["event"])
         elif said.type == "broker.error":
-            self._last_error = self._unanswered.refuse_by(said)
+            is_welcome = self._connection.is_welcome
+            self._last_error = self._unanswered.refuse_by(said, is_welcome=is_welcome)
             log.debug("refused: %s", self._last_error)
         if self._on_broker:
             self._on_broker(said)

@@ -39,12 +39,15 @@ class PendingPublishes:
         if answered:
             answered.set_exception(error)
 
-    def refuse_by(self, said: Event) -> OrdersError:
-        """Take a `broker.error`: anyone who published the event it is about is told."""
+    def refuse_by(self, said: Event, *, is_welcome: bool = True) -> OrdersError:
+        """Take a `broker.error`: anyone who published the event it is about is told.
+
+        Before the welcome it is about coming in, and what was published earlier waits on.
+        """
         code, message = str(said.data.get("code")), str(said.data.get("message"))
         error = (StorageFailed if code.startswith("storage_") else Refused)(code, message)
         event_id = said.data.get("event")
-        if event_id is None and code != "unknown_position":
+        if event_id is None and is_welcome and code != "unknown_position":
             event_id = next(iter(self._waiting), None)  # answers come in the order sent
         self.refuse(str(event_id), error)
         return error

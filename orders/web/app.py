@@ -106,6 +106,7 @@ async def explain_refusals(request: web.Request, handler: security.Handler) -> w
     """Every refusal in its stable shape: JSON for programs, a page for people."""
     try:
         security.check_stranger(request)
+        await security.slow_guesses(request)
         return await handler(request)
     except OrdersError as error:
         return _refusal(request, error)

@@ -129,14 +129,19 @@ def is_host(request: web.Request) -> bool:
 def holds_token(request: web.Request) -> bool:
     """Whether this visitor brings the host's token, or the cookie that was given for it."""
     server = request.app[SERVER]
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "bearer" and _is_token(token, server.token):
+    if (sent := _sent_token(request)) is not None and _is_token(sent, server.token):
         return True
     cookie = request.cookies.get(COOKIE, "").encode(errors="replace")
     try:
         return bool(_signer(server.token).loads(cookie) == "host")
     except BadSignature:
         return False
+
+
+def _sent_token(request: web.Request) -> str | None:
+    """What stands in `Authorization: Bearer …`."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if kind.lower() == "bearer" else None
 
 
 def _is_token(sent: str, token: str) -> bool:
@@ -176,6 +181,13 @@ async def become_host(request: web.Request) -> web.StreamResponse:
         max_age=COOKIE_AGE,
     )
     raise response
+
+
+async def slow_guesses(request: web.Request) -> None:
+    """A wrong token in `Authorization` waits, whatever it was sent for."""
+    sent, server = _sent_token(request), request.app[SERVER]
+    if sent is not None and not _is_token(sent, server.token):
+        await _slow_down(server)
 
 
 async def _slow_down(server: Server) -> None:

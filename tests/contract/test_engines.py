@@ -1003,6 +1003,23 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
         await two.close()
 
 
+async def test_a_name_belongs_to_one_node_until_that_is_gone() -> None:
+    required()
+    from orders.journal.nats import NatsEngine
+
+    async with running() as url:
+        one, two = NatsEngine([url], patience=0.5), NatsEngine([url], patience=0.5)
+        for engine in (one, two):
+            engine.callbacks = Nobody()
+            await engine.open()
+        assert await one.take_name("main", "alice", None)
+        assert not await two.take_name("main", "alice", None)
+        await one._membership.free("main", "alice", one.node)
+        assert await two.take_name("main", "alice", None)
+        await one.close()
+        await two.close()
+
+
 def test_a_record_on_nats_that_is_not_as_it_was_written_is_named() -> None:
     required()
     from orders.journal.nats import subjects

@@ -24,9 +24,9 @@ from orders.journal.sqlite.engine import SqliteEngine
 from orders.journal.sqlite.ids import IdIndex
 from orders.journal.sqlite.inspection import Damaged, Inspection, inspect, save
 from orders.journal.sqlite.log import Log
-from orders.journal.sqlite.opening import open_journal
+from orders.journal.sqlite.opening import open_journal, write_again
 from orders.journal.sqlite.rows import OrdersOfRoom, checksum
-from orders.journal.sqlite.views import OrderTable, QueueTable, View
+from orders.journal.sqlite.views import OrderTable, QueueTable, View, folding
 from tests.contract.test_engines import Full, answered, journal_of, placed, said, work
 
 OLD = Path(__file__).parents[1] / "data" / "journal-0.1.db.gz"
@@ -222,6 +222,81 @@ def test_an_index_that_was_not_finished_is_begun_again_and_commits_are_synced_af
         log.restore()
         again = log.append([said(n, id=numbered(7 - n)) for n in range(1, 7)])
         assert again == [Outcome.DUPLICATE] * 6
+
+
+class FailsToSync:
+    """A connection whose next commit is not synced: the disk takes nothing then."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.is_failing = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def execute(self, query: str, *values: Any) -> Any:
+        if query == "COMMIT" and self.is_failing:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return self._db.execute(query, *values)
+
+
+def test_what_a_failed_sync_dropped_is_written_again_before_more_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all that follows what a view wrote without a sync would be gone with the power."""
+    written: list[Path] = []
+    monkeypatch.setattr("orders.journal.sqlite.log.write_again", written.append)
+    path = tmp_path / "orders.db"
+    with closing(open_journal(path)) as db:
+        failing: Any = FailsToSync(db)
+        log = Log(failing, path)
+        (answer,) = log.append([said(1)])
+        assert isinstance(answer, StorageFailed)
+        failing.is_failing = False
+        assert not written
+        assert log.append([said(1)]) == [1]
+        assert written == [tmp_path / "orders.db-wal"]
+        assert log.append([said(2)]) == [2]
+        assert len(written) == 1
+
+
+def test_no_checkpoint_syncs_what_a_view_wrote_without_saying_that_it_failed(
+    tmp_path: Path,
+) -> None:
+    with closing(open_journal(tmp_path / "orders.db")) as db:
+        usual = db.execute("PRAGMA wal_autocheckpoint").fetchone()
+        with folding(db):
+            assert db.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+        assert db.execute("PRAGMA wal_autocheckpoint").fetchone() == usual
+
+
+async def test_what_a_process_before_may_have_left_unsynced_is_written_again(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def note(file: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{file}"))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with closing(open_journal(old)) as db:  # the last to close it would empty what lies beside it
+        db.execute("CREATE TABLE more (n)")
+        beside = old.with_name("old.db-wal")
+        before = beside.read_bytes()
+        assert len(before) > 4096
+        shutil.copy(old, other := old.with_name("other.db"))
+        shutil.copy(beside, other.with_name("other.db-wal"))
+    write_again(other.with_name("other.db-wal"))
+    assert other.with_name("other.db-wal").read_bytes() == before
+    assert synced.pop() == str(other.with_name("other.db-wal"))
+    engine = SqliteEngine(other)
+    await engine.open()
+    assert synced == [str(other.with_name("other.db-wal"))]
+    await engine.close()
 
 
 async def test_a_disk_that_is_full_while_a_view_folds_keeps_what_waits(

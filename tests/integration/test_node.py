@@ -21,6 +21,7 @@ from orders.errors import Close, Full, StorageFailed
 from orders.journal.base import Answer, Engine
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
+from orders.server.inbox import MOST_GATHERED
 from tests.transports import Party, join, running, settled
 from tests.wire import until
 
@@ -438,6 +439,15 @@ async def test_an_after_that_was_looked_up_before_a_reset_holds_no_longer(
         await bob.fence()
         assert bob.transport.codes()[0] == "unknown_position"
         assert bob.numbers == [10, 11, 12]
+
+
+async def test_what_was_sent_before_the_end_is_stored() -> None:
+    """More of it than one batch takes."""
+    sent = MOST_GATHERED + 1
+    async with running(SqliteEngine(), limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        alice.tick(sent)
+    assert node.room("main").state.events == sent
 
 
 # ── coming and going ────────────────────────────────────────────────────────────────────────────

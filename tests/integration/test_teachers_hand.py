@@ -222,21 +222,30 @@ async def test_wrong_host_tokens_are_slowed_and_the_right_one_is_not(
     serve: Serve, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
+    really = asyncio.sleep
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
+        await really(seconds)
 
     async with serve(lan=True) as server:
+        monkeypatch.setattr("orders.web.security.SLOWED", 0.0123)
         monkeypatch.setattr("orders.web.security.asyncio.sleep", sleep)
         url = f"http://127.0.0.1:{server.port}/host"
         for guess in ("wrong", "x" * 22):
             async with http.get(url, params={"token": guess}) as answer:
                 assert answer.status == 403
-        assert slept.count(1.0) == 2
+        assert slept.count(0.0123) == 2
         async with http.get(url, params={"token": server.token}, allow_redirects=False) as answer:
             assert answer.status == 303
             assert "Max-Age=2592000" in answer.headers["Set-Cookie"]
-        assert slept.count(1.0) == 2
+        assert slept.count(0.0123) == 2
+        room = f"http://127.0.0.1:{server.port}/api/rooms/main"
+        for path, token in (("/pause", "wrong"), ("/events", "wrong"), ("/pause", server.token)):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.post(f"{room}{path}", headers=headers, json={}):
+                pass
+        assert slept.count(0.0123) == 4, "in a header it is a guess as well"
 
 
 async def test_one_who_asks_for_a_heartbeat_hears_one_when_nothing_else_is_said(

@@ -317,6 +317,31 @@ async def test_the_doctor_knows_a_server_of_ours(server: Any, tmp_path: Path) ->
     assert f"An Orders server is running on port {server.port}." in ended.stdout
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_export_that_is_stopped_leaves_what_was_there_and_nothing_half(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    begun = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}\n")
+        begun.set()
+        await reader.read()  # until it goes away
+        writer.close()
+
+    (tmp_path / "log.jsonl").write_text("before")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as stub:
+        url = f"http://127.0.0.1:{stub.sockets[0].getsockname()[1]}"
+        with Command(tmp_path, "export", url, "-o", "log.jsonl") as export:
+            await asyncio.wait_for(begun.wait(), DEADLINE)
+            export.send(number)
+            assert await export.ended() == 130
+            assert export.noted == ""
+    assert [name for name in os.listdir(tmp_path) if name.startswith("log")] == ["log.jsonl"]
+    assert (tmp_path / "log.jsonl").read_text() == "before"
+
+
 @pytest.mark.settings(rate=0)
 async def test_output_into_a_pipe_that_closes_is_no_error(
     server: Any, tmp_path: Path, alice: Wire

@@ -27,7 +27,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets must come again
 from tests.simulation.one_server import OneServerStage  # noqa: E402 # isort: skip
 from orders.cli.progress import show  # noqa: E402
 from tests.simulation.page import page  # noqa: E402
-from tests.simulation.plan import Act, plan  # noqa: E402
+from tests.simulation.plan import Act, kinds, plan  # noqa: E402
 from tests.simulation.promises import broken  # noqa: E402
 from tests.simulation.two_nodes import TwoNodesStage  # noqa: E402
 from tests.simulation.world import warm_up  # noqa: E402
@@ -79,7 +79,7 @@ def play(seed: int, acts: Sequence[Act], nodes: int, write: Path | None = None) 
         REAL() - began,
         history.facts[-1]["at"] if history.facts else 0.0,
         sum(fact["what"] == "accepted" for fact in history.facts),
-        [act.what for act in acts if act.name in ("host", "world", "disk")],
+        [act.kind for act in acts if act.name in ("host", "world", "disk")],
     )
 
 
@@ -208,6 +208,7 @@ def many(first: int, count: int, crowd: Crowd, *, hunt: bool = False) -> int:
             )
         show(f"{done} of {count} seeds, {len(failed)} failed …")
     show("")
+    troubles.update(dict.fromkeys(kinds(crowd.nodes), 0))  # what never happened is said, too
     print("what happened:", ", ".join(f"{what} {n}" for what, n in troubles.most_common()))
     seen: set[str] = set()
     for one in failed:  # of each kind one is shrunk

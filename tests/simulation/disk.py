@@ -10,6 +10,7 @@ import ctypes
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from errno import EIO
 from pathlib import Path
 
 OK, FULL, READ, WRITE, FSYNC, TRUNCATE = 0, 13, 266, 778, 1034, 1546
@@ -60,10 +61,6 @@ class Stored:
 
     synced: bytearray
     waiting: list[Write] = field(default_factory=list)
-
-    def after_kill(self) -> bytes:
-        """What the operating system has: all that was written."""
-        return bytes(_apply(bytearray(self.synced), self.waiting))
 
     def after_power_cut(self, chance: random.Random) -> bytes:
         """Each unsynced write got there whole, in part, or not at all, in any order."""
@@ -136,6 +133,12 @@ class Disk:
             stored = self.files[path]
             stored.waiting = [one for one in stored.waiting if self.chance.random() < 0.5]
         return error
+
+    def write_again(self, path: Path) -> None:
+        """What Orders does itself after a sync that failed."""
+        if self.trouble or path.parent in self.dead:
+            raise OSError(EIO, "disk I/O error")
+        self.files[path] = Stored(bytearray(path.read_bytes()))
 
     def written(self, file: int, offset: int, data: bytes) -> None:
         if path := self._open.get(file):

@@ -28,3 +28,8 @@ class History:
         """The same for the same history."""
         text = json.dumps([self.facts, self.journal], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def events(epoch: list[Fact]) -> list[Fact]:
+    """The records of an epoch that are events."""
+    return [record for record in epoch if record["kind"] == "event"]

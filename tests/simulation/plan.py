@@ -24,6 +24,12 @@ class Act:
     name: str
     options: dict[str, Any]
 
+    @property
+    def kind(self) -> str:
+        """What it is counted as: `cut`, or with what it does to whom it may be, `disk full`."""
+        more = self.options.get("trouble") or self.options.get("fault")
+        return f"{self.what} {more}" if more else self.what
+
     def __str__(self) -> str:
         options = ", ".join(f"{key} {value}" for key, value in self.options.items())
         return f"{self.at:5.1f} s  {self.what} {self.name}{f' ({options})' if options else ''}"
@@ -38,11 +44,21 @@ TROUBLES |= {"disk": 4, "jump": 2, "stop": 1, "bob dies": 2, "slow disk": 1}
 TROUBLES_OF_NODES = {"cut": 3, "reset": 2, "forget": 2, "slow": 1, "jump": 1, "bob dies": 2}
 TROUBLES_OF_NODES |= {"node dies": 5, "nats dies": 3, "cut off": 6, "forgotten": 3, "slow nats": 1}
 NODES = ("node1", "node2")
+#: What may be wrong with the disk; what stands there twice is as much likelier.
+DISK = ("full", "unwritable", "unsynced", "unsynced", "unreadable")
 FAULTS = {
     "bob": ("lose_ack", "deliver_twice", "hold_in", "hold_out", "end_lease", "cut", "stall"),
     "worker": ("lose_ack", "deliver_twice", "hold_in", "hold_out", "end_lease", "cut", "stall"),
     "console": ("hold_in", "hold_out", "cut", "stall"),
 }
+
+
+def kinds(nodes: int) -> list[str]:
+    """All that may happen to a class beside those who come, as `Act.kind` says it."""
+    troubles = TROUBLES if nodes == 1 else TROUBLES_OF_NODES
+    plain = [what for what in (*HOST, *troubles, "reset room") if what not in ("fault", "disk")]
+    faults = sorted({f"fault {fault}" for some in FAULTS.values() for fault in some})
+    return [*plain, *faults, *(f"disk {one}" for one in dict.fromkeys(DISK) if "disk" in troubles)]
 
 
 def plan(seed: int, only: Collection[int] | None = None, *, nodes: int = 1) -> list[Act]:
@@ -140,7 +156,7 @@ def _trouble(chance: random.Random, names: list[str], nodes: int) -> Drawn:
         if what == "at sync":
             options |= {"has_power": chance.random() < 0.5, "syncs": chance.choice((1, 2, 5))}
     elif what == "disk":
-        trouble = chance.choice(("full", "unwritable", "unsynced", "unsynced", "unreadable"))
+        trouble = chance.choice(DISK)
         options = {"trouble": trouble, "seconds": chance.choice((0.01, 0.3, 3))}
     elif what == "slow disk":
         options = {"seconds": 3.0, "slowness": chance.choice((10, 60))}

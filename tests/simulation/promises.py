@@ -8,17 +8,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from tests.simulation import queue_promises
-from tests.simulation.history import Fact, History
+from tests.simulation import hearing_promises, queue_promises
+from tests.simulation.history import History, events
 
 Promise = Callable[[History], Iterator[str]]
 STALL = 1.5  # virtual seconds
 #: After what the quiet room may be late, and for how long: its server or its disk was away.
 DISTURBING = ("up", "killed", "lost power", "ended", "cannot start")
-
-
-def events(epoch: list[Fact]) -> list[Fact]:
-    return [record for record in epoch if record["kind"] == "event"]
 
 
 def accepted_means_stored(history: History) -> Iterator[str]:
@@ -55,10 +51,12 @@ def refused_means_not_stored(history: History) -> Iterator[str]:
     answers: dict[str, list[str]] = defaultdict(list)
     for fact in history.of("accepted", "refused"):
         answers[fact.get("event", "")].append(fact.get("code", ""))
+    sent = Counter(fact["event"] for fact in history.of("sent"))
+    sent.update(id for fact in history.of("connected") for id in fact.get("again", ()))
     for fact in history.of("refused"):
         id, code = fact.get("event"), fact["code"]
         certain = answers[id or ""] == [code] and code in ("muted", "name_taken", "kicked")
-        if certain and id in stored and sum(1 for _ in history.of("sent", event=id)) == 1:
+        if certain and id in stored and sent[id] == 1:
             yield f"{id} was refused as {code}, and is in the log"
 
 
@@ -171,76 +169,6 @@ def nothing_passes_a_pause(history: History) -> Iterator[str]:
                 yield f"{fact['who']} heard {fact['event']} while the room was paused"
 
 
-def consoles_hear_the_log(history: History) -> Iterator[str]:
-    """Coming back with `after`, one hears exactly what one missed, in order, then what is new."""
-    for who in _names(history, "console"):
-        types = _types_of(history, who)
-        wanted = [
-            [r["event"] for r in events(epoch) if _is_for(r, types)]
-            for epoch in history.journal.get("main", ())
-        ]
-        heard: list[list[str]] = [[]]
-        for fact in history.of("heard", "reset", "unknown_position", who=who):
-            if fact["what"] == "heard":
-                heard[-1].append(fact["event"])
-            else:
-                heard.append([])
-        epoch = 0
-        for number, part in enumerate(heard):
-            is_last = number == len(heard) - 1
-            if is_last:
-                epoch = len(wanted) - 1
-            while not is_last and epoch < len(wanted) and part and part[0] not in wanted[epoch]:
-                epoch += 1
-            there = wanted[epoch] if 0 <= epoch < len(wanted) else []
-            whole = there if is_last else there[: len(part)]
-            if part != whole:
-                yield f"{who}: {_difference(part, whole)}"
-
-
-def _difference(heard: list[str], there: list[str]) -> str:
-    for number, (one, other) in enumerate(zip(heard, there, strict=False)):
-        if one != other:
-            what = "again" if one in heard[:number] else f"before {other}"
-            return f"heard {one} {what}, as number {number + 1}"
-    if len(heard) > len(there):
-        return f"heard {heard[len(there)]}, which was not for it, or again"
-    return f"never heard {there[len(heard)]}, number {len(heard) + 1} of {len(there)}"
-
-
-def why_is_what_was_received(history: History) -> Iterator[str]:
-    """Why an event reached somebody, or did not, is what came to its socket."""
-    final = history.journal.get("main", [[]])[-1]
-    mode = {r["event"]: r for r in events(final)}
-    for fact in history.of("why"):
-        for one in fact["recipients"]:
-            if not one["name"].startswith("console"):
-                continue
-            heard = any(True for _ in history.of("heard", who=one["name"], event=fact["event"]))
-            if heard != one["received"] and fact["event"] in mode:
-                says = "received" if one["received"] else "not received"
-                yield (
-                    f"{one['name']} {'heard' if heard else 'did not hear'} {fact['event']}, and why"
-                    f" says {says}: {one['why']}"
-                )
-
-
-def observers_see_the_log(history: History) -> Iterator[str]:
-    """The feed says what the journal says, in its order."""
-    for who in _names(history, "observer"):
-        if any(True for _ in history.of("skipped", who=who)):
-            continue
-        final = [r["event"] for r in events(history.journal["main"][-1])]
-        seen: list[str] = []
-        for fact in history.of("observed", "connected", who=who):
-            if fact["what"] == "connected" or fact["kind"] == "reset":
-                seen = []
-            else:
-                seen.append(fact["event"])
-        if seen != final:
-            yield f"{who}: {_difference(seen, final).replace('heard', 'saw')}"
-
-
 def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
     """A quiet room is answered at once, whatever happens in another."""
     disturbed = [fact["at"] for fact in history.of(*DISTURBING)]
@@ -261,20 +189,6 @@ def _in_one_epoch(history: History) -> set[str]:
     return {id for id, count in often.items() if count == 1}
 
 
-def _names(history: History, kind: str) -> list[str]:
-    return list(dict.fromkeys(f["who"] for f in history.facts if f["who"].startswith(kind)))
-
-
-def _types_of(history: History, who: str) -> str:
-    return next(str(fact["types"]) for fact in history.of("connected", who=who))
-
-
-def _is_for(record: Fact, types: str) -> bool:
-    if record["mode"] == "relay":
-        return True
-    return record["mode"] == "pubsub" and str(record["body"]["type"]).startswith(types[:-1])
-
-
 PROMISES: tuple[Promise, ...] = (
     accepted_means_stored,
     stored_once_and_never_invented,
@@ -286,10 +200,8 @@ PROMISES: tuple[Promise, ...] = (
     everything_is_answered,
     nobody_speaks_while_muted,
     nothing_passes_a_pause,
-    consoles_hear_the_log,
-    why_is_what_was_received,
-    observers_see_the_log,
     rooms_do_not_stall_each_other,
+    *hearing_promises.PROMISES,
     *queue_promises.PROMISES,
 )
 

@@ -141,6 +141,8 @@ class OneServer(World):
         super().__init__(loop, history, seed)
         self._home = folder
         self.disk = Disk(folder, random.Random(f"{seed}:disk"))
+        for module in ("log", "opening"):
+            patch(f"orders.journal.sqlite.{module}.write_again", self.disk.write_again).start()
         self.number = 0
         self._stop: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
@@ -185,11 +187,13 @@ class OneServer(World):
         after = self._home / str(self.number + 1)
         after.mkdir()
         self.disk.dead.add(self.folder)
-        for path, stored in self.disk.files.items():
-            if path.parent == self.folder and path.suffix != ".lock":
-                left = (
-                    stored.after_kill() if has_power else stored.after_power_cut(self.disk.chance)
-                )
+        for path in self.folder.glob("orders.db*"):
+            stored = self.disk.files.get(path)
+            if has_power or stored is None:  # one that was never opened lies on the disk
+                left = path.read_bytes()
+            else:
+                left = stored.after_power_cut(self.disk.chance)
+            if not path.name.endswith((".lock", "-shm")):
                 (after / path.name).write_bytes(left)
         self.loop.end_process(virtual.SERVER, has_power=has_power)
 

@@ -9,14 +9,15 @@ import pytest
 from yarl import URL
 
 from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
-from orders.clients.bot import Bot
+from orders.clients.bot import Bot, Handled
 from orders.clients.connection import Connection
 from orders.clients.memory import REMEMBERED, Memory
 from orders.clients.participant import Participant
 from orders.clients.place import ResumePoint
-from orders.domain.confirming import Confirmed
+from orders.clients.unanswered import PendingPublishes
 from orders.domain.envelope import Event
 from orders.errors import CannotStart, Close, Refused
+from tests.wire import DEADLINE
 
 
 def uuid(n: int) -> str:
@@ -159,18 +160,17 @@ async def test_bob_drops_what_came_right_before_a_reset_and_was_not_looked_at_ye
     listening.cancel()
 
 
-async def test_bob_gives_his_answer_once_the_room_is_no_longer_locked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Seed 1412 of the simulation: nobody hands him again what was in no queue."""
-    monkeypatch.setattr("orders.clients.bot.pause_before", lambda attempt: 0)
-    bot = Bot()
-    locked = Refused("room_locked", "The host locked the room.")
-    publish = AsyncMock(side_effect=[locked, None])
-    monkeypatch.setattr(bot.participant, "publish", publish)
-    handled = await bot._answer(event(1), Confirmed())
-    assert isinstance(handled.answer, Confirmed)
-    assert publish.call_args_list[0] == publish.call_args_list[1], "under the same id"
+async def test_what_is_not_let_in_says_nothing_of_what_was_published_before() -> None:
+    """Seed 1412 of the simulation: Bob gave up an answer, since the room was locked as he came
+    back."""
+    waiting = PendingPublishes()
+    answered = waiting.add("1", "{}")
+    said = broker("error", code="room_locked", message="The host locked the room.")
+    assert waiting.refuse_by(said, is_welcome=False).code == "room_locked"
+    assert not answered.done() and waiting.texts == ["{}"]
+    waiting.refuse_by(said, is_welcome=True)
+    with pytest.raises(Refused):
+        await answered
 
 
 class LostAtOnce:
@@ -222,3 +222,33 @@ async def test_what_is_never_answered_counts_as_lost_after_a_while(
             pass
     assert asked.is_set()
     server.close()
+
+
+async def test_bob_answers_nobody_before_he_knows_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seed 3033 of the simulation: of a number placed twice, the one before he came was left out
+    of the list, since the other was confirmed by then."""
+    bot, is_listed, handled = Bot(), asyncio.Event(), asyncio.Event()
+
+    async def list_orders(**asked: str) -> list[Any]:
+        await is_listed.wait()
+        return []
+
+    async def handle(placed: Event, resets: int) -> Handled:
+        handled.set()
+        return Handled(placed)
+
+    monkeypatch.setattr(bot, "_orders", list_orders)
+    monkeypatch.setattr(bot, "_handle", handle)
+    monkeypatch.setattr(bot.participant, "ack", AsyncMock())
+    bot._waiting.put_nowait(event(1))
+    work = [asyncio.ensure_future(one()) for one in (bot._answer_all, bot._take_up_pending)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not handled.is_set()
+    is_listed.set()
+    async with asyncio.timeout(DEADLINE):
+        await handled.wait()
+    for one in work:
+        one.cancel()

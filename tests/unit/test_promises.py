@@ -8,10 +8,11 @@ import pytest
 
 from tests.simulation.history import Fact, History
 from tests.simulation.page import page
-from tests.simulation.plan import plan
+from tests.simulation.plan import kinds, plan
 from tests.simulation.promises import PROMISES, broken
 
 E1, E2, E3, E4 = (f"{n:08d}-0000-4000-8000-000000000000" for n in range(1, 5))
+ABOUT = ("host", "world", "disk")  # whom an act is about that is no participant
 ORDER = {"id": 1}
 ANSWER = {"id": 1, "customer": "alice1", "event": E1}
 
@@ -178,6 +179,35 @@ def test_a_seed_is_a_plan_that_comes_again_and_can_be_played_in_part() -> None:
     assert [act.number for act in plan(17, {0, 2})] == [
         a.number for a in acts if a.number in (0, 2)
     ]
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_all_that_may_happen_happens_within_three_hundred_seeds(nodes: int) -> None:
+    drawn = {
+        act.kind for seed in range(300) for act in plan(seed, nodes=nodes) if act.name in ABOUT
+    }
+    assert drawn == set(kinds(nodes))
+
+
+def test_why_need_not_know_what_was_heard_from_a_process_that_could_not_write_it() -> None:
+    """Seeds 2086 and 2191: who had come was to be written once the disk would take it again."""
+    heard = [fact(5, "console1", "heard", event=E4, type="tick")]
+    why = [fact(9, "api", "why", event=E4, recipients=[named("console1", False)])]
+    for troubles, is_broken in (
+        ([], True),
+        ([fact(4, "plan", "act", text="4.0 s  disk disk (trouble full)")], True),
+        (
+            [
+                fact(4, "plan", "act", text="4.0 s  disk disk (trouble full)"),
+                fact(6, "server", "lost power"),
+            ],
+            False,
+        ),
+    ):
+        history = kept()
+        history.facts += [*troubles, *heard, *why]
+        found = any(one.startswith("why is what was received") for one in broken(history))
+        assert found is is_broken
 
 
 def test_a_page_marks_what_a_broken_promise_names_and_lets_nothing_be_code() -> None:

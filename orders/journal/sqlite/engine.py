@@ -131,7 +131,7 @@ class SqliteEngine(Unshared):
                 self._opened.append(lock(path))
             db = open_journal(path)
             self._opened.append(db)
-            self._log = Log(db)
+            self._log = Log(db, path)
             states = self._log.restore()
             self._files = Files(path) if path is not None else None
         except (sqlite3.Error, OSError, StorageFailed) as error:

@@ -13,6 +13,7 @@ from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.journal.sqlite.ids import IdIndex
+from orders.journal.sqlite.opening import write_again, write_ahead
 from orders.journal.sqlite.rows import (
     MOST,
     QUERIES,
@@ -41,10 +42,12 @@ class _Batch:
 
 
 class Log:
-    """The writing side of a journal. Used in the writer's thread alone."""
+    """The writing side of the journal at `path`. Used in the writer's thread alone."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path | None = None) -> None:
         self._db = db
+        self._ahead = path and write_ahead(path)
+        self._is_dropped = False  # whether a sync failed, and what it was to sync may be gone
         self.stuck: StorageFailed | None = None  # why no call helps any more, but a new start
         self.rooms: dict[str, RoomRow] = {}
         self.ids = IdIndex(db)
@@ -105,6 +108,7 @@ class Log:
         """Store a batch; if that fails, each answer says so."""
         batch = _Batch()
         try:
+            self._mend()
             self._db.execute("BEGIN IMMEDIATE")
             answers = [self._take(record, batch) for record in records]
             self._db.executemany(QUERIES["append_record"], batch.rows)
@@ -123,6 +127,20 @@ class Log:
             if ended is not None:
                 self._forget(ended)
         return answers
+
+    def _mend(self) -> None:
+        """After a sync that failed, write again what it may have dropped.
+
+        Of that SQLite repeats only its own transaction. Before it lie those of the views, which
+        are not synced by themselves: with one of them missing on the disk, nothing that follows
+        would be read after a power cut.
+        """
+        if self._is_dropped and self._ahead is not None:
+            try:
+                write_again(self._ahead)
+            except OSError as error:
+                raise sqlite3.OperationalError(error.strerror) from error
+        self._is_dropped = False
 
     def _undo(self, batch: _Batch) -> None:
         if self._db.in_transaction:  # else SQLite rolled it back itself, as on a full disk
@@ -191,6 +209,7 @@ class Log:
     def probe(self) -> StorageFailed | None:
         """A write that changes nothing: why that fails, or None."""
         try:
+            self._mend()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.execute(f"PRAGMA user_version = {version}")
         except sqlite3.Error as error:
@@ -200,6 +219,8 @@ class Log:
     def failure(self, error: sqlite3.Error, read: Path | None = None) -> StorageFailed:
         """What to say of an error (see `rows.failure`); one that stays is remembered."""
         failed = failure(error, read)
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_FSYNC:
+            self._is_dropped = True
         if failed.code == "journal_lost":
             self.stuck = failed
         return failed
@@ -215,9 +236,10 @@ class Log:
             self._db.execute(QUERIES["forget_records"], places)
             self._db.execute(QUERIES["forget_room"], (row.key,))
             self._db.execute("COMMIT")
-        except sqlite3.Error:  # no room, say: it stays, and is as empty as it was
+        except sqlite3.Error as error:  # no room, say: it stays, and is as empty as it was
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            self.failure(error)
             return
         del self.rooms[name]
         self._forget(row)

@@ -65,6 +65,8 @@ def lock(path: Path) -> sqlite3.Connection:
 
 def open_journal(path: Path | None) -> sqlite3.Connection:
     """A journal of this version, ready to be written."""
+    if path is not None and (ahead := write_ahead(path)).exists():
+        write_again(ahead)  # a sync may have failed before the last process ended
     db = connect(path)
     with closed_if_refused(db):
         _prepare(db, path)
@@ -118,6 +120,21 @@ def is_writable(path: Path) -> bool:
         return os.access(path, os.W_OK) and bool(path.stat().st_mode & 0o222)
     except OSError:
         return False
+
+
+def write_ahead(path: Path) -> Path:
+    """The file to which SQLite writes before it writes to the journal."""
+    return path.with_name(path.name + "-wal")
+
+
+def write_again(path: Path) -> None:
+    """Write to a file what it holds, and sync it: the system may know more of it than the disk."""
+    with path.open("r+b") as file:
+        while block := file.read(CACHE * 1024):
+            file.seek(-len(block), os.SEEK_CUR)
+            file.write(block)
+            file.flush()
+        os.fsync(file.fileno())
 
 
 class Files:
