@@ -272,6 +272,13 @@ def test_no_checkpoint_syncs_what_a_view_wrote_without_saying_that_it_failed(
         assert db.execute("PRAGMA wal_autocheckpoint").fetchone() == usual
 
 
+def test_whatever_ends_a_fold_leaves_no_transaction_open(tmp_path: Path) -> None:
+    with closing(open_journal(tmp_path / "orders.db")) as db:
+        with pytest.raises(ValueError, match="odd"), folding(db):
+            raise ValueError("odd")
+        assert not db.in_transaction
+
+
 async def test_what_a_process_before_may_have_left_unsynced_is_written_again(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

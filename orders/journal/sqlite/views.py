@@ -35,7 +35,7 @@ def folding(db: sqlite3.Connection) -> Iterator[None]:
         db.execute("BEGIN IMMEDIATE")
         yield
         db.execute("COMMIT")
-    except sqlite3.Error:  # no room, say: it is tried again
+    except BaseException:  # no room, say: it is tried again
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
