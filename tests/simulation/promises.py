@@ -55,8 +55,9 @@ def refused_means_not_stored(history: History) -> Iterator[str]:
     sent.update(id for fact in history.of("connected") for id in fact.get("again", ()))
     for fact in history.of("refused"):
         id, code = fact.get("event"), fact["code"]
+        repeats = fact["who"].startswith("alice")  # by itself, over a new connection
         certain = answers[id or ""] == [code] and code in ("muted", "name_taken", "kicked")
-        if certain and id in stored and sent[id] == 1:
+        if certain and not repeats and id in stored and sent[id] == 1:
             yield f"{id} was refused as {code}, and is in the log"
 
 
@@ -119,8 +120,17 @@ def everything_is_answered(history: History) -> Iterator[str]:
     dead = {fact["event"] for fact in history.of("dead at the end")}
     bobs = {fact["who"] for fact in history.of("comes") if fact["who"].startswith("bob")}
     has_bob = bool(bobs - {fact["who"] for fact in history.of("ended")})
+    confirmed = {
+        (body["data"].get("customer"), json.dumps(body["data"].get("id")))
+        for body in answers
+        if body["type"] == "order_confirmed"
+    }
     for record in log:
-        is_order = record["body"]["type"] == "order_placed"
+        body = record["body"]
+        # A number that is confirmed is answered; whether a Bob lived to refuse a second placing of
+        # it is chance.
+        number = body["source"], json.dumps(body["data"].get("id"))
+        is_order = body["type"] == "order_placed" and number not in confirmed
         if is_order and has_bob and record["event"] not in answered | dead:
             yield f"the order {record['event']} was never answered"
     for fact in history.of("orders"):
