@@ -151,8 +151,10 @@ class Slow(SqliteEngine):
         await asyncio.sleep(0)
         return answers
 
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
-        records = await super().read(room, after, limit)
+    async def read(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
+        records = await super().read(room, after, limit, epoch)
         await asyncio.sleep(0)
         return records
 

@@ -163,10 +163,14 @@ class Engine(Protocol):
     def lost(self) -> StorageFailed | None:
         """A quick look at the journal: why what is written now would be lost, or None."""
 
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+    async def read(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
         """Records of every kind after a position, in order; none only at the end.
 
-        They are at most `limit`, and end with the one that reaches `MOST_BYTES`.
+        They are at most `limit`, and end with the one that reaches `MOST_BYTES`. `epoch`: the one
+        that the reader is in, if not the newest that is stored; of a shared journal only that can
+        be read.
         """
 
     async def page(

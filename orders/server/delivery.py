@@ -123,7 +123,7 @@ class Delivery:
         state = room.state
         while room.cursor < state.cursor:
             try:
-                page = await self._context.engine.read(room.name, room.cursor, PAGE)
+                page = await self._context.engine.read(room.name, room.cursor, PAGE, state.epoch)
             except StorageFailed:  # the journal is away: the room is held until it is back
                 await asyncio.sleep(JOURNAL_RETRY)
                 continue

@@ -81,13 +81,13 @@ class ReplayCache:
     async def _read(
         self,
         room: Room,
-        _epoch: int,
+        epoch: int,
         after: int,
         end: int,
         types: frozenset[str],
         without: str | None = None,
     ) -> Passage:
-        records = await self._engine.read(room.name, after, end - after)
+        records = await self._engine.read(room.name, after, end - after, epoch)
         wanted = [
             record for record in records if _is_for(record, types) and record.source != without
         ]

@@ -326,6 +326,26 @@ async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_begin
         assert len(back.transport.of_type("broker.caught_up")) == 1
 
 
+async def test_what_was_held_goes_before_what_came_later_though_the_room_begins_again_right_then(
+    node: Node, main: Room
+) -> None:
+    """Seed 5430 of the simulation: stored together with the end of the pause, the end of the epoch
+    hid what was held, and what came later was heard without it."""
+    alice, bob = await join(node, "alice"), await join(node, "bob")
+    await node.host.pause(main)
+    alice.tick(5)
+    await alice.fence()
+    acts = [asyncio.ensure_future(node.host.resume(main))]
+    await asyncio.sleep(0)
+    alice.tick(1)
+    acts.append(asyncio.ensure_future(node.host.reset(main)))
+    await asyncio.gather(*acts)
+    alice.tick(1)
+    await alice.fence()
+    await bob.hears(7)
+    assert bob.numbers == [1, 2, 3, 4, 5, 6, 7]
+
+
 async def test_what_was_kept_for_one_who_catches_up_is_not_heard_after_the_room_began_again(
     node: Node, main: Room
 ) -> None:

@@ -31,9 +31,11 @@ class Reads:
         self._read = node.engine.read
         node.engine.read = self  # type: ignore[method-assign]
 
-    async def __call__(self, room: str, after: int, limit: int) -> list[Record]:
+    async def __call__(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
         self.after.append(after)
-        return await self._read(room, after, limit)
+        return await self._read(room, after, limit, epoch)
 
 
 async def test_a_crowd_that_comes_back_at_once_reads_the_journal_once(node: Node) -> None:

@@ -171,11 +171,13 @@ class Asked(Slow):
 
     meanwhile: Awaitable[None] | None = None
 
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+    async def read(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
         if self.meanwhile is not None and limit == AHEAD:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile
-        return await super().read(room, after, limit)
+        return await super().read(room, after, limit, epoch)
 
 
 async def test_what_was_handed_with_ack_auto_is_written_though_its_taker_leaves_right_then(

@@ -36,9 +36,11 @@ class Reading:
     _connection: NatsConnection
     _rooms: Rooms
 
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+    async def read(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
         there = self._rooms.here.get(room)
-        if there is None or after >= there.head:
+        if there is None or after >= there.head or epoch not in (None, there.epoch):
             return []
         recent = there.recent
         if recent and recent[0].position <= after + 1:

@@ -26,7 +26,7 @@ from orders.journal.base import (
 )
 from orders.journal.sqlite.log import Log
 from orders.journal.sqlite.opening import Files, connect, lock, open_journal, unusable
-from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_records
+from orders.journal.sqlite.rows import MOST, QUERIES, OrdersOfRoom, read_epoch, read_records
 
 T = TypeVar("T")
 READERS = 2
@@ -179,13 +179,14 @@ class SqliteEngine(Unshared):
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
-    async def read(self, room: str, after: int, limit: int) -> list[Record]:
+    async def read(
+        self, room: str, after: int, limit: int, epoch: int | None = None
+    ) -> list[Record]:
         row = self._log.rooms.get(room)
         if row is None:
             return []
-        values = {"after": row.place(after), "end": row.place(MOST), "limit": limit}
         return await self._ask(
-            lambda db: take_bytes(read_records(room, db.execute(QUERIES["read_records"], values)))
+            lambda db: take_bytes(read_epoch(db, row, epoch or row.summary.epoch, after, limit))
         )
 
     async def page(

@@ -46,6 +46,9 @@ DELETE FROM records WHERE place BETWEEN ? AND ?;
 -- All epochs of a room, for erasing it.
 SELECT key FROM rooms WHERE name = ?;
 
+-- name: key_of_epoch
+SELECT key FROM rooms WHERE name = ? AND epoch = ?;
+
 -- name: erase_records
 DELETE FROM records WHERE place BETWEEN :first AND :last;
 

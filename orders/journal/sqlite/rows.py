@@ -124,6 +124,22 @@ def record_values(row: RoomRow, record: Record, position: int) -> tuple[Any, ...
     return (*columns, checksum(*columns))
 
 
+def read_epoch(
+    db: sqlite3.Connection, row: RoomRow, epoch: int, after: int, limit: int
+) -> Iterator[Record]:
+    """The records of a room after a position, in one of its epochs; `row` is that of the newest.
+
+    An epoch may be over in the journal, and not yet for those who read it.
+    """
+    if epoch != row.summary.epoch:
+        found = db.execute(QUERIES["key_of_epoch"], (row.summary.name, epoch)).fetchone()
+        if found is None:
+            return
+        row = RoomRow(found[0], row.summary, {})
+    values = {"after": row.place(after), "end": row.place(MOST), "limit": limit}
+    yield from read_records(row.summary.name, db.execute(QUERIES["read_records"], values))
+
+
 def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
     """Rows as records; `StorageFailed` at the first that is not as it was written."""
     for *columns, expected in rows:
