@@ -36,7 +36,7 @@ LOST_SERVER = ("WebSocket connection to ", "Failed to load resource: net::ERR_CO
 
 expect.set_options(timeout=DEADLINE * 1000)
 
-Prepare = Callable[[Page], Awaitable[None]]
+Prepare = Callable[[Page], Awaitable[object]]
 
 
 class OpenPage(Protocol):

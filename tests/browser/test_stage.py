@@ -334,9 +334,15 @@ async def test_hostile_data_is_drawn_as_text(
 async def test_what_could_not_be_loaded_while_the_server_was_away_is_loaded_when_asked_again(
     server: Any, open_page: OpenPage
 ) -> None:
-    page = await open_page(server, "/stage", may_lose_server=True)
+    page = await open_page(
+        server,
+        "/stage",
+        may_lose_server=True,
+        prepare=lambda page: page.route(
+            "**/tools/tools.js", lambda route: route.abort("connectionrefused")
+        ),
+    )
     await is_open(page)
-    await page.route("**/tools/tools.js", lambda route: route.abort("connectionrefused"))
     await page.keyboard.press("w")
     await expect(page.locator('[data-says="toast"]')).to_contain_text("could not be loaded")
     await page.unroute_all()

@@ -61,8 +61,8 @@ _SAID: list[tuple[str, str, str]] = [
 async def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
     """Do this, or `TimeoutError`.
 
-    Of a task that waits by `wait_for`, before Python 3.12, a cancellation can be lost. A library
-    that tries again for ever would then never end, so it is cancelled until it has.
+    A library may swallow a cancellation, and so may `wait_for` before Python 3.12; what waits for
+    ever would then never end. So it is cancelled until it has.
     """
     task = asyncio.ensure_future(work)
     try:
