@@ -143,6 +143,15 @@ class Nats:
     def freeze(self) -> None:
         """It does nothing any more, and keeps its connections open (SIGSTOP)."""
         os.kill(self.pid, signal.SIGSTOP)
+        deadline = time.monotonic() + DEADLINE
+        while not self._stands_still():
+            assert time.monotonic() < deadline, "it does not stop"
+            time.sleep(0.001)
+
+    def _stands_still(self) -> bool:
+        """Whether all of its threads have stopped, which they do one by one."""
+        stats = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
