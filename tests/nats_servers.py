@@ -149,7 +149,7 @@ class Nats:
             time.sleep(0.001)
 
     def _stands_still(self) -> bool:
-        """Whether all of its threads have stopped, which they do one by one."""
+        """Whether all of its threads have stopped: until then it may store another event."""
         stats = Path(f"/proc/{self.pid}/task").glob("*/stat")
         return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats)
 

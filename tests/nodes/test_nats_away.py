@@ -36,12 +36,7 @@ class Away:
             self._nats.start()
 
 
-#: In two of three whole runs of all tests the first refusal did not come within a minute, alone it
-#: always did; it is not known yet why.
-UNSURE = pytest.mark.xfail(reason="the first refusal may not come", strict=False)
-
-
-@pytest.fixture(params=["killed", pytest.param("frozen", marks=UNSURE)])
+@pytest.fixture(params=["killed", "frozen"])
 def away(nats: Nats, request: pytest.FixtureRequest) -> Away:
     return Away(nats, request.param)
 

@@ -217,7 +217,8 @@ class NatsConnection:
             return []
         answers: list[int | Rejected | None] = [None] * len(messages)
         missing = dict.fromkeys(range(len(messages)))
-        again, done = list[int](), asyncio.Event()
+        again: list[int] = []
+        done = asyncio.Event()
 
         def answered(number: int, message: Msg) -> None:
             if number in missing and (answer := _stored(message)) is not None:
@@ -228,22 +229,21 @@ class NatsConnection:
                 if not missing:
                     done.set()
 
-        async def publish(numbers: Iterable[int], patience: float | None = None) -> None:
+        async def publish(numbers: Iterable[int]) -> None:
             for number in numbers:
                 subject, body, headers = messages[number]
                 await self.nc.publish(subject, body, replies[number], headers)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await done.wait()
 
-        async def exchange() -> None:
-            await publish(range(len(messages)), self.patience / 2)
-            again.extend(number for number in missing if EXPECTED in messages[number][2])
-            await publish(again)
-
-        replies = [self._route(partial(answered, number)) for number in missing]
+        replies = [self._route(partial(answered, number)) for number in range(len(messages))]
         try:
-            await starting.within(self.patience, exchange())
+            async with asyncio.timeout(self.patience):
+                await publish(range(len(messages)))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.patience / 2):
+                        await done.wait()
+                again += [number for number in missing if EXPECTED in messages[number][2]]
+                await publish(again)
+                await done.wait()
         except (TimeoutError, NatsError):
             pass  # those without an answer have none
         finally:

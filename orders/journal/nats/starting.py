@@ -61,8 +61,8 @@ _SAID: list[tuple[str, str, str]] = [
 async def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
     """Do this, or `TimeoutError`.
 
-    A library may swallow a cancellation, and so may `wait_for` before Python 3.12; what waits for
-    ever would then never end. So it is cancelled until it has.
+    Before Python 3.12 `wait_for` can swallow a cancellation, and a library that waits by it and
+    tries again for ever would then never end. So it is cancelled until it has.
     """
     task = asyncio.ensure_future(work)
     try:
