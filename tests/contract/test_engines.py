@@ -985,7 +985,9 @@ async def test_what_is_given_back_goes_to_another_until_it_is_a_dead_letter(
     assert again.entry.attempt == 1
 
 
-async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in() -> None:
+@contextlib.asynccontextmanager
+async def two_engines() -> AsyncIterator[tuple[Any, Any]]:
+    """Two on one journal, open; the test closes them."""
     required()
     from orders.journal.nats import NatsEngine
 
@@ -994,6 +996,11 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
         for engine in (one, two):
             engine.callbacks = Nobody()
             await engine.open()
+        yield one, two
+
+
+async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in() -> None:
+    async with two_engines() as (one, two):
         assert await one.take_name("main", "alice", "a-session-of-alice")
         await one.close()
         assert await two.take_over("main", "a-session-of-alice") == "alice"
@@ -1004,14 +1011,7 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
 
 
 async def test_a_name_belongs_to_one_node_until_that_is_gone() -> None:
-    required()
-    from orders.journal.nats import NatsEngine
-
-    async with running() as url:
-        one, two = NatsEngine([url], patience=0.5), NatsEngine([url], patience=0.5)
-        for engine in (one, two):
-            engine.callbacks = Nobody()
-            await engine.open()
+    async with two_engines() as (one, two):
         assert await one.take_name("main", "alice", None)
         assert not await two.take_name("main", "alice", None)
         await one._membership.free("main", "alice", one.node)

@@ -4,6 +4,7 @@ Whatever races here is started within one turn of the event loop, so that it mee
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -305,15 +306,22 @@ async def test_a_reset_is_a_notice_to_all_and_no_second_welcome(node: Node, main
     assert present == {"alice", "bob"}, "the new beginning knows who was there"
 
 
-async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_beginning_once(
-    node: Node, main: Room
-) -> None:
+@contextlib.asynccontextmanager
+async def catching_up(node: Node) -> AsyncIterator[tuple[Party, Party, Gate]]:
+    """Alice, who said twenty things; one who comes back to hear them; and the gate it waits at."""
     alice = await join(node, "alice")
     alice.tick(20)
     await alice.fence()
     with Gate(node.engine, "read") as gate:
         back = await join(node, "back", after="start")
         await gate.until_reached()
+        yield alice, back, gate
+
+
+async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_beginning_once(
+    node: Node, main: Room
+) -> None:
+    async with catching_up(node) as (alice, back, gate):
         await node.host.reset(main)
         alice.tick(3)
         await alice.fence()
@@ -350,12 +358,7 @@ async def test_what_was_kept_for_one_who_catches_up_is_not_heard_after_the_room_
     node: Node, main: Room
 ) -> None:
     """Seed 2172 of the simulation: it heard of the reset, and then an event of before."""
-    alice = await join(node, "alice")
-    alice.tick(20)
-    await alice.fence()
-    with Gate(node.engine, "read") as gate:
-        back = await join(node, "back", after="start")
-        await gate.until_reached()
+    async with catching_up(node) as (alice, back, gate):
         alice.tick(1)
         await alice.fence()
         assert back.participant.kept
