@@ -34,7 +34,7 @@ def stamp() -> tuple[int, str]:
     costs one, so what is random is drawn once a millisecond, and counted on.
     """
     global _prefix, _prefix_of
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     if now != _prefix_of:
         _prefix_of = now
         high = f"{now:012x}7{rng.getrandbits(12):03x}{0x8000 | rng.getrandbits(14):04x}"

@@ -17,7 +17,7 @@ def check_file(path: Path | str) -> None:
     """`OSError` with what is there instead, such as "it is a pipe", or that nobody may look."""
     try:
         mode = Path(path).stat().st_mode
-    except FileNotFoundError:  # for whoever opens it to say, or to make
+    except FileNotFoundError:  # the code that opens it says so, or makes it
         return
     for is_kind, what in _KINDS:
         if is_kind(mode):

@@ -1,8 +1,8 @@
 """Those who give work back take it slowly: else a few of them make dead letters of everybody's.
 
-Whoever nacked an event takes one of its type at a time until it acks one, and waits before each:
-1 second, then 2, 4, … 30; always 1 where nobody else works on the type. This follows its session,
-else its name, so coming back changes nothing.
+A worker that nacked an event takes one of its type at a time until it acks one, and waits before
+each: 1 second, then 2, 4, … 30; always 1 where nobody else works on the type. This follows its
+session, else its name, so coming back changes nothing.
 """
 
 from collections.abc import Iterator

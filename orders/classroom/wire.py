@@ -50,7 +50,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.StreamResponse:
-    """Handshake and frames of whoever has a name in a room, now or later, as JSON."""
+    """Handshake and frames of the one with a name in a room, now or later, as JSON."""
     return await feeding(request, _begin)
 
 

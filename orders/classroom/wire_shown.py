@@ -12,7 +12,6 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # the same for every WebSocket (R
 MOST = 4096  # bytes that are shown of a request, and of an answer
 BYTE = "••"  # one that is hidden, where others are two hexadecimal digits
 
-
 Headers = Iterable[tuple[str, str]]
 
 

@@ -155,7 +155,7 @@ class Bot:
     # ── what Bob does ───────────────────────────────────────────────────────────────────────
 
     async def _answer_all(self) -> None:
-        if not self.naive:  # whoever placed a number twice has one answered: the list would lack it
+        if not self.naive:  # else a number placed twice is answered, and the list lacks the other
             await self._has_list.wait()
         while True:
             placed = await self._waiting.get()

@@ -25,7 +25,7 @@ class Connection:
     """Keeps one WebSocket open.
 
     `address` gives the URL for each attempt, `hear` takes each text and is waited for before the
-    next one is read, `sleep` waits between attempts. Whoever hears the welcome says so by
+    next one is read, `sleep` waits between attempts. Code that hears the welcome says so by
     setting `is_welcome`: it is cleared when the connection is lost.
     """
 

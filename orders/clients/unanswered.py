@@ -39,7 +39,7 @@ class PendingPublishes:
         if answered:
             answered.set_exception(error)
 
-    def refuse_by(self, said: Event, *, is_welcome: bool = True) -> OrdersError:
+    def refuse_by(self, said: Event, *, is_welcome: bool) -> OrdersError:
         """Take a `broker.error`: anyone who published the event it is about is told.
 
         Before the welcome it is about coming in, and what was published earlier waits on.

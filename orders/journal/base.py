@@ -210,7 +210,7 @@ class Engine(Protocol):
         A shared one ends its epoch for all nodes, and what was before that is erased.
         """
 
-    # ── what nodes agree on ───────────────────────────────────────────────────────────────
+    # ── what nodes agree on ─────────────────────────────────────────────────────────────────
 
     async def enter(self, room: str, begin: bool) -> RoomState | None:
         """Have what is stored in a room arrive here from now on, if it does not yet.

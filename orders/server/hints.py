@@ -1,8 +1,8 @@
 """Notices to one whose program does nothing wrong, and yet gets nowhere.
 
-None of it holds up an event: order events are looked at after their delivery, at the next tick, and
-where the answer is not at hand the journal is asked, one question at a time and beside all else;
-under load the oldest questions are dropped.
+None of it holds up an event: order events are looked at after their delivery, at the next tick.
+Where the answer is not at hand the journal is asked, one question at a time; under load the oldest
+questions are dropped.
 """
 
 from collections import deque
@@ -39,7 +39,7 @@ class Hints:
         self._questions: deque[tuple[Room, Participant, Record]] = deque(maxlen=MOST_WAITING)
         self._is_asking = False
         self._recent: dict[tuple[str, int, bytes], Order] = {}  # by room, epoch and event
-        #: Order events that are true, and who sent them; looked at later, beside their delivery.
+        #: Order events that are true, and who sent them; looked at after their delivery.
         self.orders: deque[tuple[Room, RoomState, Record, Participant | None]] = deque(
             maxlen=MOST_RECENT
         )

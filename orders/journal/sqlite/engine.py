@@ -269,7 +269,7 @@ class SqliteEngine(Unshared):
         return await self._ask(lambda db: OrdersOfRoom(db, row.key).get(customer, number))
 
     async def _caught_up(self) -> None:
-        """Whoever asks for orders waits until all that is stored is folded, or hears why not."""
+        """Wait until all that is stored is folded: before that nobody knows where orders stand."""
         if self._log.orders.waiting:
             await self._writer.call(self._log.orders.catch_up)
 

@@ -16,7 +16,7 @@ Tell = Callable[[str], None]
 
 
 def tell_nobody(_: str) -> None:
-    """For who need not know."""
+    """For callers that show no progress."""
 
 
 class Damaged(NamedTuple):
