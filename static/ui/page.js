@@ -7,6 +7,8 @@ export const here = {
   host: document.body.dataset.host === 'true',
 };
 
+delete document.documentElement.dataset.loading; // the script is here: now the font may come, see tokens.css
+
 /** The element of that id; its absence is our mistake, so it is thrown. */
 export function byId(id) {
   const element = document.getElementById(id);
