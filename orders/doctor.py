@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orders.errors import Refused
+from orders.errors import Refused, counted
 from orders.files import check_file
 from orders.journal.sqlite.inspection import Tell, inspect, save, tell_nobody
 from orders.network import lan_addresses
@@ -64,7 +64,7 @@ def save_intact(settings: Settings, to: Path, tell: Tell = tell_nobody) -> str:
     left_out = ", ".join(str(one) for one in found.damaged[:MOST_NAMED])
     intact = found.records - len(found.damaged)
     why = f"; left out: {left_out}" if left_out else ""
-    return f"{to} has {intact} of {found.records} records{why}."
+    return f"{to} has {intact:,} of {counted(found.records, 'record')}{why}."
 
 
 def _python() -> Finding:

@@ -75,6 +75,11 @@ CODES = (
 )
 
 
+def counted(number: float, one: str) -> str:
+    """A number of things, for a sentence: `1 event`, `2,000 events`."""
+    return f"{number:,.12g} {one}{'' if number == 1 else 's'}"
+
+
 class OrdersError(Exception):
     """Anything Orders says no to. `code` is stable, `message` is one sentence for people."""
 
