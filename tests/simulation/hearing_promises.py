@@ -30,6 +30,7 @@ def consoles_hear_the_log(history: History) -> Iterator[str]:
             whole = there if is_last else there[: len(part)]
             if part != whole:
                 yield f"{who}: {_difference(part, whole)}"
+            epoch += bool(part)  # after a reset the same may be heard of the next one
 
 
 def _difference(heard: list[str], there: list[str]) -> str:
