@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.simulation import hearing_promises, queue_promises
-from tests.simulation.history import Fact, History, events
+from tests.simulation.history import Fact, History, events, in_one_epoch
 
 Promise = Callable[[History], Iterator[str]]
 STALL = 1.5  # virtual seconds
@@ -73,7 +73,7 @@ def without_gaps(history: History) -> Iterator[str]:
 
 def senders_keep_their_order(history: History) -> Iterator[str]:
     """Events of one sender stand in the order in which they were accepted."""
-    single = _in_one_epoch(history)
+    single = in_one_epoch(history)
     for epoch in history.journal.get("main", ()):
         place = {r["event"]: r["position"] for r in events(epoch) if r["event"] in single}
         for who in {fact["who"] for fact in history.of("accepted")}:
@@ -176,7 +176,7 @@ def nobody_speaks_while_muted(history: History) -> Iterator[str]:
 
 def nothing_passes_a_pause(history: History) -> Iterator[str]:
     """While the room is paused nobody hears what comes, but for single steps."""
-    single = _in_one_epoch(history)
+    single = in_one_epoch(history)
     for epoch in history.journal.get("main", ()):
         since, held = None, dict[str, int]()
         for record in epoch:
@@ -207,13 +207,6 @@ def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
         began, ended = fact["began"], fact["at"]
         if fact["took"] > STALL and not any(began - 12 < at < ended + 1 for at in disturbed):
             yield f"the quiet room waited {fact['took']:.2f} s at {ended:.1f}"
-
-
-def _in_one_epoch(history: History) -> set[str]:
-    """The events that were not sent again after a reset, so that their id names one record."""
-    epochs = history.journal.get("main", ())
-    often = Counter(record["event"] for epoch in epochs for record in events(epoch))
-    return {id for id, count in often.items() if count == 1}
 
 
 PROMISES: tuple[Promise, ...] = (

@@ -175,6 +175,11 @@ def test_what_is_heard_again_after_a_reset_is_of_the_next_epoch() -> None:
     history.facts += [reset, *again, reset]
     found = {s for s in broken(history) if s.startswith("consoles")}
     assert not found
+    came_back = fact(5, "console1", "connected", after=E4, types="*")
+    history.facts.insert(history.facts.index(reset), came_back)
+    assert not {s for s in broken(history) if s.startswith("consoles")}, "in the same epoch"
+    del history.facts[history.facts.index(reset) : -2]  # it never heard of the reset
+    assert not {s for s in broken(history) if s.startswith("consoles")}, "in the next epoch"
     history.facts.insert(-2, again[0])
     assert {s for s in broken(history) if s.startswith("consoles")}
 
