@@ -72,6 +72,7 @@ async def test_step_3_publish_subscribe_who_asked_hears(room: Class) -> None:
     await room.switch("Publish–subscribe")
     before = await room.place("carol", id=1)
     assert await room.heard(before) == {"dan", "eve"}
+    await room.all_tell(before, "dan", "eve")
     await room.restart()
     await expect(room.stage.get_by_role("radio", name="Publish–subscribe")).to_be_checked()
     placed = await room.place("alice", id=1)
