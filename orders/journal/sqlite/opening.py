@@ -163,12 +163,7 @@ class Files:
         """Why nothing in the files can be relied on. For the writer's thread."""
         if self._contents is None or (file := self._contents.foreign()) is None:
             return None
-        return StorageFailed(
-            "journal_lost",
-            f"The file {file} of the journal was overwritten while it was in use: nothing more is"
-            f" accepted. Stop the server, remove {self._log}, put a copy of the journal in its"
-            " place, and start the server again.",
-        )
+        return self._spoilt(file, "was overwritten")
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
@@ -200,9 +195,13 @@ class Files:
         if seen.st_ino != self._opened.get(file):
             return _lost(file, "was replaced")
         if seen.st_size < self._sizes.get(file, 0) and not self._shrinking:
-            return _lost(file, "was cut off")
+            return self._spoilt(file, "was cut off")
         self._sizes[file] = seen.st_size
         return None
+
+    def _spoilt(self, file: Path, what: str) -> StorageFailed:
+        copy = f"Stop the server, remove {self._log}, put a copy of the journal in its place, and"
+        return _lost(file, what, f"{copy} start the server again.")
 
     @contextmanager
     def shrinking(self) -> Iterator[None]:
@@ -215,11 +214,13 @@ class Files:
             self._sizes.clear()
 
 
-def _lost(file: Path, what: str) -> StorageFailed:
+def _lost(
+    file: Path, what: str, then: str = "Put back what was there, or start the server again."
+) -> StorageFailed:
     return StorageFailed(
         "journal_lost",
-        f"The file {file} of the journal {what} while it was in use: nothing more is accepted. Put"
-        " back what was there, or start the server again.",
+        f"The file {file} of the journal {what} while it was in use: nothing more is accepted."
+        f" {then}",
     )
 
 
