@@ -465,6 +465,34 @@ async def test_a_file_that_is_cut_off_is_noticed_and_nothing_more_is_accepted(
         assert await journal.take(said(2)) == [lost]
 
 
+@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal"])
+async def test_a_file_that_is_overwritten_in_place_is_noticed_and_nothing_more_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.setattr("orders.journal.sqlite.contents.LOOK", 0.0)
+    path, copy = tmp_path / file, tmp_path / "copy"
+    async with journal_of("sqlite", tmp_path) as journal:
+        engine: Any = journal.engine
+        for first in range(0, 2000, 200):  # with checkpoints between
+            if not first:
+                shutil.copy(tmp_path / file, copy)
+            await journal.take(*(said(n, note="x" * 2000) for n in range(first, first + 200)))
+        os.utime(path)  # as a backup may do: that is no loss
+        for _ in range(3):
+            assert await engine._writer.call(engine._files.overwritten) is None
+        with path.open("r+b") as there:
+            there.write(copy.read_bytes() if file == "orders.db" else b"x" * path.stat().st_size)
+        lost: StorageFailed | None = None
+        for _ in range(1000):
+            if lost := journal.engine.lost():
+                break
+            await asyncio.sleep(0.01)
+        assert lost is not None
+        assert lost.code == "journal_lost"
+        assert f"{file} of the journal was overwritten" in lost.message
+        assert await journal.take(said(3)) == [lost]
+
+
 async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,17 +109,14 @@ class SqliteEngine(Unshared):
     writes.
     """
 
-    def __init__(
-        self,
-        path: Path | None = None,
-        make_writer: MakeWriter = WriterThread,
-    ) -> None:
+    def __init__(self, path: Path | None = None, make_writer: MakeWriter = WriterThread) -> None:
         self.durable = path is not None
         self._path = path
         self._make_writer = make_writer
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")
         self._opened: list[sqlite3.Connection] = []
+        self._files: Files | None = None
         self._lost: StorageFailed | None = None
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────
@@ -141,7 +138,7 @@ class SqliteEngine(Unshared):
             self._close_all()
             raise
         self._db = db
-        self._writer = self._make_writer(self._log.tidy)
+        self._writer = self._make_writer(lambda idle: self._log.tidy(idle, self._files))
         self._writer.start()
         return states
 
@@ -154,6 +151,8 @@ class SqliteEngine(Unshared):
         for connection in reversed(self._opened):
             connection.close()
         self._opened.clear()
+        if self._files:
+            self._files.close()
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +166,7 @@ class SqliteEngine(Unshared):
         return self.lost() or await self._writer.call(self._log.probe)
 
     def lost(self) -> StorageFailed | None:
-        self._lost = self._log.stuck or (self._files.problem() if self._files else None)
+        self._lost = (self._files.problem() if self._files else None) or self._log.stuck
         return self._lost
 
     async def forget(self, room: str) -> None:
