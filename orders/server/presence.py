@@ -8,7 +8,7 @@ from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import folded, id_text, is_room, key_of
-from orders.errors import Close, Forbidden, Full, NotFound, Refused
+from orders.errors import Close, Forbidden, Full, NotFound, Refused, counted
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -76,7 +76,7 @@ class Presence:
         if len(like_it) >= most:
             raise Full(
                 "server_full",
-                f"All {most} rooms are taken: join one that exists, such as `main`.",
+                f"This server takes {counted(most, 'room')}: join one that exists, such as `main`.",
             )
 
     async def forget_empty(self, left: dict[Room, None]) -> None:
@@ -140,7 +140,7 @@ class Presence:
         if room.size >= (most if participant.is_host else most - min(KEPT, most // 10)):
             raise Full(
                 "room_full",
-                f"The room `{room.name}` has {room.size} participants,"
+                f"The room `{room.name}` has {counted(room.size, 'participant')},"
                 " which is all it takes: try again later, or join another room.",
             )
         participant.name, participant.named = name, wanted is not None
