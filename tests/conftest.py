@@ -101,6 +101,12 @@ async def server(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[
         yield server
 
 
+@pytest.fixture
+def guesses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong token of the host's is refused at once, and not a second later."""
+    monkeypatch.setattr("orders.web.security.SLOWED", 0.0)
+
+
 class Clock:
     """The clock by which leases run out. It goes on by itself, and at once where a test says so."""
 

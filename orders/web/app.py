@@ -11,7 +11,7 @@ from aiohttp import web
 
 from orders import __version__
 from orders.clock import now_ms
-from orders.errors import OrdersError
+from orders.errors import Close, OrdersError
 from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, records, security, socket
@@ -86,6 +86,8 @@ async def _node(app: web.Application) -> AsyncIterator[None]:
 
 async def _say_goodbye(app: web.Application) -> None:
     app[NODE].say_goodbye()
+    for connection in [*app[socket.CONNECTIONS]]:  # observers' as well
+        connection.close(Close.GOING_AWAY, "the server is going down")
 
 
 async def _context(request: web.Request) -> dict[str, object]:

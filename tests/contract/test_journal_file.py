@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from orders.broker.queue import State
-from orders.broker.records import Kind
+from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import Filter, Outcome
@@ -501,12 +502,12 @@ async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
         log: Any = vars(journal.engine)["_log"]
         erase, looks = log.erase, []
 
-        def erase_and_look(room: str) -> None:
-            erase(room)
+        def erase_and_look(rooms: list[str]) -> None:
+            erase(rooms)
             looks.append(journal.engine.lost())  # as another room's event does meanwhile
 
         monkeypatch.setattr(log, "erase", erase_and_look)
-        await journal.engine.erase(RoomState("main"))
+        await journal.engine.erase(["main"])
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
         assert [*looks, journal.engine.lost()] == [None, None]
 
@@ -534,7 +535,69 @@ async def test_of_a_room_that_was_erased_no_page_of_the_file_keeps_anything(tmp_
     async with journal_of("sqlite", tmp_path) as journal:
         for first in range(0, 2000, 200):
             await journal.take(*(said(n, note=secret * 20) for n in range(first, first + 200)))
-        await journal.engine.erase(RoomState("main"))
+        await journal.engine.erase(["main"])
+        assert holding(tmp_path, secret) == []
+
+
+async def test_what_was_moved_between_pages_is_erased_with_its_room(tmp_path: Path) -> None:
+    """Rows that make room for others leave copies behind, which no later deleting overwrites."""
+    turns = random.Random(42)  # a history in which one is left behind
+
+    def say(room: str) -> Record:
+        id = str(uuid.UUID(int=turns.getrandbits(128), version=4))
+        return said(room=room, source=room, id=id, note="x" * turns.randrange(60))
+
+    async with journal_of("sqlite", tmp_path) as journal:
+        for _ in range(10):
+            pairs = [turns.sample(["main", "stays"], 2) for _ in range(10)]
+            await journal.take(*(say(room) for pair in pairs for room in pair))
+        await journal.engine.erase(["main"])
+        assert holding(tmp_path, '"source":"main"') == []
+        assert len(await journal.engine.read("stays", 0, 1000)) == 100
+
+
+class Failing:
+    """A connection to the journal of which one statement fails, as on a full disk."""
+
+    def __init__(self, db: sqlite3.Connection, statement: str) -> None:
+        self._db, self._statement = db, statement
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
+        if query.startswith(self._statement):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return self._db.execute(query, *values)
+
+
+async def test_a_room_that_could_not_be_erased_is_there_yet(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1), said(2))
+        log: Any = vars(journal.engine)["_log"]
+        log._db = Failing(log._db, "COMMIT")
+        with pytest.raises(StorageFailed):
+            await journal.engine.erase(["main"])
+        log._db = log._db._db
+        assert await journal.take(said(3)) == ["accepted"]
+        assert [record.position for record in await journal.engine.read("main", 0, 9)] == [1, 2, 3]
+
+
+async def test_what_cannot_be_written_again_is_overwritten_and_said_to_be_left(
+    tmp_path: Path,
+) -> None:
+    secret = "between us"
+    async with journal_of("sqlite", tmp_path) as journal:
+        for first in range(0, 2000, 200):
+            await journal.take(*(said(n, note=secret * 20) for n in range(first, first + 200)))
+        log: Any = vars(journal.engine)["_log"]
+        log._db = Failing(log._db, "VACUUM")
+        left = await journal.engine.erase(["main"])
+        assert left is not None
+        assert (left.code, "end any room" in left.message) == ("storage_full", True)
+        log._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert holding(tmp_path, secret) == []
 
 

@@ -275,6 +275,7 @@ async def test_when_a_class_comes_back_all_at_once_each_hears_exactly_what_it_mi
 # ── who is the host ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer guessed-it"}, {"Cookie": FORGED}]
 )

@@ -36,6 +36,7 @@ async def place(wire: Wire, number: int) -> str:
     return event
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize(("method", "path"), ACTIONS)
 async def test_behind_a_proxy_or_another_name_only_the_token_makes_a_host(
     serve: Serve, http: aiohttp.ClientSession, method: str, path: str
@@ -64,6 +65,7 @@ async def test_a_students_own_page_may_join_but_never_act_as_the_host(
         assert (await answer.json())["error"]["code"] == "not_host"
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 async def test_the_hosts_url_gives_a_cookie_that_makes_its_browser_the_host(serve: Serve) -> None:
     async with (
         serve(host_token=TOKEN, proxy_headers=True) as server,

@@ -63,6 +63,7 @@ async def ask(port: int, line: bytes, headers: bytes) -> tuple[int, bytes]:
     return int(head.split()[1]), body
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_what_is_no_text_is_refused_in_words(serve: Serve, name: str) -> None:
     line, headers, status, code = REQUESTS[name]

@@ -1,5 +1,6 @@
 """Calls on the journal's files that fail: `make io-faults` tries each, here are a few of them."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -22,10 +23,16 @@ RUNS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("seed")
+    io_faults.seed(directory)
+    return directory
+
+
 @pytest.fixture
-def seeded(tmp_path: Path) -> Path:
-    io_faults.seed(tmp_path)
-    return tmp_path
+def seeded(seed: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(seed, tmp_path / "seeded")
 
 
 @pytest.mark.parametrize(("call", "number", "error"), STARTS)

@@ -82,7 +82,10 @@ async def test_a_full_disk_is_one_sentence(ordered: Any, tmp_path: Path, command
 @POSIX
 @pytest.mark.parametrize(
     "command",
-    ["--version >&-", "doctor --port 0 >&-", "export {url} >&-", "tail {url} 2>&- | head -n 1"],
+    [
+        *("--version >&-", "doctor --port 0 >&-", "export {url} >&-"),
+        "tail {url} --after start 2>&- | head -n 1",
+    ],
 )
 async def test_who_is_started_without_standard_streams_gets_no_traceback(
     ordered: Any, tmp_path: Path, command: str

@@ -248,6 +248,7 @@ async def test_each_upgrade_and_request_gets_the_status_it_must_and_no_participa
     await until(empty, "nobody is left in the room")
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 async def test_under_lan_headers_of_no_known_bytes_make_no_host_and_no_error(serve: Serve) -> None:
     async with serve(lan=True, host_token="a-token-for-the-test") as server:
         act = {**GET, "method": "POST", "path": "/api/rooms/main/pause"}

@@ -4,7 +4,7 @@ import aiohttp
 
 from orders.classroom.examiner import Verdict, examine
 from tests.exercises.bobs import at_work
-from tests.exercises.found_out import TRIES
+from tests.exercises.found_out import TOKEN, TRIES
 from tests.exercises.wrong import HearsNothing
 from tests.integration.test_message_faults import QUEUED, Faulty, ack
 from tests.nodes.conftest import Come, Nodes
@@ -63,13 +63,13 @@ async def test_a_bot_dies_before_its_ack_on_its_node_and_who_is_none_is_refused(
 async def test_a_silence_is_judged_also_where_the_student_is_on_another_node(
     nodes: Nodes, http: aiohttp.ClientSession
 ) -> None:
-    one, two = await nodes(2)
+    one, two = await nodes(2, host_token=TOKEN)
     async with http.post(f"{one.url}/api/exercises", json={}) as answer:
         room = (await answer.json())["room"]
     said: list[Verdict] = []
     async with at_work(HearsNothing(f"{two.url.replace('http', 'ws')}/ws?room={room}", 1)):
         for seed in range(TRIES):
-            await examine(one.url, room, "", (1, 4), seed, said.append)
+            await examine(one.url, room, TOKEN, (1, 4), seed, said.append)
             if said[-1]["verdict"] != "unknown":
                 break
     assert said[-1]["verdict"] == "failed", said[-1]

@@ -29,7 +29,7 @@ class Contents:
         self._journal, self._ahead = journal, ahead
         self._file, self._index = FileIO(journal), FileIO(index)
         self._checkpoint, self._sample = b"", 0
-        self._suspect: Path | None = None
+        self._suspect: tuple[Path, int] | None = None
         self._looked = 0.0
 
     def close(self) -> None:
@@ -38,7 +38,10 @@ class Contents:
         self._index.close()
 
     def foreign(self) -> Path | None:
-        """The file that somebody else wrote to, if two looks say so. For the writer's thread."""
+        """The file that somebody else wrote to, if two looks find the same there.
+
+        One alone may fall into a checkpoint of another process. For the writer's thread.
+        """
         if monotonic() < self._looked + LOOK:
             return None
         self._looked = monotonic()
@@ -47,19 +50,19 @@ class Contents:
             self._suspect = self._look()
         except OSError:  # SQLite will say so, or who looks whether the file is there
             return None
-        return before and self._suspect
+        return before[0] if before and before == self._suspect else None
 
-    def _look(self) -> Path | None:
+    def _look(self) -> tuple[Path, int] | None:
         index = _read(self._index, 0, _HEADS_AND_COPIED)
         head = index[:_HEAD]
         if len(index) < _HEADS_AND_COPIED or head != index[_HEAD : 2 * _HEAD]:
             return None  # it is being written
         if not self._ends_as(head):
-            return self._ahead
+            return self._ahead, 0
         sample, checkpoint = self._sampled(), head[_SALT] + index[2 * _HEAD :]
         if checkpoint != self._checkpoint:
             self._checkpoint, self._sample = checkpoint, sample
-        return None if sample == self._sample else self._journal
+        return None if sample == self._sample else (self._journal, sample)
 
     def _sampled(self) -> int:
         pages = os.fstat(self._file.fileno()).st_size // PAGE

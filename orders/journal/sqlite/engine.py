@@ -172,9 +172,9 @@ class SqliteEngine(Unshared):
     async def forget(self, room: str) -> None:
         await self._writer.call(lambda: self._log.forget(room))
 
-    async def erase(self, state: RoomState) -> None:
-        with self._files.shrinking() if self._files else nullcontext():  # what lies beside the file
-            await self._writer.call(lambda: self._log.erase(state.name))
+    async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
+        with self._files.shrinking() if self._files else nullcontext():
+            return await self._writer.call(lambda: self._log.erase(rooms))
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 
