@@ -57,7 +57,7 @@ def _nats_engine(settings: Settings) -> Engine:
     except ImportError:
         raise CannotStart(
             "engine_missing",
-            "The engine on NATS needs a library that is not installed: pip install 'orders[nats]'.",
+            "The engine on NATS needs a library that is not installed: pip install nats-py.",
         ) from None
     return NatsEngine(
         [address.strip() for address in settings.engine.split(",")],

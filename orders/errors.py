@@ -60,6 +60,11 @@ CODES = (
 )
 
 
+def counted(number: float, one: str) -> str:
+    """`1 event`, `5 events`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}".replace(".0 ", " ")
+
+
 class OrdersError(Exception):
     """Anything Orders says no to. `code` is stable, `message` is one sentence for people."""
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from orders.clock import monotonic
 
 LOOK = 1.0  # seconds between two looks
+#: Seconds for which what is found must stand: another process, such as a tool that copies the
+#: journal all the time, may just be at a checkpoint, and wait for its disk.
+STANDS = 3.0
 SAMPLE = 32  # pages of the journal that are compared, at most; of a smaller one, each
 PAGE = 4096
 # https://sqlite.org/walformat.html: the head of the index stands there twice, then how many pages
@@ -30,7 +33,7 @@ class Contents:
         self._file, self._index = FileIO(journal), FileIO(index)
         self._checkpoint, self._sample = b"", 0
         self._suspect: tuple[Path, int] | None = None
-        self._looked = 0.0
+        self._looked = self._since = 0.0
 
     def close(self) -> None:
         """After all connections of SQLite."""
@@ -38,19 +41,18 @@ class Contents:
         self._index.close()
 
     def foreign(self) -> Path | None:
-        """The file that somebody else wrote to, if two looks find the same there.
-
-        One alone may fall into a checkpoint of another process. For the writer's thread.
-        """
-        if monotonic() < self._looked + LOOK:
+        """The file that somebody else wrote to. For the writer's thread."""
+        now = monotonic()
+        if now < self._looked + LOOK:
             return None
-        self._looked = monotonic()
-        before = self._suspect
+        self._looked = now
         try:
-            self._suspect = self._look()
+            suspect = self._look()
         except OSError:  # SQLite will say so, or who looks whether the file is there
             return None
-        return before[0] if before and before == self._suspect else None
+        if suspect != self._suspect:
+            self._suspect, self._since = suspect, now
+        return suspect[0] if suspect and now >= self._since + STANDS else None
 
     def _look(self) -> tuple[Path, int] | None:
         index = _read(self._index, 0, _HEADS_AND_COPIED)
