@@ -70,7 +70,8 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         lstrip_blocks=True,
     )
     # within what `setup` put around each request: a refusal may be shown as a page, too
-    app.middlewares.extend([explain_refusals, lead_upgrades])
+    pages_end_as_they_like = web.normalize_path_middleware(append_slash=False, remove_slash=True)
+    app.middlewares.extend([explain_refusals, lead_upgrades, pages_end_as_they_like])
     app.on_shutdown.append(_say_goodbye)
     app.cleanup_ctx.append(_node)
     app.cleanup_ctx.append(bots.ending_bots)

@@ -470,6 +470,7 @@ async def test_a_file_that_is_overwritten_in_place_is_noticed_and_nothing_more_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setattr("orders.journal.sqlite.contents.LOOK", 0.0)
+    monkeypatch.setattr("orders.journal.sqlite.contents.STANDS", 0.05)
     path, copy = tmp_path / file, tmp_path / "copy"
     async with journal_of("sqlite", tmp_path) as journal:
         engine: Any = journal.engine
@@ -599,6 +600,28 @@ async def test_what_cannot_be_written_again_is_overwritten_and_said_to_be_left(
         assert (left.code, "end any room" in left.message) == ("storage_full", True)
         log._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert holding(tmp_path, secret) == []
+
+
+async def test_while_somebody_reads_what_is_erased_stays_and_to_cut_it_off_later_is_no_loss(
+    tmp_path: Path,
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(said(n, note="x" * 2000) for n in range(200)))
+        engine: Any = journal.engine
+        log = engine._log
+        await engine._writer.call(lambda: log._db.execute("PRAGMA wal_checkpoint"))
+        assert engine.lost() is None
+        with closing(sqlite3.connect(tmp_path / "orders.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM records").fetchone()
+            await engine._writer.call(lambda: log._db.execute("PRAGMA busy_timeout = 10"))
+            left = await engine.erase(["main"])
+            assert left is not None
+            assert "it is being read" in left.message
+            assert engine.lost() is None
+        await engine._writer.call(lambda: log._db.execute("PRAGMA wal_checkpoint"))
+        assert (tmp_path / "orders.db").stat().st_size < 200_000
+        assert engine.lost() is None
 
 
 def holding(folder: Path, text: str) -> list[str]:

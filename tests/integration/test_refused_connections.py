@@ -164,6 +164,13 @@ async def test_an_address_of_the_api_may_end_in_a_slash_and_refuses_unknown_para
         assert "`lmit`" in (await answer.json())["error"]["message"].replace('"', "`")
 
 
+async def test_a_page_is_found_with_a_slash_at_its_end(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/stage/?room=pair-7") as page:
+        assert (page.status, str(page.url)) == (200, f"{server.url}/stage?room=pair-7")
+
+
 async def test_a_message_of_exactly_the_largest_size_is_taken(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:

@@ -145,6 +145,7 @@ def _facts(room: str, stream: Stream) -> list[Fact]:
 
 class TwoNodesStage(Stage):
     world: TwoNodes
+    quiet = 34.0  # a node counts as gone after some time
 
     def _build(self, folder: Path) -> None:
         self.world = TwoNodes(self.loop, self.history, self.seed)

@@ -9,6 +9,9 @@ from pathlib import Path
 from orders.clock import monotonic
 
 LOOK = 1.0  # seconds between two looks
+#: Seconds for which what is found must stand: another process, such as a tool that copies the
+#: journal all the time, may just be at a checkpoint, and wait for its disk.
+STANDS = 3.0
 SAMPLE = 32  # pages of the journal that are compared, at most; of a smaller one, each
 PAGE = 4096
 # https://sqlite.org/walformat.html: the head of the index stands there twice, then how many pages
@@ -29,8 +32,8 @@ class Contents:
         self._journal, self._ahead = journal, ahead
         self._file, self._index = FileIO(journal), FileIO(index)
         self._checkpoint, self._sample = b"", 0
-        self._suspect: Path | None = None
-        self._looked = 0.0
+        self._suspect: tuple[Path, int] | None = None
+        self._looked = self._since = 0.0
 
     def close(self) -> None:
         """After all connections of SQLite."""
@@ -38,28 +41,30 @@ class Contents:
         self._index.close()
 
     def foreign(self) -> Path | None:
-        """The file that somebody else wrote to, if two looks say so. For the writer's thread."""
-        if monotonic() < self._looked + LOOK:
+        """The file that somebody else wrote to. For the writer's thread."""
+        now = monotonic()
+        if now < self._looked + LOOK:
             return None
-        self._looked = monotonic()
-        before = self._suspect
+        self._looked = now
         try:
-            self._suspect = self._look()
+            suspect = self._look()
         except OSError:  # SQLite will say so, or who looks whether the file is there
             return None
-        return before and self._suspect
+        if suspect != self._suspect:
+            self._suspect, self._since = suspect, now
+        return suspect[0] if suspect and now >= self._since + STANDS else None
 
-    def _look(self) -> Path | None:
+    def _look(self) -> tuple[Path, int] | None:
         index = _read(self._index, 0, _HEADS_AND_COPIED)
         head = index[:_HEAD]
         if len(index) < _HEADS_AND_COPIED or head != index[_HEAD : 2 * _HEAD]:
             return None  # it is being written
         if not self._ends_as(head):
-            return self._ahead
+            return self._ahead, 0
         sample, checkpoint = self._sampled(), head[_SALT] + index[2 * _HEAD :]
         if checkpoint != self._checkpoint:
             self._checkpoint, self._sample = checkpoint, sample
-        return None if sample == self._sample else self._journal
+        return None if sample == self._sample else (self._journal, sample)
 
     def _sampled(self) -> int:
         pages = os.fstat(self._file.fileno()).st_size // PAGE

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -105,8 +105,7 @@ MakeWriter = Callable[[Callable[[bool], None]], Writer]
 class SqliteEngine(Unshared):
     """An engine (see `base.Engine`) whose journal is the file `path`; accepted means synced.
 
-    Without a path it is in memory, and gone with the process. `make_writer` makes the thread that
-    writes.
+    Without a path it is in memory, and gone with the process. `make_writer` makes what writes.
     """
 
     def __init__(self, path: Path | None = None, make_writer: MakeWriter = WriterThread) -> None:
@@ -173,8 +172,12 @@ class SqliteEngine(Unshared):
         await self._writer.call(lambda: self._log.forget(room))
 
     async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
-        with self._files.shrinking() if self._files else nullcontext():
-            return await self._writer.call(lambda: self._log.erase(rooms))
+        if self._files:
+            self._files.shrink()
+        left = await self._writer.call(lambda: self._log.erase(rooms))
+        if self._files and left is None:  # else a later checkpoint cuts them off
+            self._files.shrunk()
+        return left
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 

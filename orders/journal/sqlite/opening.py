@@ -150,7 +150,7 @@ class Files:
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
         self._folder, self._log = path.parent, beside[1]
         self._sizes = {file: file.stat().st_size for file in self._opened}
-        self._shrinking = 0  # how many of us cut one off now
+        self._shrinking = 0  # how many of us cut them off now
         # on Windows SQLite could not remove what we have open
         self._contents = Contents(*beside[:3]) if os.name != "nt" else None
 
@@ -203,15 +203,14 @@ class Files:
         copy = f"Stop the server, remove {self._log}, put a copy of the journal in its place, and"
         return _lost(file, what, f"{copy} start the server again.")
 
-    @contextmanager
-    def shrinking(self) -> Iterator[None]:
-        """For as long as we cut one off ourselves."""
+    def shrink(self) -> None:
+        """We cut them off ourselves from now on, at a checkpoint."""
         self._shrinking += 1
-        try:
-            yield
-        finally:
-            self._shrinking -= 1
-            self._sizes.clear()
+
+    def shrunk(self) -> None:
+        """That was done."""
+        self._shrinking -= 1
+        self._sizes.clear()
 
 
 def _lost(
