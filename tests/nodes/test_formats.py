@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders.errors import CannotStart
+from orders.journal.nats import subjects
 from tests.conftest import Come
 from tests.nats_servers import Nats
 from tests.nodes.conftest import Nodes, Rooms, become, hears, ids
@@ -115,3 +116,27 @@ async def test_a_journal_of_a_newer_version_is_refused(
     with pytest.raises(CannotStart, match="another version") as refused:
         await engine(nats.url).open()
     assert refused.value.code == "engine_version"
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+async def test_buckets_that_an_older_nats_made_are_used_if_they_are_on_disk(
+    nats: Nats, jetstream: "JetStreamContext", storage: str
+) -> None:
+    """After NATS 2.10 was upgraded no node could start: its buckets lack what newer ones have."""
+    for name in (subjects.ROOMS, subjects.PRESENCE, subjects.SESSIONS, subjects.NODES):
+        await jetstream.add_stream(
+            name=f"KV_{name}",
+            subjects=[f"$KV.{name}.>"],
+            storage=storage,
+            max_msgs_per_subject=1,
+            allow_rollup_hdrs=True,
+            allow_direct=True,
+            deny_delete=True,
+        )
+    node = engine(nats.url)
+    if storage == "memory":
+        with pytest.raises(CannotStart, match="file storage"):
+            await node.open()
+    else:
+        await node.open()
+    await node.close()

@@ -8,7 +8,8 @@ import pytest
 from nats.aio.msg import Msg
 
 from orders.journal.nats.appending import Appending
-from orders.journal.nats.connection import Message, NatsConnection, OnMessage
+from orders.journal.nats.client import OnMessage
+from orders.journal.nats.connection import Message, NatsConnection
 from orders.journal.nats.follower import Follower
 from tests.conftest import Come
 from tests.nodes.conftest import Nodes, Rooms, become, say
