@@ -159,9 +159,11 @@ $(VENV)/made-for-test: $(VENV)/made-for-demo
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Peers that cannot be had here are named in the report, so Node may be missing.
+# Peers that cannot be had here are named in the report, so Node may be missing. socketify comes as
+# source only, and is built with setuptools.
 $(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
 	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) setuptools==80.9.0
 	@$(PIP) --no-build-isolation --editable '.[bench]'
 	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
 		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi
