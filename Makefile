@@ -30,9 +30,11 @@ demo: $(VENV)/made-for-demo
 lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
-test: lint types coverage
+# What comes first uses one core each, so it runs side by side; each part's output stays together.
+test: $(VENV)/made-for-test
+	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint types coverage $(if $(TESTS),,simulate-some)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(or $(TESTS),--ignore=tests/unit)
-	@$(if $(TESTS),,$(MAKE) --no-print-directory simulate-some)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
@@ -90,7 +92,7 @@ attacks: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.attacks $(ATTACKS)
 	$(if $(ATTACKS),,$(BIN)/python -m benchmarks.hoards)
 
-# On every Python from 3.11 to 3.14 that is here, with and without uvloop and NATS: an hour.
+# On every Python from 3.11 to 3.14 that is here, with and without uvloop and NATS: an hour; says at the end what ran.
 test-pythons:
 	sh .ci/test-pythons
 
@@ -165,9 +167,11 @@ $(VENV)/made-for-test: $(VENV)/made-for-demo
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Peers that cannot be had here are named in the report, so Node may be missing.
+# Peers that cannot be had here are named in the report, so Node may be missing. socketify comes as
+# source only, and is built with setuptools.
 $(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
 	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) setuptools==80.9.0
 	@$(PIP) --no-build-isolation --editable '.[bench]'
 	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
 		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orders.errors import Refused
+from orders.errors import Refused, counted
 from orders.files import check_file
 from orders.journal.sqlite.inspection import Tell, inspect, save, tell_nobody
 from orders.network import lan_addresses
@@ -64,7 +64,7 @@ def save_intact(settings: Settings, to: Path, tell: Tell = tell_nobody) -> str:
     left_out = ", ".join(str(one) for one in found.damaged[:MOST_NAMED])
     intact = found.records - len(found.damaged)
     why = f"; left out: {left_out}" if left_out else ""
-    return f"{to} has {intact} of {found.records} records{why}."
+    return f"{to} has {intact:,} of {counted(found.records, 'record')}{why}."
 
 
 def _python() -> Finding:
@@ -117,7 +117,7 @@ def _records(path: Path, tell: Tell) -> Iterator[Finding]:
     """Whether what lies in a journal is as it was written, and what can be saved."""
     found = inspect(path, tell)
     if found.is_intact:
-        yield Finding("ok", f"Its {found.records} records are as they were written.")
+        yield Finding("ok", f"It holds {counted(found.records, 'record')}, as written.")
         return
     for one in found.damaged[:MOST_NAMED]:
         yield Finding("problem", f"In the journal {one}.", "Restore the journal from a copy.")
@@ -130,7 +130,7 @@ def _records(path: Path, tell: Tell) -> Iterator[Finding]:
     intact = found.records - len(found.damaged)
     yield Finding(
         "hint",
-        f"Without a copy, {intact} of the {found.records} records that can be read are intact.",
+        f"Of {counted(found.records, 'record')} that can be read {intact:,} can be saved.",
         f"Stop the server, run `orders doctor --journal {path} --save saved.db`, and start it with"
         " `--journal saved.db`.",
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from orders.errors import Refused
+from orders.errors import Refused, counted
 
 COMMAND_RATE = 10  # commands have a bucket of their own, this many times as large
 #: Commands that a change of a subscription costs, and one more for each of its patterns: it is a
@@ -103,13 +103,13 @@ class Allowance:
     def spend_command(self, clock: float, count: int = 1) -> None:
         """Charge a command, or a ping."""
         if self.limits.rate and not self.commands.take(count, clock):
-            allowed = f"{self.limits.rate * COMMAND_RATE:g} commands"
+            allowed = counted(self.limits.rate * COMMAND_RATE, "command")
             raise self._over(clock, self.commands, count, allowed)
 
     def spend_event(self, clock: float) -> None:
         """Charge an event, or what was to be one."""
         if self.limits.rate and not self.events.take(1, clock):
-            raise self._over(clock, self.events, 1, f"{self.limits.rate:g} events")
+            raise self._over(clock, self.events, 1, counted(self.limits.rate, "event"))
 
     def _paused(self, clock: float) -> bool:
         buckets = self.events, self.commands, self.bytes

@@ -8,6 +8,7 @@ from orders.broker.modes import Mode
 from orders.broker.records import Kind, Record
 from orders.domain.order_book import MemoryOrderBook
 from orders.domain.orders import number_of
+from orders.errors import counted
 
 #: Who receives an event in relay and publish–subscribe.
 RECEIVERS = {
@@ -128,7 +129,7 @@ def outcome(placed: Record, later: Iterable[Record], controls: Iterable[Record])
         if _is_of(record, placed) and record.kind in (Kind.DEAD, Kind.RETRIED):
             attempts = record.data.get("attempts")
     if attempts is not None:
-        return Truth("dead_letter", f"Set aside after {attempts} attempts.", so_far=True)
+        return Truth("dead_letter", f"Set aside after {counted(attempts, 'attempt')}.", so_far=True)
     return Truth("waits", "Nobody has answered it.", so_far=True)
 
 

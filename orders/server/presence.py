@@ -8,7 +8,7 @@ from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import folded, id_text, is_room, key_of
-from orders.errors import Close, Forbidden, Full, NotFound, Refused, StorageFailed
+from orders.errors import Close, Forbidden, Full, NotFound, Refused, StorageFailed, counted
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -71,8 +71,8 @@ class Presence:
         kinds = self._context.most_rooms | {"": self._context.options.limits.max_rooms}
         most = kinds[kind_of(name)]
         if sum(kind_of(room) == kind_of(name) for room in self._context.rooms) >= most:
-            said = f"All {most} rooms are taken: join one that exists, such as `main`."
-            raise Full("server_full", said)
+            said = f"This server takes {counted(most, 'room')}"
+            raise Full("server_full", f"{said}: join one that exists, such as `main`.")
 
     async def forget_empty(self, left: dict[Room, None]) -> None:
         """Drop rooms that were left empty, but for those into which something is on its way."""
@@ -143,7 +143,7 @@ class Presence:
         if room.size >= (most if participant.is_host else most - min(KEPT, most // 10)):
             raise Full(
                 "room_full",
-                f"The room `{room.name}` has {room.size} participants,"
+                f"The room `{room.name}` has {counted(room.size, 'participant')},"
                 " which is all it takes: try again later, or join another room.",
             )
         participant.name, participant.named = name, wanted is not None

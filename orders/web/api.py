@@ -18,7 +18,7 @@ from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.clock import monotonic
 from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid, key_of
-from orders.errors import NotFound, Refused
+from orders.errors import NotFound, Refused, counted
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
@@ -291,7 +291,8 @@ class Publishers:
         if not bucket.take(1, clock):
             raise Refused(
                 "rate_limited",
-                f"This address publishes more than {self.rate:g} events a second: wait a moment.",
+                f"This address publishes more than {counted(self.rate, 'event')} a second: wait a"
+                " moment.",
                 status=429,
             )
 

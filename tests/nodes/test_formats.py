@@ -9,8 +9,9 @@ import pytest
 
 from orders.errors import CannotStart
 from orders.journal.nats import subjects
+from tests.conftest import Come
 from tests.nats_servers import Nats
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, become, hears, ids
+from tests.nodes.conftest import Nodes, Rooms, become, hears, ids
 from tests.nodes.test_refused import engine
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def test_a_journal_of_version_0_1_stands_as_it_was_left_and_goes_on(
     handed = ids(await hears(dave, 2, "work"))
     assert sorted(handed) == sorted(id for id, state in queued.items() if state != "dead")
     for event in handed:
-        await ack(dave, event)
+        await dave.ack(event)
     await room.act(f"/dead-letters/{letter['event']['id']}/discard")
     settled = {"ready": 0, "in_flight": 0, "dead": 0}
     await become(room, "", "all is done", queues={"work": settled})

@@ -24,6 +24,8 @@ from tests.simulation.scene import LOST, SOON, Scene
 from tests.simulation.world import LEASE, TOKEN, World
 
 LONGEST = 400.0  # seconds until it must be quiet
+#: What the checker asks for takes ten questions to NATS, each of up to 0.6 s on a slow network.
+PATIENT = aiohttp.ClientTimeout(total=12)
 LATENCIES = ((0.0005, 0.003), (0.001, 0.05), (0.001, 0.3))
 PACKAGE = Path(clock.__file__).parent
 #: What the host takes back once troubles are over.
@@ -241,7 +243,8 @@ class Stage:
 
     async def _get(self, path: str) -> Any:
         assert self._host is not None
-        async with self._host.get(f"{self.room}/{path}" if path else self.room) as answer:
+        url = f"{self.room}/{path}" if path else self.room
+        async with self._host.get(url, timeout=PATIENT) as answer:
             said = json.loads(await answer.read())
             if answer.status != 200:
                 self.failures.append(f"GET {path}: {answer.status} {said}")

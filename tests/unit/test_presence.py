@@ -148,7 +148,7 @@ async def test_a_full_room_and_a_full_server_refuse_and_nothing_is_left_of_it() 
         assert list(main.participants) == ["a", "b"]
         assert (await join(node, "a", session=SESSION)).participant.name == "a"
         await join(node, "a", room="second")
-        with pytest.raises(Full, match="All 2 rooms"):
+        with pytest.raises(Full, match="takes 2 rooms"):
             await join(node, "a", room="third")
         assert list(node.rooms) == ["main", "second"]
         await settled(node, node.room("second"))

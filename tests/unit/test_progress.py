@@ -85,7 +85,7 @@ async def test_the_doctor_says_how_far_it_is_with_a_journal(
     settings = Settings(port=0, journal=str(tmp_path / "class.db"))
     assert say_findings(settings, tmp_path / save if save else None) == 0
     assert told[:2] == ["checking the journal's file", "0 records checked"]
-    assert ("copying 1 records" in told) is bool(save)
+    assert ("copying 1 record" in told) is bool(save)
 
 
 def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from orders.errors import counted
 from orders.journal.sqlite.rows import MOST, QUERIES, SHIFT, checksum, is_intact
 
 #: The version of a journal from which on its records have checksums.
@@ -53,7 +54,7 @@ def damaged(db: sqlite3.Connection, tell: Tell = tell_nobody) -> Iterator[Damage
     try:
         for number, (*columns, expected) in enumerate(db.execute(QUERIES["all_records"])):
             if number % 1000 == 0:
-                tell(f"{number:,} records checked")
+                tell(f"{counted(number, 'record')} checked")
             place = columns[0]
             if is_intact(columns, expected):
                 yield None
@@ -97,7 +98,7 @@ def save(path: Path, to: Path, tell: Tell = tell_nobody) -> Inspection:
     keep their positions. What follows from records is folded again when the new one is opened.
     """
     found = inspect(path, tell)
-    tell(f"copying {found.records:,} records")
+    tell(f"copying {counted(found.records, 'record')}")
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("VACUUM INTO ?", (str(to),))

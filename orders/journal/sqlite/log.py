@@ -13,7 +13,7 @@ from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.journal.sqlite.ids import IdIndex
-from orders.journal.sqlite.opening import write_again, write_ahead
+from orders.journal.sqlite.opening import Files, write_again, write_ahead
 from orders.journal.sqlite.rows import (
     MOST,
     QUERIES,
@@ -201,8 +201,10 @@ class Log:
 
     # ── beside appending ────────────────────────────────────────────────────────────────────
 
-    def tidy(self, idle: bool) -> None:
-        """Let the views catch up, as far as there is time."""
+    def tidy(self, idle: bool, files: Files | None = None) -> None:
+        """Let the views catch up, as far as there is time; not in files that others wrote to."""
+        if files and not self.stuck:
+            self.stuck = files.overwritten()
         for view in () if self.stuck else self.views:
             view.tidy(idle)
 
