@@ -191,7 +191,7 @@ class Torture:
 
     async def _purge(self) -> None:
         """What an admin does who means well: the log cannot be purged, names and nodes can."""
-        nc = await nats.connect(self._cluster.url)
+        nc = await nats.connect(self._cluster.url.split(","))
         try:
             for stream in await nc.jetstream().streams_info():
                 name = stream.config.name or ""
