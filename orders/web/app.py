@@ -108,8 +108,7 @@ async def asyncapi(request: web.Request) -> web.Response:
 async def explain_refusals(request: web.Request, handler: security.Handler) -> web.StreamResponse:
     """Every refusal in its stable shape: JSON for programs, a page for people."""
     try:
-        security.check_stranger(request)
-        await security.slow_guesses(request)
+        await security.admit(request)
         return await handler(request)
     except OrdersError as error:
         return _refusal(request, error)

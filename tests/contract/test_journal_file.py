@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -511,6 +512,24 @@ async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
         await journal.engine.erase(["main"])
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
         assert [*looks, journal.engine.lost()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("link", "said"), [(Path.symlink_to, "is in use"), (Path.hardlink_to, "has a second name")]
+)
+async def test_under_a_second_name_no_second_server_gets_at_a_journal(
+    tmp_path: Path, link: Callable[[Path, Path], None], said: str
+) -> None:
+    path, other = tmp_path / "orders.db", tmp_path / "other.db"
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(placed(1))
+        link(other, path)
+        with pytest.raises(CannotStart, match=said):
+            await SqliteEngine(other).open()
+    if other.is_symlink():
+        engine = SqliteEngine(other)  # alone it may have the name it likes
+        assert [state.events for state in await engine.open()] == [1]
+        await engine.close()
 
 
 @pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])

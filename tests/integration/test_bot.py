@@ -483,8 +483,7 @@ async def test_after_a_reset_bob_answers_no_order_of_before(
         async with bobs.bob(delay=0.3):
             alice = await connect(server, name="alice", types="order_confirmed")
             for number in (1, 2, 3, 3, 4, 5):
-                await alice.send({"type": "order_placed", "data": {"id": number}})
-                await alice.expect("broker.accepted")
+                await alice.publish("order_placed", id=number)
             async with http.post(f"{server.url}/api/rooms/main/reset") as answer:
                 assert answer.status == 200
             await alice.expect("broker.notice", code="reset")

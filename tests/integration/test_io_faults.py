@@ -68,8 +68,7 @@ async def test_where_the_journal_may_not_be_written_to_the_server_says_so_until_
             return answer.status == 200
 
     await until(is_ready, "it is ready again")
-    await alice.send({"type": "tick", "data": {}})
-    await alice.expect("broker.accepted")
+    await alice.publish()
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
@@ -78,8 +77,7 @@ async def test_a_journal_whose_log_is_removed_or_cut_off_says_so_and_takes_nothi
 ) -> None:
     server = start()
     alice = await connect(server, name="alice", echo="false")
-    await alice.send({"type": "tick", "data": {}})
-    await alice.expect("broker.accepted")
+    await alice.publish()
     log = server.directory / "orders.db-wal"
     if cut_off:
         log.write_bytes(b"")

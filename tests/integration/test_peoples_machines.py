@@ -43,8 +43,7 @@ async def shell(line: str, cwd: Path, **env: str) -> subprocess.CompletedProcess
 async def ordered(server: Any, connect: Connect) -> Any:
     """A server whose log has an order with a character that not every console has."""
     alice = await connect(server, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1, "note": "☕"}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1, note="☕")
     return server
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Come, Connect, Serve, Start
 from tests.process import Process
 from tests.raw import BINARY, CLOSE, PING, PONG, TEXT, Raw, close, frame, upgrade
 from tests.rooms import Room
@@ -109,10 +109,9 @@ async def joined(raw: Raw, **query: str) -> Raw:
 
 
 async def test_each_frame_gets_what_it_must_and_disturbs_nobody(
-    server: Process, connect: Connect, http: aiohttp.ClientSession
+    server: Process, come: Come, http: aiohttp.ClientSession
 ) -> None:
-    neighbour = await connect(server, name="neighbour")
-    await neighbour.expect("broker.welcome")
+    neighbour = await come(server, name="neighbour")
 
     async def one(row: str) -> list[str]:
         async with Raw.open(server.port) as raw:

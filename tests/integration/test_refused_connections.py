@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Come, Connect, Serve, Start
 from tests.integration.test_refusals import ID, event
 from tests.rooms import Room
 from tests.wire import DEADLINE, Wire
@@ -277,11 +277,10 @@ async def test_a_bad_upgrade_gets_400_and_no_participant(
 
 
 async def test_over_the_rate_an_event_is_refused_and_its_sender_stays(
-    serve: Serve, connect: Connect
+    serve: Serve, connect: Connect, come: Come
 ) -> None:
     async with serve(rate=0.001, burst=3) as server:
-        alice = await connect(server, name="alice", echo="false")
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", echo="false")
         for _ in range(5):
             await alice.send(event())
         answers = [await alice.next() for _ in range(5)]

@@ -116,8 +116,7 @@ async def test_a_second_server_on_the_same_journal(start: Start, connect: Connec
     first = start()
     refused_to_start(orders_on(first.directory, first.directory / "orders.db"), "orders.db")
     alice = await connect(first, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
 
 
 async def test_it_ends_on_sigterm_with_exit_code_0_and_all_who_are_connected_hear_1001(
@@ -125,8 +124,7 @@ async def test_it_ends_on_sigterm_with_exit_code_0_and_all_who_are_connected_hea
 ) -> None:
     server = start()
     alice = await connect(server, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
     observer = await connect(server, "/observe/main")
     assert "snapshot" in json.loads((await observer.message()).data)
     assert server.stop() == 0

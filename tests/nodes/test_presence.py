@@ -4,8 +4,8 @@ import asyncio
 
 import aiohttp
 
-from tests.conftest import Connect
-from tests.nodes.conftest import Come, Nodes, Rooms, hears, say
+from tests.conftest import Come, Connect
+from tests.nodes.conftest import Nodes, Rooms, hears, say
 from tests.rooms import Address, Room
 from tests.wire import until
 
@@ -90,11 +90,10 @@ async def test_over_http_a_name_of_another_node_is_taken(
 
 
 async def test_the_same_session_takes_its_name_over_from_another_node(
-    nodes: Nodes, connect: Connect, rooms: Rooms
+    nodes: Nodes, connect: Connect, come: Come, rooms: Rooms
 ) -> None:
     one, two = await nodes(2)
-    old = await connect(one, name="alice", session=SESSION)
-    await old.expect("broker.welcome")
+    old = await come(one, name="alice", session=SESSION)
     new = await connect(two, name="alice", session=SESSION)
     assert (await new.expect("broker.welcome"))["data"]["name"] == "alice"
     assert await old.close_code() == 4000
@@ -107,10 +106,11 @@ async def test_the_same_session_takes_its_name_over_from_another_node(
         await until(alone, "alice is there once")
 
 
-async def test_another_session_gets_another_name(nodes: Nodes, connect: Connect) -> None:
+async def test_another_session_gets_another_name(
+    nodes: Nodes, connect: Connect, come: Come
+) -> None:
     one, two = await nodes(2)
-    first = await connect(one, name="alice", session=SESSION)
-    await first.expect("broker.welcome")
+    first = await come(one, name="alice", session=SESSION)
     second = await connect(two, name="alice", session=SESSION + "-not")
     assert (await second.expect("broker.welcome"))["data"]["name"] == "alice-2"
     await first.fence()

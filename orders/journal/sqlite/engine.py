@@ -110,7 +110,7 @@ class SqliteEngine(Unshared):
 
     def __init__(self, path: Path | None = None, make_writer: MakeWriter = WriterThread) -> None:
         self.durable = path is not None
-        self._path = path
+        self._path = path.resolve() if path and path.is_symlink() else path  # as SQLite does
         self._make_writer = make_writer
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")

@@ -42,6 +42,12 @@ def connect(path: Path | None) -> sqlite3.Connection:
 def lock(path: Path) -> sqlite3.Connection:
     """Held as long as the process lives: one server a journal. `OSError` where it is no file."""
     check_file(path)
+    if path.exists() and path.stat().st_nlink > 1:
+        raise CannotStart(
+            "bad_journal",
+            f"The journal {path} has a second name (a hard link), and SQLite would keep a log for"
+            " each: copy it with cp, and choose the copy with --journal.",
+        )
     beside = path.with_name(path.name + ".lock")
     check_file(beside)
     in_use = CannotStart(
