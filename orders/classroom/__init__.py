@@ -15,10 +15,5 @@ def install(app: web.Application) -> None:
     )
     from orders.classroom.takehome import download
 
-    faults.install(app)
-    questions_api.install(app)
-    exercise_api.install(app)
-    starters.install(app)
-    playing.install(app)
-    wire.install(app)
-    download.install(app)
+    for part in (faults, questions_api, exercise_api, starters, playing, wire, download):
+        part.install(app)

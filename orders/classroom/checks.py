@@ -200,6 +200,7 @@ class Checks:
     async def end_old(self) -> None:
         """Erase the rooms in which nothing was said for a day, by the journal: this server may have
         been off for most of it."""
+        old: dict[Room, int] = {}
         for exercise in await self.all():
             room = self.node.rooms.get(exercise.room)
             if room is None or room.participants or room.remote():
@@ -207,9 +208,13 @@ class Checks:
             now = now_ms()  # before the journal is read: what is said meanwhile is not too late
             newest = await self.node.engine.page(room.name, Filter(), 1, before=room.state.head + 1)
             last = max([exercise.at, *(event.at for event in newest.events)])
-            if now > last + KEPT and not room.participants:
-                self.exercises.pop(room.name, None)
-                await self.node.presence.end(room)
+            if now > last + KEPT:
+                old[room] = room.state.head
+        unused = [room for room in old if old[room] == room.state.head and not room.participants]
+        for room in unused:
+            self.exercises.pop(room.name, None)
+        if unused:
+            await self.node.presence.end(*unused)
 
 
 def as_csv(exercises: list[Exercise]) -> str:

@@ -103,10 +103,10 @@ def read(path: Path) -> Lesson:
         return Lesson.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise _wrong(path, f"it cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        raise _wrong(path, _first(error)) from None
     except ValueError as error:
-        raise _wrong(
-            path, _first(error) if isinstance(error, ValidationError) else str(error)
-        ) from None
+        raise _wrong(path, str(error)) from None
 
 
 def _wrong(path: Path, why: str) -> CannotStart:

@@ -63,17 +63,8 @@ class Question:
     def of(cls, data: dict[str, Any]) -> "Question":
         """The question that an `asked` record of the first round asks."""
         choices = {one["choice"]: one["text"] for one in data["choices"]}
-        question = cls(
-            data["question"],
-            data["asks"],
-            data["text"],
-            choices,
-            data["order"],
-            data["event"],
-            data["last"],
-            data["held"],
-            data["secret"],
-        )
+        same = {key: data[key] for key in ("text", "order", "event", "last", "held", "secret")}
+        question = cls(id=data["question"], kind=data["asks"], choices=choices, **same)
         question.votes.append(dict.fromkeys(choices, 0))
         return question
 

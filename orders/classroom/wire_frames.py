@@ -20,9 +20,8 @@ KINDS = {
 }
 KEPT = 2048  # bytes of a message that are kept; of a longer one its beginning
 INFLATED = 1 << 20  # bytes to which a compressed message may grow before we look no further
-TAIL = (
-    b"\x00\x00\xff\xff"  # what permessage-deflate leaves out at the end of each message (RFC 7692)
-)
+#: What permessage-deflate leaves out at the end of each message (RFC 7692).
+TAIL = b"\x00\x00\xff\xff"
 
 #: What a close code means (RFC 6455, 7.4, and the contract).
 CLOSE_WORDS = {

@@ -8,14 +8,16 @@ layer of escapes taken off, and so on. How far a value goes is asked of every la
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 HIDDEN = "•••"
 MOST_LAYERS = 8  # of escapes; a text with more of them, or with more secrets, is hidden as a whole
 MOST_FOUND = 100
 
 Spans = list[tuple[int, int]]
+T = TypeVar("T", str, bytes)
 
 _WORDS = "cookie|authorization|session|token"
 _is_suspect = re.compile(rf"[%\\]|{_WORDS}", re.I).search
@@ -80,11 +82,17 @@ def is_secret_name(name: str) -> bool:
 
 def hide(text: str, spans: Spans) -> str:
     """The text with dots for what is secret."""
-    parts, at = [], 0
+    return shown_around(text, spans, str, lambda _: HIDDEN)
+
+
+def shown_around(data: T, spans: Spans, show: Callable[[T], str], dots: Callable[[T], str]) -> str:
+    """What lies around these places is shown, and what lies in them becomes dots."""
+    parts: list[str] = []
+    at = 0
     for begin, end in spans:
-        parts += [text[at:begin], HIDDEN]
+        parts += [show(data[at:begin]), dots(data[begin:end])]
         at = end
-    return "".join([*parts, text[at:]])
+    return "".join([*parts, show(data[at:])])
 
 
 def _value(layer: _Layer, at: int, name: re.Match[str], address: bool) -> Iterator[tuple[int, int]]:

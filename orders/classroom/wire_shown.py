@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from orders.classroom.wire_frames import KINDS, PING, PONG, TEXT, Frame, text_of
-from orders.classroom.wire_secrets import HIDDEN, Spans, hide, is_secret_name, secrets_in
+from orders.classroom.wire_secrets import (
+    HIDDEN,
+    Spans,
+    hide,
+    is_secret_name,
+    secrets_in,
+    shown_around,
+)
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # the same for every WebSocket (RFC 6455, 1.3)
 MOST = 4096  # bytes that are shown of a request, and of an answer
@@ -96,16 +103,8 @@ def _hidden_of(frame: Frame) -> Spans:
 
 
 def _hex(data: bytes, spans: Spans) -> str:
-    parts, at = [], 0
-    for begin, end in spans:
-        parts += [data[at:begin].hex(), BYTE * (min(end, len(data)) - begin)]
-        at = end
-    return "".join([*parts, data[at:].hex()])
+    return shown_around(data, spans, bytes.hex, lambda hidden: BYTE * len(hidden))
 
 
 def _text(data: bytes, spans: Spans) -> str:
-    parts, at = [], 0
-    for begin, end in spans:
-        parts += [text_of(data[at:begin]), HIDDEN]
-        at = end
-    return "".join([*parts, text_of(data[at:])])
+    return shown_around(data, spans, text_of, lambda _: HIDDEN)

@@ -13,16 +13,8 @@ from typing import Any, BinaryIO
 
 import aiohttp
 
-from orders.cli.output import (
-    as_json,
-    cannot_write,
-    clock,
-    note,
-    note_connections,
-    paint,
-    say,
-    silence,
-)
+from orders.broker.modes import matches
+from orders.cli.output import as_json, clock, note, note_connections, paint, say, writing_out
 from orders.cli.progress import progress
 from orders.clients.address import server_url
 from orders.clients.api import fetch, room_url
@@ -41,7 +33,7 @@ class Tail:
         self, url: str, room: str, *, after: str | None, types: list[str], json: bool, all: bool
     ) -> None:
         self.url, self.room, self.after = server_url(url), room, after
-        self.types, self.json, self.all = types, json, all
+        self.types, self.json, self.all = frozenset(types), json, all
         self._place = ResumePoint()
 
     async def follow(self) -> None:
@@ -91,17 +83,13 @@ class Tail:
             self.after = event["id"]
             if not self._place.sees_first(event["id"]):
                 return
-            if not self.types or any(_matches(event["type"], type) for type in self.types):
+            if not self.types or matches(self.types, event["type"]):
                 say(as_json(event) if self.json else _event_line(event, record["at"]))
             return
         if record["kind"] == "reset":
             self.after = "start"
         if self.all:
             say(as_json(record) if self.json else _record_line(record))
-
-
-def _matches(type: str, pattern: str) -> bool:
-    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern
 
 
 def _event_line(event: dict[str, Any], at: int) -> str:
@@ -160,14 +148,10 @@ async def _counted(
 
 
 async def _write_out(parts: AsyncIterator[bytes]) -> None:
-    try:
+    with writing_out():
         async for part in parts:
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        silence()
-    except OSError as error:
-        raise cannot_write("The output", error) from error
 
 
 async def _write_whole(parts: AsyncIterator[bytes], to: Path) -> None:

@@ -54,44 +54,42 @@ def paint(text: str, colour: str, stream: IO[str] | None = None) -> str:
 
 
 def say(text: str) -> None:
-    """A line of output, at once even into a pipe; into one that was closed, nothing."""
-    try:
+    """A line of output, at once even into a pipe."""
+    with writing_out():
         print(text, flush=True)
-    except BrokenPipeError:
-        silence()
-    except OSError as error:
-        raise cannot_write("The output", error) from None
 
 
-def flush() -> None:
-    """Write what was printed, as the last thing."""
+@contextlib.contextmanager
+def writing_out() -> Iterator[None]:
+    """Write to a pipe for as long as it is read; to what takes no more, `CannotStart`."""
     try:
-        sys.stdout.flush()
+        yield
     except BrokenPipeError:
-        silence()
+        _silence()
     except OSError as error:
-        raise cannot_write("The output", error) from None
+        raise _cannot_write(error) from None
 
 
 @contextlib.contextmanager
 def written_out() -> Iterator[None]:
-    """In the end all that was printed is written, by whomever; else it is said that it cannot."""
+    """At the end all that was printed is written, by whatever code; else `CannotStart`."""
     try:
         yield
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise cannot_write("The output", error) from None
+        raise _cannot_write(error) from None
     finally:
-        flush()
+        with writing_out():
+            sys.stdout.flush()
 
 
-def cannot_write(what: str, error: OSError) -> CannotStart:
-    silence()
-    return CannotStart("cannot_write", f"{what} cannot be written: {error.strerror or error}.")
+def _cannot_write(error: OSError) -> CannotStart:
+    _silence()
+    return CannotStart("cannot_write", f"The output cannot be written: {error.strerror or error}.")
 
 
-def silence() -> None:
+def _silence() -> None:
     """Nobody reads our output any more, or it cannot be written: nothing more is tried."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -2,7 +2,9 @@
 
 Events may come to him more than once, and other Bobs may be at work. An order is confirmed once all
 the same: whichever Bob gives an answer gives it the same id, so the journal takes the first and
-refuses the others (`id_conflict`). A naive Bob's answer has a random id, so Bob looks up where an
+refuses the others (`id_conflict`). If the event that has this id answers nothing (it stands before
+its order, which was sent again after a reset, or somebody squats the id), they agree on the next
+id, and after that take any. A naive Bob's answer has a random id, so Bob looks up where an
 order stands if somebody may have answered it before him.
 """
 
@@ -10,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from orders.clients.address import DEFAULT_URL, pause_before
@@ -23,6 +26,7 @@ from orders.domain.confirming import (
     answer_id,
     decide,
     duplicate_of,
+    id_after,
 )
 from orders.domain.envelope import Event, is_uuid
 from orders.domain.orders import Order, number_of
@@ -84,6 +88,7 @@ class Bot:
         self._memory = Memory()
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING)
         self._came = 0  # when the broker last welcomed him, by its clock in milliseconds
+        self._was_there: str | None = None  # what the journal had already when it was sent again
         self._resets = 0  # how often the room was cleared: what was placed before is gone
         self._placed_after = 0  # the resets before the order at which Bob looks
         self._lost_place = asyncio.Event()
@@ -118,15 +123,17 @@ class Bot:
 
     def _hear_broker(self, said: Event) -> None:
         code = said.data.get("code")
-        if said.type == "broker.notice" and code == "reset":
+        if code in ("reset", "unknown_position"):  # the second to who was away meanwhile
             self._resets += 1
             self._memory.forget_all()
             self.participant.skip_waiting()
             while not self._waiting.empty():
                 self._waiting.get_nowait()
+        if said.type == "broker.accepted" and said.data.get("duplicate"):
+            self._was_there = said.data["event"]
         if said.type == "broker.welcome":
             self._came = int(said.created)
-        if said.type == "broker.error" and code == "unknown_position":
+        if code == "unknown_position":
             self._lost_place.set()
         if self._on_broker:
             self._on_broker(said)
@@ -211,19 +218,32 @@ class Bot:
             self._memory.keep(order)
 
     async def _answer(self, placed: Event, answer: Answer) -> Handled:
-        """Give this answer, unless the journal holds one of its id."""
+        """Give this answer, unless the journal holds it."""
         chosen = answer_id(self.participant.room, placed, answer)
-        if await self._publish(placed, answer, chosen):
-            return Handled(placed, answer)
-        found = await self._find(chosen)
-        there = Event.model_validate(found["event"]) if found else None
-        if there and there.type == answer.type and there.data.get("event") == placed.id:
-            self._memory.learn(there)
-            return Handled(placed, by=there.source)
-        if there and isinstance(answer, Confirmed) and await self._is_twin(there, placed):
-            return await self._answer(placed, duplicate_of(placed))
-        await self._publish(placed, answer, new_id())  # somebody squats the id
+        for event_id in chain((chosen, id_after(chosen)), iter(new_id, None)):
+            if await self._publish(placed, answer, event_id):
+                break
+            found = await self._find(event_id)
+            there = Event.model_validate(found["event"]) if found else None
+            if there and there.type == answer.type and there.data.get("event") == placed.id:
+                if not await self._came_before(there, placed):
+                    self._memory.learn(there)
+                    is_own = there.source == self.participant.name
+                    return Handled(placed, answer) if is_own else Handled(placed, by=there.source)
+            elif there and isinstance(answer, Confirmed) and await self._is_twin(there, placed):
+                return await self._answer(placed, duplicate_of(placed))
         return Handled(placed, answer)
+
+    async def _came_before(self, there: Event, placed: Event) -> bool:
+        """Whether an answer stands before its order, which so waits on: both were sent again after
+        a reset. A node's orders may lag behind the journal, so the times must say so, too."""
+        if int(there.created) > int(placed.created):
+            return False
+        await self._look_up(placed)
+        known = self._memory.get(placed.source, number_of(placed))
+        if known is None or known.state != "placed":
+            return False
+        return placed.id in (known.event, *(one.event for one in known.behind))
 
     async def _is_twin(self, there: Event, placed: Event) -> bool:
         """Whether this confirms another `order_placed` of the same customer and number."""
@@ -241,12 +261,13 @@ class Bot:
         )
 
     async def _publish(self, placed: Event, answer: Answer, event_id: str) -> bool:
-        """Publish an answer; False if the journal holds another event of this id."""
+        """Publish an answer; False if the journal held an event of this id."""
         data = answer_data(placed, answer)
         attempt = 0
         while True:
             if self._resets != self._placed_after:
                 raise Cleared
+            self._was_there = None
             try:
                 await self.participant.publish(answer.type, data, id=event_id)
             except OrdersError as refused:
@@ -258,6 +279,8 @@ class Bot:
                 await asyncio.sleep(pause_before(attempt))
             else:
                 break
+        if self._was_there == event_id:
+            return False
         said = {"id": event_id, "type": answer.type, "source": self.participant.name, "data": data}
         self._memory.learn(Event.model_validate(said))
         return True

@@ -51,6 +51,7 @@ class ResumePoint:
             self.modes = said.data.get("modes", {})
         if said.type == "broker.error" and said.data.get("code") == "unknown_position":
             self.after = self._newest or "start"
+            self._seen.clear()  # the room has begun again, and what was sent again is new
         if said.type == "broker.notice" and said.data.get("code") == "reset":
             self.after = "start"
             self._seen.clear()

@@ -80,6 +80,11 @@ def answer_id(room: str, placed: Event, answer: Confirmed | Rejected) -> str:
     return str(uuid5(NAMESPACE_URL, f"orders:{placed.id}/rejected"))
 
 
+def id_after(taken: str) -> str:
+    """The id of an answer where the event that has its own answers nothing."""
+    return str(uuid5(NAMESPACE_URL, f"orders:{taken}/again"))
+
+
 def answer_data(placed: Event, answer: Confirmed | Rejected) -> dict[str, Any]:
     """The `data` of the answering event, as in the contract."""
     data = {"id": placed.data.get("id"), "customer": placed.source, "event": placed.id}

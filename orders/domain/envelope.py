@@ -204,8 +204,8 @@ def _check_values(event: Event) -> None:
                     raise not_finite()
                 raise Refused(
                     "wrong_number",
-                    f"A number lies beyond ±2^53, where a browser would change it: send it as a"
-                    f' string, such as "{str(value)[:40]}".',
+                    f"A number lies beyond ±{MAX_NUMBER:,} (2^53), where a browser would change"
+                    f' it: send it as a string, such as "{str(value)[:40]}".',
                 )
 
 

@@ -227,7 +227,7 @@ def _wrong_created(sent: object) -> str:
     is_number = isinstance(sent, int | float) and not isinstance(sent, bool)
     return (
         f"`created` is {'a number' if is_number else short(sent)}; the envelope wants a string of"
-        ' milliseconds, such as "1676554735324", or nothing: left out, it is stamped.'
+        ' milliseconds, such as "1676554735324"; or leave it out, and the broker writes it.'
     )
 
 

@@ -24,8 +24,8 @@ _BEGINNINGS: list[tuple[str, str]] = [
     ),
     (
         r"[\x00-\x08\x0b\x0c\x0e-\x1f]",
-        "The text begins with a character that no text has, as UTF-16 or another protocol (MQTT)"
-        " has them; send one JSON object as a text in UTF-8, such as {example}.",
+        "The text begins with a character that no text has, as UTF-16, gzip or another protocol"
+        " (MQTT) has them; send one JSON object as a text in UTF-8, such as {example}.",
     ),
     (
         r"[^\x1e]{0,1000}\x1e",
@@ -212,8 +212,8 @@ _PLACES: list[tuple[str, str, str]] = [
     (
         r"\"\Z",
         r"[^\s,:}\]]",
-        "A text ends before {there}; a quote is missing before it, or one within the text is to be"
-        r' written \", such as "note": "say \"hi\"".',
+        "A text ends before {there}; a quote is missing before it, or a quote within the text must"
+        r' be written as \", such as "note": "say \"hi\"".',
     ),
     (
         r"[:,\[]\s*\Z",

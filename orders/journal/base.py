@@ -204,8 +204,10 @@ class Engine(Protocol):
         A shared one is only left: it counts as not there while nobody is in it.
         """
 
-    async def erase(self, state: RoomState) -> None:
-        """Erase a room, in all of its epochs, so that nothing of it can be found on the disk.
+    async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
+        """Erase rooms, in all of their epochs, so that nothing of them can be found on the disk.
+
+        Returns why something can still be found; raises `StorageFailed` if the rooms are there yet.
 
         A shared one ends its epoch for all nodes, and what was before that is erased.
         """

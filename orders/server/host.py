@@ -71,9 +71,10 @@ class Host:
 
         Those who are here are said to be, right behind it: the next epoch begins with them.
         """
-        submission = self._inbox.submit(control(room.name, Kind.RESET, now_ms()))
+        now = now_ms()
+        submission = self._inbox.submit(control(room.name, Kind.RESET, now))
         for participant in room.participants.values():
-            self._inbox.submit(joined(participant, now_ms(), was=participant.name))
+            self._inbox.submit(joined(participant, now, was=participant.name))
         answer = await submission
         if isinstance(answer, StorageFailed):
             raise answer

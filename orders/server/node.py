@@ -14,7 +14,7 @@ from orders.broker.room import Refusal, Room
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms, slept
 from orders.domain.envelope import Event
-from orders.errors import Close, OrdersError, Refused, StorageFailed
+from orders.errors import OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
 from orders.server.context import Context, Options
 from orders.server.delivery import Delivery
@@ -56,7 +56,7 @@ class Node:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Node"]:
-        """Go on where the journal stands; at the end everyone hears of it and it is flushed."""
+        """Go on where the journal stands; at the end it is flushed."""
         for state in await self.engine.open():
             self.rooms[state.name] = Room.at(state)
         self.rooms.setdefault("main", Room.at(RoomState("main")))
@@ -69,7 +69,6 @@ class Node:
         try:
             yield self
         finally:
-            self.say_goodbye()
             self.inbox.stop()
             await asyncio.gather(pump, return_exceptions=True)
             await self.context.cancel_tasks()
@@ -83,12 +82,10 @@ class Node:
             await self.queues.recover(room, "the server was restarted")
 
     def say_goodbye(self) -> None:
-        """The server is going down: everyone is told, and may come back later."""
+        """The server is going down: every participant is told, and may come back later."""
         notice = messages.Notice(code="going_down", message="The server is going down.")
         for room in self.rooms.values():
             self.context.tell_all(room, notice)
-            for participant in list(room.participants.values()):
-                participant.transport.close(Close.GOING_AWAY, "the server is going down")
 
     async def storage_failure(self) -> StorageFailed | None:
         """Why the journal takes no writes; None while it does."""
@@ -183,7 +180,8 @@ class Node:
 
     async def _take_over(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Another node takes over the session of a participant that is connected here."""
-        return {"name": await self.presence.take_over(request["room"], request["session"])}
+        room, session, was = request["room"], request["session"], request.get("name")
+        return {"name": await self.presence.take_over(room, session, was)}
 
     # ── what depends on time alone ──────────────────────────────────────────────────────────
 

@@ -8,7 +8,7 @@ from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import folded, id_text, is_room, key_of
-from orders.errors import Close, Forbidden, Full, NotFound, Refused, counted
+from orders.errors import Close, Forbidden, Full, NotFound, Refused, StorageFailed, counted
 from orders.server.context import Context
 from orders.server.inbox import Inbox, Submission
 from orders.server.queues import Queues
@@ -65,20 +65,14 @@ class Presence:
         return room
 
     def _check_rooms(self, name: str) -> None:
-        apart = self._context.most_rooms
-        kind = next((one for one in apart if name.startswith(one)), None)
-        most = apart[kind] if kind else self._context.options.limits.max_rooms
-        like_it = [
-            room
-            for room in self._context.rooms
-            if (room.startswith(kind) if kind else not room.startswith(tuple(apart)))
-        ]
-        if len(like_it) >= most:
-            raise Full(
-                "server_full",
-                f"There are {counted(most, 'room')}, which is all: join one that exists,"
-                " such as `main`.",
-            )
+        def kind_of(room: str) -> str:
+            return next(kind for kind in kinds if room.startswith(kind))
+
+        kinds = self._context.most_rooms | {"": self._context.options.limits.max_rooms}
+        most = kinds[kind_of(name)]
+        if sum(kind_of(room) == kind_of(name) for room in self._context.rooms) >= most:
+            said = f"This server takes {counted(most, 'room')}"
+            raise Full("server_full", f"{said}: join one that exists, such as `main`.")
 
     async def forget_empty(self, left: dict[Room, None]) -> None:
         """Drop rooms that were left empty, but for those into which something is on its way."""
@@ -90,21 +84,29 @@ class Presence:
                 del self._context.rooms[room.name]
                 await self._context.engine.forget(room.name)
 
-    async def end(self, room: Room) -> None:
-        """Put everyone out, and erase all that is kept of a room; `main` begins again, empty."""
-        rooms, engine = self._context.rooms, self._context.engine
-        self._ending[room.name] = None
+    async def end(self, *rooms: Room) -> None:
+        """Put everyone out, and erase all that is kept of the rooms; `main` begins again, empty."""
+        ended = {room.name: room for room in rooms}
+        self._ending.update(dict.fromkeys(ended))
         try:
-            rooms.pop(room.name, None)
-            for participant in list(room.participants.values()):
-                room.remove(participant)
-                participant.transport.close(Close.REMOVED, "room_ended")
-            await self._inbox.submit(None)  # what was on its way into it is stored by now
-            await engine.erase(room.state)
+            for room in rooms:
+                for participant in list(room.participants.values()):
+                    self.leave(participant, "the room ended")
+                    participant.transport.close(Close.REMOVED, "room_ended")
+            await self._inbox.submit(None)  # what was on its way into them is stored by now
+            for name in ended:
+                self._context.rooms.pop(name, None)
+            left = await self._context.engine.erase(list(ended))
+        except StorageFailed:
+            self._context.rooms.update(ended)  # nothing was erased
+            raise
         finally:
-            del self._ending[room.name]
-        if room.name == "main":
+            for name in ended:
+                del self._ending[name]
+        if "main" in ended:
             await self.enter("main", begin=True)
+        if left:
+            raise left
 
     async def leave_unused(self) -> None:
         """Leave shared rooms in which nobody here is any more: other nodes may have them."""
@@ -204,9 +206,8 @@ class Presence:
         """
         if is_host:
             return wanted or "host"
-        own = next(
-            (one for one in room.state.members.values() if set(one.marks) & set(marks)), None
-        )
+        members = room.state.members.values()
+        own = next((one for one in members if set(one.marks) & set(marks)), None)
         if own is not None and folded(own.name) == folded(wanted or own.name):
             name = own.name
         else:
@@ -218,8 +219,7 @@ class Presence:
                 raise name_taken(name)
             if len(room.posters) < MOST_POSTERS:
                 room.posters[folded(name)] = mark
-        rules = room.state.rules
-        if rules.keeps_out(name, marks):
+        if room.state.rules.keeps_out(name, marks):
             raise Forbidden("kicked", "The host removed you: your events are not taken.")
         check_unmuted(room, name, marks)
         return name
@@ -246,12 +246,15 @@ class Presence:
         old.transport.close(Close.TAKEN_OVER, "another connection took over your session")
         return submission
 
-    async def take_over(self, name: str, session: str) -> str | None:
-        """Put a participant out for another node; returns its name, None if it had none."""
+    async def take_over(self, name: str, session: str, was: str | None) -> str | None:
+        """Put a participant out for another node; returns its name, None if it had none.
+
+        If it `was` here, and has just left, its name is not free yet: it may have it all the same.
+        """
         room = self._context.rooms.get(name)
         old = room.sessions.get(session) if room else None
         if room is None or old is None:
-            return None
+            return None if room and was and room.has_name(was) else was
         submission = self.put_out(old)
         if submission is not None:
             await submission  # its leaving must not come behind the other's joining

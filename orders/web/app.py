@@ -11,7 +11,7 @@ from aiohttp import web
 
 from orders import __version__
 from orders.clock import now_ms
-from orders.errors import OrdersError
+from orders.errors import Close, OrdersError
 from orders.server import Node
 from orders.settings import Settings
 from orders.web import api, bots, health, host, pages, records, security, socket
@@ -70,7 +70,8 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
         lstrip_blocks=True,
     )
     # within what `setup` put around each request: a refusal may be shown as a page, too
-    app.middlewares.extend([explain_refusals, lead_upgrades])
+    pages_end_as_they_like = web.normalize_path_middleware(append_slash=False, remove_slash=True)
+    app.middlewares.extend([explain_refusals, lead_upgrades, pages_end_as_they_like])
     app.on_shutdown.append(_say_goodbye)
     app.cleanup_ctx.append(_node)
     app.cleanup_ctx.append(bots.ending_bots)
@@ -85,6 +86,8 @@ async def _node(app: web.Application) -> AsyncIterator[None]:
 
 async def _say_goodbye(app: web.Application) -> None:
     app[NODE].say_goodbye()
+    for connection in [*app[socket.CONNECTIONS]]:  # observers' as well
+        connection.close(Close.GOING_AWAY, "the server is going down")
 
 
 async def _context(request: web.Request) -> dict[str, object]:
@@ -105,8 +108,7 @@ async def asyncapi(request: web.Request) -> web.Response:
 async def explain_refusals(request: web.Request, handler: security.Handler) -> web.StreamResponse:
     """Every refusal in its stable shape: JSON for programs, a page for people."""
     try:
-        security.check_stranger(request)
-        await security.slow_guesses(request)
+        await security.admit(request)
         return await handler(request)
     except OrdersError as error:
         return _refusal(request, error)

@@ -56,33 +56,28 @@ class Bots:
     async def send(self, url: str, room: Room, delay: float, naive: bool) -> Sent:
         """Start one more bot, or `Refused` when there are enough."""
         async with self.sending:  # else two at once would be given the same name
-            return await self._send(url, room, delay, naive)
-
-    async def _send(self, url: str, room: Room, delay: float, naive: bool) -> Sent:
-        names = {bot.name for bot in self.of(room.name)}
-        if len(self.sent) >= MOST_BOTS:
-            raise Refused(
-                "too_many_bots",
-                f"There are {MOST_BOTS} bots at work already: kill one first.",
-                status=409,
+            names = {bot.name for bot in self.of(room.name)}
+            if len(self.sent) >= MOST_BOTS:
+                raise Refused(
+                    "too_many_bots",
+                    f"There are {MOST_BOTS} bots at work already: kill one first.",
+                    status=409,
+                )
+            name, number = "bob", 1
+            while name in names or name in room.participants:
+                number += 1
+                name = f"bob-{number}"
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "orders", "bot", url, "--until-stdin-closes"),
+                *("--room", room.name, "--name", name, "--delay", str(delay)),
+                *(["--naive"] if naive else []),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
             )
-        name, number = "bob", 1
-        while name in names or name in room.participants:
-            number += 1
-            name = f"bob-{number}"
-        command = [sys.executable, "-m", "orders", "bot", url, "--until-stdin-closes"]
-        options = ["--room", room.name, "--name", name, "--delay", str(delay)]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *options,
-            *(["--naive"] if naive else []),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        bot = Sent(room.name, name, delay, naive, process)
-        self.sent.append(bot)
-        return bot
+            bot = Sent(room.name, name, delay, naive, process)
+            self.sent.append(bot)
+            return bot
 
     async def kill(self, room: str, name: str) -> None:
         """End a bot as a crash would; `NotFound` where there is none of that name."""

@@ -69,7 +69,7 @@ async def lobby(request: web.Request) -> web.Response:
 async def own_room(request: web.Request) -> web.Response:
     """Think of a room that nobody has, and go there."""
     room = "pair-" + "".join(rng.choice(_SAYABLE) for _ in range(4))
-    name = _asked(request, "name", "")
+    name = _name_asked(request)
     query = {"room": room, **({"name": name} if name else {}), "own": ""}
     raise web.HTTPSeeOther(URL("/").with_query(query).with_fragment("own"))
 
@@ -77,7 +77,7 @@ async def own_room(request: web.Request) -> web.Response:
 async def qr(request: web.Request) -> web.Response:
     """The address of a room as a QR code, dark on light in either theme, as scanners like it."""
     out = io.BytesIO()
-    code = segno.make(str(_joining(request, _asked(request, "room", "main"))), error="m")
+    code = segno.make(str(_joining(request, _room_asked(request))), error="m")
     code.save(
         out, kind="svg", border=2, dark="#16181d", light="#ffffff", xmldecl=False, omitsize=True
     )
@@ -86,15 +86,14 @@ async def qr(request: web.Request) -> web.Response:
 
 def _page(page: str) -> Any:
     async def handler(request: web.Request) -> web.Response:
-        return _rendered(request, page, _context(request, page))
+        return shown(request, page)
 
     return handler
 
 
 def _context(request: web.Request, page: str) -> dict[str, Any]:
     """What every template may use beside the settings."""
-    room = _asked(request, "room", "main")
-    given = _asked(request, "name", "")
+    room, given = _room_asked(request), _name_asked(request)
     return _links(room, given) | {
         "page": page,
         "title": PAGES.get(page, page.capitalize()),
@@ -152,17 +151,21 @@ def _rendered(request: web.Request, page: str, context: Mapping[str, Any]) -> we
     return response
 
 
-def _asked(request: web.Request, parameter: str, default: str) -> str:
-    """A room or a name from the query, by the rules of the wire; people's names are made to fit."""
-    value = request.query.get(parameter, "") or default
-    if parameter == "room" and not is_room(value):
+def _room_asked(request: web.Request) -> str:
+    """The room of the query, or `main`."""
+    room = request.query.get("room") or "main"
+    if not is_room(room):
         raise WrongParameter(
             "invalid_room", "A room is 1 to 32 small letters, digits or hyphens, such as `pair-7`."
         )
-    if parameter != "name" or not value:
-        return value
-    name = wire_name(value)
-    if not is_name(name):
+    return room
+
+
+def _name_asked(request: web.Request) -> str:
+    """The name of the query, as it is on the wire; empty where there is none."""
+    given = request.query.get("name", "")
+    name = wire_name(given)
+    if given and not is_name(name):
         raise WrongParameter("invalid_name", "A name has letters or digits, such as `alice`.")
     return name
 

@@ -183,8 +183,9 @@ async def become_host(request: web.Request) -> web.StreamResponse:
     raise response
 
 
-async def slow_guesses(request: web.Request) -> None:
-    """A wrong token in `Authorization` waits, whatever it was sent for."""
+async def admit(request: web.Request) -> None:
+    """Refuse strangers; a wrong token in `Authorization` waits, whatever it was sent for."""
+    check_stranger(request)
     sent, server = _sent_token(request), request.app[SERVER]
     if sent is not None and not _is_token(sent, server.token):
         await _slow_down(server)

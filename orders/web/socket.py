@@ -227,9 +227,12 @@ async def open_socket(request: web.Request) -> tuple[web.WebSocketResponse, Conn
     )
     try:
         await ws.prepare(request)
-    except ValueError:
+    except (ValueError, web.HTTPBadRequest):
         raise Refused(
-            "wrong_upgrade", "The `Sec-WebSocket-Key` is wrong: it is 16 bytes in base64."
+            "wrong_upgrade",
+            "The handshake of a WebSocket needs the headers `Connection: Upgrade`,"
+            " `Sec-WebSocket-Version: 13` and `Sec-WebSocket-Key`, 16 random bytes in Base64, such"
+            " as dGhlIHNhbXBsZSBub25jZQ==.",
         ) from None
     connection = Connection(ws, request)
     request.app[CONNECTIONS][connection] = None

@@ -6,8 +6,8 @@
  * under publish–subscribe. Each may come first, and all may tell the same thing.
  */
 
-import { Book } from '../orders/book.js';
-import { answerData, answerId, conflict, decide, duplicateOf } from '../orders/rules.js';
+import { Book, orderNumber } from '../orders/book.js';
+import { answerData, answerId, conflict, decide, duplicateOf, idAfter } from '../orders/rules.js';
 import { Waiting } from '../orders/waiting.js';
 import { now } from '../room/connection.js';
 import { observe } from '../room/observe.js';
@@ -53,7 +53,7 @@ export class Desk {
     this.me = new Participant(how, {
       welcome: (welcome) => this.#welcomed(welcome),
       event: (event) => this.#heard(event),
-      accepted: (id) => this.#stored(id),
+      accepted: (id, { data }) => this.#stored(id, data.duplicate),
       refused: (id, { data }) => this.#refused(id, data.code, data.message),
       caughtUp: (missed) => missed > 0 && told.says(`Back again: ${count(missed, 'missed event')} caught up.`),
       modes: (modes) => this.#change(() => (this.modes = modes)),
@@ -185,41 +185,49 @@ export class Desk {
 
   // --- what happened to our answers ----------------------------------------------------------------
 
-  #stored(id) {
+  #stored(id, wasThere) {
     const ours = this.#taken(id);
-    if (!ours) return;
+    if (!ours) return undefined;
+    if (wasThere) return this.#contested(id, ours);
     const { placed, how } = ours;
     this.#answered(placed.id, { type: how.type, source: this.me.name, data: answerData(placed, how) });
-    this.#settle();
+    return this.#settle();
   }
 
-  async #refused(id, code, message) {
-    if (code === 'not_held') return; // its lease ran out meanwhile; the answer counts all the same
+  #refused(id, code, message) {
+    if (code === 'not_held') return undefined; // its lease ran out meanwhile; the answer counts all the same
     const ours = this.#taken(id);
-    if (!ours) {
-      this.told.says(message);
-      return;
-    }
+    if (!ours) return this.told.says(message);
+    if (code === 'id_conflict') return this.#contested(id, ours);
+    return this.#change(() => this.waiting.unanswered(ours.placed.id, message));
+  }
+
+  /** The journal had an event with our answer's id already: see what it is. */
+  async #contested(id, { placed, how }) {
     try {
-      if (code !== 'id_conflict') throw new Error(message);
-      await this.#contested(id, ours);
+      const find = (event) => fetched(`/api/rooms/${this.room}/events/${event}`).then((told) => told.event);
+      const found = await find(id);
+      const names = found.data.event;
+      const named = typeof names === 'string' && names !== placed.id ? await find(names).catch(() => null) : null;
+      const row = this.waiting.row(placed.id);
+      const means = conflict(placed, how, found, named);
+      const counts = means === 'answered' && !(await this.#cameBefore(found, placed));
+      const isFirst = id === answerId(this.room, placed, how);
+      if (counts) this.#answered(placed.id, found);
+      else if (means === 'duplicate') this.answer(row, duplicateOf(placed));
+      else this.answer(row, how, isFirst ? idAfter(id) : this.me.envelope(how.type, {}).id);
+      this.#settle();
     } catch (error) {
-      this.#change(() => this.waiting.unanswered(ours.placed.id, error.message));
+      this.#change(() => this.waiting.unanswered(placed.id, error.message));
     }
   }
 
-  /** The journal has an event with our answer's id already: see what it is. */
-  async #contested(id, { placed, how }) {
-    const find = (event) => fetched(`/api/rooms/${this.room}/events/${event}`).then((told) => told.event);
-    const found = await find(id);
-    const names = found.data.event;
-    const named = typeof names === 'string' && names !== placed.id ? await find(names).catch(() => null) : null;
-    const row = this.waiting.row(placed.id);
-    const means = conflict(placed, how, found, named);
-    if (means === 'answered') this.#answered(placed.id, found);
-    else if (means === 'duplicate') this.answer(row, duplicateOf(placed));
-    else this.answer(row, how, this.me.envelope(how.type, {}).id);
-    this.#settle();
+  /** Whether an answer stands before its order, which so waits on: both were sent again after a reset. */
+  async #cameBefore(answer, placed) {
+    const query = new URLSearchParams({ customer: placed.source, number: orderNumber(placed.data.id, placed.id) });
+    const { orders } = await fetched(`/api/rooms/${this.room}/orders?${query}`);
+    const waiting = orders.filter(({ state }) => state === 'placed').flatMap((order) => [order, ...order.behind]);
+    return waiting.some(({ event, at }) => event === placed.id && Number(answer.created) <= at);
   }
 
   #taken(id) {

@@ -8,6 +8,7 @@ import { byId, fetched, toast } from '../ui/page.js';
 const SECOND_CLICK = 600; // ms until a room can be erased: a double click is no second one
 let asked = null; // the room that would be erased by a second click
 let ready = false;
+let waiting; // the timer after which it is
 let rooms = [];
 
 /** Read the list again, and draw it. */
@@ -36,8 +37,9 @@ function ask(room) {
   const before = asked ?? room;
   asked = room;
   ready = false;
-  setTimeout(() => {
-    ready = asked === room;
+  clearTimeout(waiting); // else an earlier one decides
+  waiting = setTimeout(() => {
+    ready = true;
     draw();
   }, SECOND_CLICK);
   draw();

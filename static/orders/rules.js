@@ -58,6 +58,11 @@ export function answerId(room, placed, answer) {
   return uuid5(`orders:${room}/${placed.source}/${number}/confirmed`);
 }
 
+/** The id of an answer where the event that has its own answers nothing. */
+export function idAfter(taken) {
+  return uuid5(`orders:${taken}/again`);
+}
+
 /** The `data` of the answering event. */
 export function answerData(placed, answer) {
   const data = { id: placed.data.id ?? null, customer: placed.source, event: placed.id };

@@ -159,6 +159,7 @@ export class Participant {
     if (!this.joined) this.link.why = message; // and it closes: the page says so at its top
     if (code === 'unknown_position') {
       this.last = null;
+      this.shown.clear(); // the room has begun again, and what was sent again is new
       this.#tell('lost');
     } else if (code === 'rate_limited' && this.outbox.has(event)) {
       setTimeout(() => this.#sendNow(event), 1000);

@@ -1,18 +1,8 @@
 """What the stage's sequence diagram says, to those who read it in a test."""
 
-from typing import Any
-
 from playwright.async_api import Page
 
-from tests.conftest import Connect
-from tests.wire import Wire, until
-
-
-async def come(connect: Connect, server: Any, **query: str) -> Wire:
-    """Join, and be in the journal."""
-    wire = await connect(server, **query)
-    await wire.expect("broker.welcome")
-    return wire
+from tests.wire import until
 
 
 async def rows(page: Page, kind: str | None = None) -> list[str]:

@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.telling import come, has_row, says
+from tests.browser.telling import has_row, says
 from tests.browser.watching import open_stage, send, show
-from tests.conftest import Connect
+from tests.conftest import Come
 from tests.rooms import Room
 from tests.wire import until
 
@@ -31,11 +31,11 @@ async def explained(page: Page, event: str) -> dict[str, str]:
 
 
 async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
-    await come(connect, server, name="bob", types="order_placed")
-    await come(connect, server, name="eve", types="tea")
+    alice = await come(server, name="alice", types="order_confirmed", echo="false")
+    await come(server, name="bob", types="order_placed")
+    await come(server, name="eve", types="tea")
     await send(alice, id=1)
     page = await open_stage(open_page, server, "diagram")
     await says(page, "alice sent order_placed 1", "broker: alice/1 to all 2 here: bob, eve")
@@ -53,15 +53,15 @@ async def test_the_diagram_tells_of_before_the_page_was_opened_and_goes_on(
 
 
 async def test_a_confirmer_that_dies_holding_an_order_is_drawn_and_explained_alike(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     await Room(http, server).set_modes(QUEUE)
-    alice = await come(connect, server, name="alice", types="order_confirmed")
-    bob = await come(connect, server, name="bob", types="order_placed", ack="manual")
+    alice = await come(server, name="alice", types="order_confirmed")
+    bob = await come(server, name="bob", types="order_placed", ack="manual")
     page = await open_stage(open_page, server, "diagram")
     order = await send(alice, id=7)
     await says(page, "alice sent order_placed 7", "broker to bob: alice/7 to bob alone")
-    second = await come(connect, server, name="bob-2", types="order_placed", ack="manual")
+    second = await come(server, name="bob-2", types="order_placed", ack="manual")
     bob.cut()
     await says(
         page,
@@ -69,7 +69,7 @@ async def test_a_confirmer_that_dies_holding_an_order_is_drawn_and_explained_ali
         "bob: left",
         "broker to bob-2: alice/7 again, to bob-2: 2nd try",
     )
-    await second.send({"type": "broker.ack", "data": {"event": order}})
+    await second.ack(order)
     await says(page, "bob-2 to broker: alice/7 done")
     dashed = page.locator(".diagram-body .row[data-again]")
     assert [await row.get_attribute("data-row") for row in await dashed.all()] == [
@@ -92,10 +92,10 @@ async def test_a_confirmer_that_dies_holding_an_order_is_drawn_and_explained_ali
 
 
 async def test_whatever_shows_an_event_opens_its_explanation(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     await Room(http, server).set_modes(QUEUE)
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     order = await send(alice, id=1)
     page = await open_stage(open_page, server, "diagram")
     for place, band in {
@@ -122,12 +122,12 @@ INKED = """() => {
 
 
 async def test_the_way_of_an_explained_event_is_drawn_on_the_picture_while_it_is_open(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     await Room(http, server).set_modes({"*": "pubsub"})
-    alice = await come(connect, server, name="alice", types="order_confirmed")
-    await come(connect, server, name="bob", types="order_placed")
-    await come(connect, server, name="eve", types="tea.*")
+    alice = await come(server, name="alice", types="order_confirmed")
+    await come(server, name="bob", types="order_placed")
+    await come(server, name="eve", types="tea.*")
     order = await send(alice, id=1)
     page = await open_stage(open_page, server, "table")
     await page.locator(f'#stage-latest [data-event="{order}"]').click()
@@ -148,9 +148,9 @@ async def test_the_way_of_an_explained_event_is_drawn_on_the_picture_while_it_is
 
 
 async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     first = await send(alice, id=1)
     await send(alice, id=2)
     page = await open_stage(open_page, server, "diagram")
@@ -166,25 +166,25 @@ async def test_with_the_keyboard_alone_one_goes_through_the_rows_and_opens_one(
 
 
 async def test_an_open_explanation_goes_on_with_what_happens(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     await Room(http, server).set_modes(QUEUE)
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     page = await open_stage(open_page, server, "diagram")
     order = await send(alice, id=1)
     await says(page, "alice sent order_placed 1")
     await page.locator(f'.diagram-body [data-event="{order}"]').click()
     assert await explained(page, order) == {"alice": "false"}
-    await come(connect, server, name="bob", types="order_placed", ack="manual")
+    await come(server, name="bob", types="order_placed", ack="manual")
     why = page.locator("[data-why]", has=page.locator('[data-recipient="bob"]'))
     await expect(why).to_contain_text("and holds it")
 
 
 async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(
-    server: Any, connect: Connect, open_page: OpenPage, tmp_path: Path
+    server: Any, come: Come, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
-    await come(connect, server, name="bob")
+    alice = await come(server, name="alice", types="order_confirmed", echo="false")
+    await come(server, name="bob")
     page = await open_stage(
         open_page,
         server,
@@ -215,9 +215,9 @@ async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(
 
 
 async def test_one_band_at_a_time_makes_the_picture_smaller_and_covers_nothing(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     placed = await send(alice, id=1)
     page = await open_stage(open_page, server)
     room = page.locator(".stage-room")
@@ -257,9 +257,9 @@ async def bottom(place: Locator) -> float:
 
 
 async def test_the_time_bar_stays_while_one_is_in_the_past(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     await send(alice, id=1)
     page = await open_stage(open_page, server, "diagram")
     await until(lambda: has_row(page, "said"), "the event is drawn")

@@ -1,4 +1,4 @@
-"""The lesson of docs/lesson.md, step by step, as a class sees it; and with a crash in each step.
+"""The lesson of docs/lesson.md, step by step, as a class sees it, with a crash in each step.
 
 In every step the stage, its explanation, its sequence diagram, the log and HTTP must tell the same
 story, and it must be the true one: what the students' own connections got.
@@ -22,8 +22,6 @@ from tests.wire import DEADLINE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-with_a_crash = pytest.mark.parametrize("crash", [False, True], ids=["plain", "with a crash"])
-
 
 @pytest.fixture
 async def room(
@@ -32,16 +30,17 @@ async def room(
     return await open_class(start("--lease", "600"), connect, http, open_page)
 
 
-@with_a_crash
-async def test_step_1_one_websocket_is_enough(room: Class, connect: Connect, crash: bool) -> None:
+async def test_step_1_one_websocket_is_enough(room: Class, connect: Connect) -> None:
     socket = await connect(room.server, "/")
     welcome = await socket.expect("broker.welcome")
     await expect(room.figure(welcome["data"]["name"])).to_be_visible()
     await socket.send("Hello Server!")
     await socket.expect("broker.error", code="malformed_json")
-    if crash:
-        await room.restart()
-        socket = await connect(room.server, "/")
+    await socket.send({"type": "hello_said", "source": "alice", "data": {}})
+    await socket.expect("broker.accepted")
+    await expect(room.figure("alice")).to_be_visible()
+    await room.restart()
+    socket = await connect(room.server, "/")
     order = {"type": "order_placed", "source": "alice", "data": {"id": 5}}
     await socket.send(order)
     accepted = await socket.expect("broker.accepted")
@@ -56,37 +55,37 @@ async def test_step_1_one_websocket_is_enough(room: Class, connect: Connect, cra
     assert (whole["source"], whole["data"]) == ("alice", {"id": 5})
 
 
-@with_a_crash
-async def test_step_2_relay_everyone_hears_everything(room: Class, crash: bool) -> None:
+async def test_step_2_relay_everyone_hears_everything(room: Class) -> None:
     await room.come(*STUDENTS)
     first = await room.place("alice", id=1)
     assert await room.heard(first) == set(STUDENTS) - {"alice"}
-    if crash:
-        await room.restart()
+    await room.all_tell(first, *set(STUDENTS) - {"alice"})
+    await room.restart()
     second = await room.place("carol", id=1)
     assert await room.heard(second) == set(STUDENTS) - {"carol"}
     await room.all_tell(first, *set(STUDENTS) - {"alice"})
     await room.all_tell(second, *set(STUDENTS) - {"carol"})
 
 
-@with_a_crash
-async def test_step_3_publish_subscribe_who_asked_hears(room: Class, crash: bool) -> None:
+async def test_step_3_publish_subscribe_who_asked_hears(room: Class) -> None:
     await room.come(*STUDENTS)
     await room.switch("Publish–subscribe")
-    if crash:
-        await room.restart()
-        await expect(room.stage.get_by_role("radio", name="Publish–subscribe")).to_be_checked()
+    before = await room.place("carol", id=1)
+    assert await room.heard(before) == {"dan", "eve"}
+    await room.all_tell(before, "dan", "eve")
+    await room.restart()
+    await expect(room.stage.get_by_role("radio", name="Publish–subscribe")).to_be_checked()
     placed = await room.place("alice", id=1)
     assert await room.heard(placed) == {"dan", "eve"}
-    await room.all_tell(placed, "dan", "eve")
+    for event in (before, placed):
+        await room.all_tell(event, "dan", "eve")
     not_asked = room.stage.locator('[data-recipient="fay"]')
     await expect(not_asked).to_have_attribute("data-received", "false")
     reason = room.stage.locator("[data-explains] [data-why]", has=not_asked)
     await expect(reason).to_contain_text("Not subscribed to order_placed.")
 
 
-@with_a_crash
-async def test_step_4_queue_each_order_is_done_by_one(room: Class, crash: bool) -> None:
+async def test_step_4_queue_each_order_is_done_by_one(room: Class) -> None:
     await room.come(*STUDENTS)
     for name in ("dan", "eve"):  # the bots are to do the work
         await room.leave(name)
@@ -94,9 +93,8 @@ async def test_step_4_queue_each_order_is_done_by_one(room: Class, crash: bool) 
     waiting = await room.place("alice", id=1)
     await expect(room.stage.locator('[data-waiting="1"]')).to_be_visible()
     await room.all_tell(waiting)
-    if crash:
-        await room.restart()
-        await expect(room.stage.locator('[data-waiting="1"]')).to_be_visible()
+    await room.restart()
+    await expect(room.stage.locator('[data-waiting="1"]')).to_be_visible()
     await room.send_bot("bob", thinks=0)
     await room.answers(waiting)
     await room.send_bot("bob-2", thinks=0)
@@ -111,7 +109,7 @@ async def test_step_4_queue_each_order_is_done_by_one(room: Class, crash: bool) 
         await room.all_tell(answer["id"], *heard)
 
 
-@with_a_crash
+@pytest.mark.parametrize("crash", [False, True], ids=["of the bot", "of the server"])
 async def test_step_5_a_bot_dies_holding_an_order(room: Class, crash: bool) -> None:
     await room.come("alice", "carol", "fay")
     await room.switch("Queue")
@@ -151,17 +149,13 @@ async def test_step_5_a_bot_dies_holding_an_order(room: Class, crash: bool) -> N
     await room.all_tell(answer["id"], "alice", "carol")
 
 
-@with_a_crash
-async def test_step_6_a_bob_of_ones_own(
-    room: Class, open_page: OpenPage, tmp_path: Path, crash: bool
-) -> None:
+async def test_step_6_a_bob_of_ones_own(room: Class, open_page: OpenPage, tmp_path: Path) -> None:
     await room.come("alice", "carol", "fay")
     await room.switch("Queue")
     handout = await open_page(room.server, "/handout", may_lose_server=True)
     program = tmp_path / "own.py"
     program.write_text(await handout.locator("#bob").inner_text(), encoding="utf-8")
-    if crash:
-        await room.restart()
+    await room.restart()
     bob = subprocess.Popen([sys.executable, str(program)], env=environment(), cwd=tmp_path)
     try:
         await expect(room.figure("your-name-bob")).to_have_attribute("data-role", "confirmer")

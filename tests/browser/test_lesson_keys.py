@@ -90,8 +90,7 @@ async def test_a_full_stop_holds_the_room_and_blanks_the_screen(
     await stage.keyboard.press(".")
     await is_paused(room, True)
     assert await is_blank(stage)
-    await ben.send({"type": "order_placed", "data": {"id": 1}})
-    await ben.expect("broker.accepted")
+    await ben.publish("order_placed", id=1)
     assert len((await room.get("/queue"))["parked"]) == 1
     await stage.keyboard.press(".")
     await is_paused(room, False)

@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
+from orders.domain.confirming import Confirmed, answer_data, answer_id, id_after
+from orders.domain.envelope import Event
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, order, place, reject, stands
 from tests.browser.watching import send
@@ -19,6 +21,13 @@ from tests.wire import until
 
 pytestmark = pytest.mark.browser
 
+PLACED = Event(
+    id="69688550-5be2-41e4-a057-b9da2d59eb03",
+    type="order_placed",
+    created="0",
+    source="alice",
+    data={"id": 5},
+)
 MODES: dict[str, dict[str, str | None]] = {
     "relay": {"*": "relay"},
     "pubsub": {"*": "pubsub"},
@@ -118,6 +127,26 @@ async def test_who_confirms_too_late_without_having_heard_is_told_by_whom(
     await stands(carl, "alice/5", "confirmed")
     await expect(order(carl, "alice/5")).to_contain_text("by bob, who was faster")
     assert [event["source"] for event in await confirmations(http, server)] == ["bob"]
+
+
+async def test_an_answer_that_stands_before_its_order_is_given_again(
+    server: Any, open_page: OpenPage, http: aiohttp.ClientSession
+) -> None:
+    """After a reset both were sent again, the answer first."""
+
+    async def post(type: str, source: str, id: str, data: dict[str, Any]) -> None:
+        said = {"type": type, "source": source, "id": id, "data": data}
+        async with http.post(f"{server.url}/api/rooms/main/events", json=said) as stored:
+            assert stored.status == 201, await stored.text()
+
+    early = answer_id("main", PLACED, Confirmed())
+    await post("order_confirmed", "bob", early, answer_data(PLACED, Confirmed()))
+    bob = await is_open(await open_page(server, "/confirmer?name=bob"))
+    await post(PLACED.type, PLACED.source, PLACED.id, PLACED.data)
+    await confirm(bob, "alice/5")
+    await stands(bob, "alice/5", "confirmed")
+    _, again = await confirmations(http, server)
+    assert again["id"] == id_after(early)
 
 
 async def test_the_rules_decide_by_themselves_when_told_so(

@@ -8,19 +8,18 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.watching import open_stage, send
-from tests.conftest import Connect
+from tests.conftest import Come, Connect
 from tests.rooms import Room
 
 pytestmark = pytest.mark.browser
 
 
 async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
-    server: Any, connect: Connect, open_page: OpenPage, room: Room
+    server: Any, connect: Connect, come: Come, open_page: OpenPage, room: Room
 ) -> None:
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     alice = await connect(server, name="alice", types="order_confirmed")
-    bob = await connect(server, name="bob", types="order_placed", ack="manual")
-    await bob.expect("broker.welcome")
+    bob = await come(server, name="bob", types="order_placed", ack="manual")
     page = await open_stage(open_page, server, "diagram")
     await page.locator('[data-participant="bob"]').click()
     await page.get_by_role("button", name="Lose its ack").click()
@@ -28,7 +27,7 @@ async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
     await expect(page.locator("#stage-faults")).to_be_hidden()
     event = await send(alice, id=5)
     await bob.expect("order_placed")
-    await bob.send({"type": "broker.ack", "data": {"event": event}})
+    await bob.ack(event)
     await expect(page.locator("#diagram")).to_contain_text("its ack was lost on the way")
     await page.keyboard.press("e")
     await expect(page.locator("#stage-explain")).to_contain_text("its ack was lost on the way")
@@ -39,10 +38,9 @@ async def test_an_ack_is_lost_in_two_clicks_and_why_and_diagram_name_it(
 
 
 async def test_the_keyboard_does_it_too_and_only_a_bot_can_be_made_to_die(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
-    bob = await connect(server, name="bob", types="order_placed")
-    await bob.expect("broker.welcome")
+    await come(server, name="bob", types="order_placed")
     page = await open_stage(open_page, server)
     await expect(page.locator('[data-participant="bob"]')).to_be_visible()
     await page.keyboard.press("f")

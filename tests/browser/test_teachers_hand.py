@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
 from tests.browser.test_axe import complaints
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.rooms import Room
 from tests.wire import until
 
@@ -34,10 +34,9 @@ async def people_of(open_page: OpenPage, server: Any) -> Page:
 
 
 async def test_on_the_stage_somebody_is_muted_removed_and_let_back_in(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, connect: Connect, come: Come, open_page: OpenPage
 ) -> None:
-    bella = await connect(server, name="Bella", session=SESSION)
-    await bella.expect("broker.welcome")
+    bella = await come(server, name="Bella", session=SESSION)
     page = await people_of(open_page, server)
     row = page.locator('[data-person="Bella"]')
     await page.get_by_role("button", name="Mute: Bella", exact=True).click()
@@ -51,8 +50,7 @@ async def test_on_the_stage_somebody_is_muted_removed_and_let_back_in(
     assert await refused(connect, server, session=SESSION) == "kicked"
     await page.get_by_role("button", name="Let back in: bella").click()
     await expect(page.locator('[data-person="bella"]')).to_have_count(0)
-    again = await connect(server, name="Bella", session=SESSION)
-    await again.expect("broker.welcome")
+    await come(server, name="Bella", session=SESSION)
     await expect(row).to_be_visible()
 
 
@@ -82,8 +80,7 @@ async def test_in_the_lobby_a_room_is_ended_and_erased_by_a_second_click_only(
     server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     alice = await connect(server, name="alice", room="pair-7")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
     page = await is_open(await open_page(server, "/", may_lose_server=True))
     row = page.locator('[data-room="pair-7"]')
     await expect(row).to_contain_text("pair-7")

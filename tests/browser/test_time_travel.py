@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.telling import come, rows, says
+from tests.browser.telling import rows, says
 from tests.browser.watching import open_stage, send
-from tests.conftest import Connect, Start
+from tests.conftest import Come, Start
 from tests.rooms import Room
 from tests.wire import until
 
@@ -36,11 +36,11 @@ async def stands(page: Page, **state: Any) -> None:
 
 
 async def test_one_sees_the_room_as_it_stood_step_by_step_and_nobody_else_notices(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="order_confirmed", echo="false")
+    alice = await come(server, name="alice", types="order_confirmed", echo="false")
     order = await send(alice, id=1)
-    bob = await come(connect, server, name="bob", types="order_placed")
+    bob = await come(server, name="bob", types="order_placed")
     await bob.send(
         {"type": "order_confirmed", "data": {"id": 1, "customer": "alice", "event": order}}
     )
@@ -73,9 +73,9 @@ async def test_one_sees_the_room_as_it_stood_step_by_step_and_nobody_else_notice
 
 
 async def test_what_happened_is_played_to_the_end_and_then_it_is_live_again(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     for number in range(3):
         await send(alice, id=number)
     page = await open_stage(open_page, server, "diagram")
@@ -102,11 +102,11 @@ async def test_what_happened_is_played_to_the_end_and_then_it_is_live_again(
 
 
 async def test_the_past_is_there_after_a_restart_and_gone_once_the_room_is_cleared(
-    start: Start, connect: Connect, http: aiohttp.ClientSession, open_page: OpenPage
+    start: Start, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
 ) -> None:
     server = start()
-    alice = await come(connect, server, name="alice", echo="false")
-    await come(connect, server, name="bob")
+    alice = await come(server, name="alice", echo="false")
+    await come(server, name="bob")
     await send(alice, id=1)
     page = await open_stage(open_page, server, "diagram", may_lose_server=True)
     await says(page, "alice sent order_placed 1", "broker: alice/1 to all: bob")
@@ -124,9 +124,9 @@ async def test_the_past_is_there_after_a_restart_and_gone_once_the_room_is_clear
 
 @pytest.mark.settings(rate=0)
 async def test_a_long_past_is_reached_from_the_beginning(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", echo="false", quiet="false")
+    alice = await come(server, name="alice", echo="false", quiet="false")
     for number in range(1, 2401):
         event = {"type": "order_placed", "data": {"id": number}}
         await alice.ws.send_str(json.dumps(event))
@@ -144,9 +144,9 @@ async def test_a_long_past_is_reached_from_the_beginning(
 
 
 async def test_the_past_is_read_once_and_then_carried_on_by_the_feed(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="none", echo="false")
+    alice = await come(server, name="alice", types="none", echo="false")
     for number in range(3):
         await send(alice, id=number)
     asked: list[str] = []
@@ -164,9 +164,9 @@ async def test_the_past_is_read_once_and_then_carried_on_by_the_feed(
 
 
 async def test_what_happened_while_the_connection_was_gone_is_in_the_past_once(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="none", echo="false")
+    alice = await come(server, name="alice", types="none", echo="false")
     await send(alice, id=0)
 
     async def cut_at_will(page: Page) -> None:

@@ -8,9 +8,8 @@ from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import confirm, is_open, order, place, stands
-from tests.browser.telling import come
 from tests.browser.watching import figures_apart, open_log, open_stage, send
-from tests.conftest import Connect, Start
+from tests.conftest import Come, Connect, Start
 
 pytestmark = pytest.mark.browser
 
@@ -117,12 +116,12 @@ async def test_while_the_journal_is_asked_nothing_is_said_of_what_became_of_an_e
 
 
 async def test_those_who_share_a_reason_share_a_sentence(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="nothing")
+    alice = await come(server, name="alice", types="nothing")
     placed = await send(alice, id=1)
     for number in range(8):
-        await come(connect, server, name=f"late-{number}")
+        await come(server, name=f"late-{number}")
     page = await open_log(open_page, server)
     await page.locator(f'[data-event="{placed}"]').click()
     await expect(page.locator("[data-why]")).to_have_count(2)
@@ -196,9 +195,9 @@ async def test_the_stage_of_another_room_says_how_to_join_that_room(
 
 
 async def test_after_a_click_in_the_diagram_the_space_bar_is_the_stages_again(
-    server: Any, connect: Connect, open_page: OpenPage
+    server: Any, come: Come, open_page: OpenPage
 ) -> None:
-    alice = await come(connect, server, name="alice", types="nothing")
+    alice = await come(server, name="alice", types="nothing")
     placed = await send(alice, id=1)
     page = await open_stage(open_page, server, "diagram")
     await page.locator(f'.diagram-body [data-event="{placed}"]').first.click()

@@ -3,12 +3,14 @@
 import asyncio
 import gzip
 import os
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 
 from orders.broker.queue import State
-from orders.broker.records import Kind
+from orders.broker.records import Kind, Record
 from orders.broker.room_state import RoomState
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import Filter, Outcome
@@ -464,6 +466,35 @@ async def test_a_file_that_is_cut_off_is_noticed_and_nothing_more_is_accepted(
         assert await journal.take(said(2)) == [lost]
 
 
+@pytest.mark.parametrize("file", ["orders.db", "orders.db-wal"])
+async def test_a_file_that_is_overwritten_in_place_is_noticed_and_nothing_more_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.setattr("orders.journal.sqlite.contents.LOOK", 0.0)
+    monkeypatch.setattr("orders.journal.sqlite.contents.STANDS", 0.05)
+    path, copy = tmp_path / file, tmp_path / "copy"
+    async with journal_of("sqlite", tmp_path) as journal:
+        engine: Any = journal.engine
+        for first in range(0, 2000, 200):  # with checkpoints between
+            if not first:
+                shutil.copy(tmp_path / file, copy)
+            await journal.take(*(said(n, note="x" * 2000) for n in range(first, first + 200)))
+        os.utime(path)  # as a backup may do: that is no loss
+        for _ in range(3):
+            assert await engine._writer.call(engine._files.overwritten) is None
+        with path.open("r+b") as there:
+            there.write(copy.read_bytes() if file == "orders.db" else b"x" * path.stat().st_size)
+        lost: StorageFailed | None = None
+        for _ in range(1000):
+            if lost := journal.engine.lost():
+                break
+            await asyncio.sleep(0.01)
+        assert lost is not None
+        assert lost.code == "journal_lost"
+        assert f"{file} of the journal was overwritten" in lost.message
+        assert await journal.take(said(3)) == [lost]
+
+
 async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,14 +504,37 @@ async def test_erasing_a_room_cuts_off_a_file_and_that_is_no_loss(
         log: Any = vars(journal.engine)["_log"]
         erase, looks = log.erase, []
 
-        def erase_and_look(room: str) -> None:
-            erase(room)
+        def erase_and_look(rooms: list[str]) -> None:
+            erase(rooms)
             looks.append(journal.engine.lost())  # as another room's event does meanwhile
 
         monkeypatch.setattr(log, "erase", erase_and_look)
-        await journal.engine.erase(RoomState("main"))
+        await journal.engine.erase(["main"])
         assert (tmp_path / "orders.db-wal").stat().st_size == 0
         assert [*looks, journal.engine.lost()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("link", "said"), [(Path.symlink_to, "is in use"), (Path.hardlink_to, "has a second name")]
+)
+async def test_under_a_second_name_no_second_server_gets_at_a_journal(
+    tmp_path: Path, link: Callable[[Path, Path], None], said: str
+) -> None:
+    path, other = tmp_path / "orders.db", tmp_path / "other.db"
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(placed(1))
+        link(other, path)
+        with pytest.raises(CannotStart, match=said):
+            await SqliteEngine(other).open()
+    if other.is_symlink():
+        engine = SqliteEngine(other)  # alone it may have the name it likes
+        assert [state.events for state in await engine.open()] == [1]
+        await engine.close()
+
+
+async def test_a_name_longer_than_a_disk_takes_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="too long"):
+        await SqliteEngine(tmp_path / ("x" * 300)).open()
 
 
 @pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])
@@ -506,8 +560,92 @@ async def test_of_a_room_that_was_erased_no_page_of_the_file_keeps_anything(tmp_
     async with journal_of("sqlite", tmp_path) as journal:
         for first in range(0, 2000, 200):
             await journal.take(*(said(n, note=secret * 20) for n in range(first, first + 200)))
-        await journal.engine.erase(RoomState("main"))
+        await journal.engine.erase(["main"])
         assert holding(tmp_path, secret) == []
+
+
+async def test_what_was_moved_between_pages_is_erased_with_its_room(tmp_path: Path) -> None:
+    """Rows that make room for others leave copies behind, which no later deleting overwrites."""
+    turns = random.Random(42)  # a history in which one is left behind
+
+    def say(room: str) -> Record:
+        id = str(uuid.UUID(int=turns.getrandbits(128), version=4))
+        return said(room=room, source=room, id=id, note="x" * turns.randrange(60))
+
+    async with journal_of("sqlite", tmp_path) as journal:
+        for _ in range(10):
+            pairs = [turns.sample(["main", "stays"], 2) for _ in range(10)]
+            await journal.take(*(say(room) for pair in pairs for room in pair))
+        await journal.engine.erase(["main"])
+        assert holding(tmp_path, '"source":"main"') == []
+        assert len(await journal.engine.read("stays", 0, 1000)) == 100
+
+
+class Failing:
+    """A connection to the journal of which one statement fails, as on a full disk."""
+
+    def __init__(self, db: sqlite3.Connection, statement: str) -> None:
+        self._db, self._statement = db, statement
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
+        if query.startswith(self._statement):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return self._db.execute(query, *values)
+
+
+async def test_a_room_that_could_not_be_erased_is_there_yet(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1), said(2))
+        log: Any = vars(journal.engine)["_log"]
+        log._db = Failing(log._db, "COMMIT")
+        with pytest.raises(StorageFailed):
+            await journal.engine.erase(["main"])
+        log._db = log._db._db
+        assert await journal.take(said(3)) == ["accepted"]
+        assert [record.position for record in await journal.engine.read("main", 0, 9)] == [1, 2, 3]
+
+
+async def test_what_cannot_be_written_again_is_overwritten_and_said_to_be_left(
+    tmp_path: Path,
+) -> None:
+    secret = "between us"
+    async with journal_of("sqlite", tmp_path) as journal:
+        for first in range(0, 2000, 200):
+            await journal.take(*(said(n, note=secret * 20) for n in range(first, first + 200)))
+        log: Any = vars(journal.engine)["_log"]
+        log._db = Failing(log._db, "VACUUM")
+        left = await journal.engine.erase(["main"])
+        assert left is not None
+        assert (left.code, "end any room" in left.message) == ("storage_full", True)
+        log._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert holding(tmp_path, secret) == []
+
+
+async def test_while_somebody_reads_what_is_erased_stays_and_to_cut_it_off_later_is_no_loss(
+    tmp_path: Path,
+) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(*(said(n, note="x" * 2000) for n in range(200)))
+        engine: Any = journal.engine
+        log = engine._log
+        await engine._writer.call(lambda: log._db.execute("PRAGMA wal_checkpoint"))
+        assert engine.lost() is None
+        with closing(sqlite3.connect(tmp_path / "orders.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM records").fetchone()
+            await engine._writer.call(lambda: log._db.execute("PRAGMA busy_timeout = 10"))
+            left = await engine.erase(["main"])
+            assert left is not None
+            assert "it is being read" in left.message
+            assert engine.lost() is None
+        await engine._writer.call(lambda: log._db.execute("PRAGMA wal_checkpoint"))
+        assert (tmp_path / "orders.db").stat().st_size < 200_000
+        assert engine.lost() is None
 
 
 def holding(folder: Path, text: str) -> list[str]:

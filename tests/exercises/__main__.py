@@ -11,6 +11,7 @@ from tests.exercises.found_out import (
     AT_ONCE,
     GOLDEN,
     SEED,
+    TOKEN,
     as_text,
     its_own,
     of_all,
@@ -34,7 +35,10 @@ def main() -> int:
     parser.add_argument("--golden", action="store_true", help="write the verdicts on wrong Bobs")
     parser.add_argument("--students", type=int, default=0, help="a class that checks at once")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, Process(Path(directory)) as server:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Process(Path(directory), "--host-token", TOKEN) as server,
+    ):
         if options.golden:
             found = asyncio.run(of_all(server.url, every(), SEED, its_own))
             GOLDEN.write_text("\n".join(as_text(name, found[name][-1]) for name in sorted(found)))

@@ -13,6 +13,8 @@ from orders.classroom.examiner import Verdict, examine
 from orders.classroom.exercises import STAGES
 from tests.exercises.bobs import Bob, at_work
 
+#: Of the servers whose students are examined here: a wrong one is answered a second later.
+TOKEN = "the-token-of-the-host"
 GOLDEN = Path(__file__).parents[1] / "data" / "verdicts.txt"
 SEED = 7  # of the golden verdicts
 AT_ONCE = 20
@@ -28,7 +30,7 @@ async def examined(url: str, bob: type[Bob], seed: int, stages: Iterable[int]) -
         async with http.post(f"{url}/api/exercises", json={}) as answer:
             room = await answer.json()
         async with at_work(bob(room["url"], seed)):
-            await examine(url, room["room"], "", stages, seed, said.append)
+            await examine(url, room["room"], TOKEN, stages, seed, said.append)
     return said
 
 

@@ -276,6 +276,30 @@ async def test_a_squatted_answer_does_not_keep_an_order_from_being_confirmed(
     assert confirmed["id"] != squatted
 
 
+@pytest.mark.parametrize("name", ["bob", "hand"])
+async def test_an_answer_that_stands_before_its_order_does_not_keep_it_from_being_confirmed(
+    server: Any, http: aiohttp.ClientSession, connect: Connect, name: str
+) -> None:
+    """Seed 4078 of the simulation: after a reset Bob's answer was sent again before the order
+    was, and then it was there already when he answered."""
+    early = str(uuid5(NAMESPACE_URL, "orders:main/alice/5/confirmed"))
+    placed = "69688550-5be2-41e4-a057-b9da2d59eb03"
+    alice = await connect(server, name="alice")
+    async with Bobs(server.url).bob(name), Bobs(server.url).bob("bob-2"):
+        data = {"id": 5, "customer": "alice", "event": placed}
+        url = f"{server.url}/api/rooms/main/events"
+        said = {"id": early, "type": "order_confirmed", "data": data, "source": name}
+        async with http.post(url, json=said) as answer:
+            assert answer.status == 201, await answer.text()
+        await alice.send({"id": placed, "type": "order_placed", "data": {"id": 5}})
+        (order,) = await all_answered(http, server, 1)
+        await place(alice, {"id": 6})
+        await all_answered(http, server, 2)
+    assert order["state"] == "confirmed"
+    first, second, _ = await log_of(http, server, "order_confirmed")
+    assert (first["source"], first["id"], second["id"]) == (name, early, order["answer"])
+
+
 async def test_someone_faster_is_not_answered_over(
     server: Any, http: aiohttp.ClientSession, connect: Connect
 ) -> None:
@@ -459,8 +483,7 @@ async def test_after_a_reset_bob_answers_no_order_of_before(
         async with bobs.bob(delay=0.3):
             alice = await connect(server, name="alice", types="order_confirmed")
             for number in (1, 2, 3, 3, 4, 5):
-                await alice.send({"type": "order_placed", "data": {"id": number}})
-                await alice.expect("broker.accepted")
+                await alice.publish("order_placed", id=number)
             async with http.post(f"{server.url}/api/rooms/main/reset") as answer:
                 assert answer.status == 200
             await alice.expect("broker.notice", code="reset")

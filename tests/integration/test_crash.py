@@ -79,15 +79,13 @@ async def test_modes_waiting_events_and_orders_are_as_they_were_before_kill_9(
     server = start()
     room = Room(http, server, "class-1")
     alice = await connect(server, room="class-1", name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    placed = (await alice.expect("broker.accepted"))["data"]["event"]
+    placed = await alice.publish("order_placed", id=1)
     answer = {"id": 1, "customer": "alice", "event": placed}
     await alice.send({"type": "order_confirmed", "data": answer})
     await alice.expect("broker.accepted")
     await room.set_modes({"*": "pubsub", "order_placed": "queue"})
     for number in (2, 3):
-        await alice.send({"type": "order_placed", "data": {"id": number}})
-        await alice.expect("broker.accepted")
+        await alice.publish("order_placed", id=number)
     before = {"room": await room.get(), "orders": await room.get("/orders")}
 
     server.kill()

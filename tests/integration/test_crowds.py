@@ -5,7 +5,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -14,7 +13,7 @@ from aiohttp import web
 from itsdangerous import URLSafeSerializer
 
 from orders.web import host, socket
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Come, Connect, Serve, Start
 from tests.process import Process
 from tests.raw import CLOSE, PING, TEXT, Raw, frame
 from tests.rooms import Room
@@ -26,27 +25,19 @@ FORGED = f"orders_host={URLSafeSerializer('another secret', salt='host').dumps('
 linux = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 
 
-async def accepted(wire: Wire, **data: Any) -> str:
-    """Send an event, and wait until it is accepted; its id."""
-    await wire.send({"type": "tick", "data": data})
-    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
-    return event
-
-
 # ── those who send much ─────────────────────────────────────────────────────────────────────────
 
 
 async def test_one_participants_burst_of_the_largest_messages_reaches_all_and_ends_nobody(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     count = 60
     async with serve(rate=0, max_unread=256 * 1024, slow_grace=DEADLINE) as server:
         others = [await connect(server, name=f"other-{n}") for n in range(8)]
-        alice = await connect(server, name="alice", echo="false")
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", echo="false")
         for number in range(count):
             await alice.send({"type": "tick", "data": {"n": number, "text": LARGE}})
-        small = await accepted(others[0], n=count)
+        small = await others[0].publish(n=count)
         for other in others:
             while len(other.of_type("tick")) < count + 1:
                 await other.next()
@@ -94,7 +85,7 @@ async def test_who_sends_too_much_for_too_long_is_closed_with_4002_and_nobody_el
         shouting = asyncio.create_task(shout())
         assert await alice.close_code() == 4002
         shouting.cancel()
-        await accepted(bob, n=1)
+        await bob.publish(n=1)
 
 
 # ── those who read little ───────────────────────────────────────────────────────────────────────
@@ -128,7 +119,7 @@ async def test_a_reader_that_stops_is_gone_its_socket_is_freed_and_its_neighbour
         deadline = time.monotonic() + DEADLINE
         while "stalled" in await room.names():
             assert time.monotonic() < deadline, "it is still there"
-            ids.append(await accepted(bob, text=LARGE))
+            ids.append(await bob.publish(text=LARGE))
 
         async def freed() -> bool:
             return not holds(server, stalled.port)
@@ -136,7 +127,7 @@ async def test_a_reader_that_stops_is_gone_its_socket_is_freed_and_its_neighbour
         await until(freed, "the socket of the one that reads nothing is freed")
         async with http.get(f"{server.url}/metrics") as answer:
             assert "orders_slow_total 1.0" in await answer.text()
-    ids.append(await accepted(bob, n=1))
+    ids.append(await bob.publish(n=1))
     await bob.fence()
     assert [event["id"] for event in bob.of_type("tick")] == ids
     back = await connect(server, name="stalled", after=ids[0])
@@ -159,7 +150,7 @@ async def test_a_reader_that_stopped_and_goes_on_hears_4001(
             deadline = time.monotonic() + DEADLINE
             while "slow" in await Room(http, server).names():
                 assert time.monotonic() < deadline, "it is still there"
-                await accepted(bob, text=LARGE)
+                await bob.publish(text=LARGE)
             opcode, code = 0, b""
             while opcode != CLOSE:
                 opcode, code = await raw.frame()
@@ -184,7 +175,7 @@ async def test_one_that_answers_no_ping_is_gone_whatever_it_trickles_and_one_tha
                 await trickling.send(never_ending[sent : sent + 1] or frame(PING))
                 sent += 1
                 await asyncio.sleep(0.01)
-        await accepted(bob, n=1)
+        await bob.publish(n=1)
         assert await room.names() == ["bob"]
 
 
@@ -227,7 +218,7 @@ async def test_who_reads_nothing_of_an_export_and_hangs_up_leaves_no_trace_in_th
     server = start("--rate", "0")
     alice = await connect(server, name="alice", echo="false")
     for number in range(200):
-        await accepted(alice, n=number, text=LARGE)
+        await alice.publish(n=number, text=LARGE)
     async with Raw.open(server.port) as raw:
         await raw.send(
             "GET /api/rooms/main/events?format=jsonl HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -235,7 +226,7 @@ async def test_who_reads_nothing_of_an_export_and_hangs_up_leaves_no_trace_in_th
         assert await raw.status() == 200
         for _ in range(20):
             await Room(http, server).get()  # meanwhile its answer fills what there is to fill
-    await accepted(alice, n=200)
+    await alice.publish(n=200)
     await Room(http, server).get()
     assert "Traceback" not in server.log
 
@@ -257,13 +248,13 @@ async def test_when_a_class_comes_back_all_at_once_each_hears_exactly_what_it_mi
 
     await asyncio.gather(*(come(number) for number in range(students)))
     alice = await connect(server, name="alice", echo="false")
-    last = await accepted(alice, n=0)
+    last = await alice.publish(n=0)
     server.kill()
     server.start()
     alice = await connect(server, name="alice", echo="false")
-    ids = [await accepted(alice, n=number) for number in range(missed)]
+    ids = [await alice.publish(n=number) for number in range(missed)]
     back = [asyncio.create_task(come(number, after=last)) for number in range(students)]
-    ids += [await accepted(alice, n=missed + number) for number in range(missed)]
+    ids += [await alice.publish(n=missed + number) for number in range(missed)]
     for wire in await asyncio.gather(*back):
         while len(wire.of_type("tick")) < len(ids):
             await wire.next()
@@ -275,6 +266,7 @@ async def test_when_a_class_comes_back_all_at_once_each_hears_exactly_what_it_mi
 # ── who is the host ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer guessed-it"}, {"Cookie": FORGED}]
 )

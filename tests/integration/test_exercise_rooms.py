@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Serve
 from tests.rooms import Room
 from tests.wire import until
 
@@ -51,12 +51,11 @@ async def are_there(http: aiohttp.ClientSession, server: Any, *names: str) -> No
 
 
 async def test_an_exercise_is_erased_a_day_after_the_last_word_also_where_the_server_was_off(
-    serve: Serve, http: aiohttp.ClientSession, connect: Connect, day: Clock
+    serve: Serve, http: aiohttp.ClientSession, come: Come, day: Clock
 ) -> None:
     async with serve() as server:
         talking, working, _ = [await begin(http, server, name) for name in ("a", "b", "silent")]
-        bob = await connect(server, room=working, name="bob")
-        await bob.expect("broker.welcome")
+        await come(server, room=working, name="bob")
         day.forward(hours=20)
         url = f"{server.url}/api/rooms/{talking}/events"
         async with http.post(url, json={"type": "hello_said", "data": {}}) as answer:
@@ -74,7 +73,7 @@ async def test_an_exercise_is_erased_a_day_after_the_last_word_also_where_the_se
 
 
 async def test_exercises_have_a_limit_of_their_own_and_it_says_how_to_go_on(
-    serve: Serve, http: aiohttp.ClientSession, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, http: aiohttp.ClientSession, come: Come, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orders.classroom.checks.MOST_ROOMS", 2)
     async with serve(max_rooms=2) as server:
@@ -83,8 +82,7 @@ async def test_exercises_have_a_limit_of_their_own_and_it_says_how_to_go_on(
             error = (await answer.json())["error"]
             assert (answer.status, error["code"]) == (503, "server_full")
             assert "All 2 exercise rooms are in use" in error["message"]
-        bob = await connect(server, room="pair-7", name="bob")
-        await bob.expect("broker.welcome")
+        await come(server, room="pair-7", name="bob")
         async with http.delete(f"{server.url}{Room(http, server, first).path}") as answer:
             assert answer.status == 200
         await begin(http, server)

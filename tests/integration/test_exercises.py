@@ -12,13 +12,11 @@ from orders.classroom.checks import Checks, Exercise
 from orders.classroom.exercises import STAGES
 from tests.conftest import Serve, Start
 from tests.exercises.bobs import Bob, at_work
-from tests.exercises.found_out import GOLDEN, SEED, as_text, its_own, of_all
+from tests.exercises.found_out import GOLDEN, SEED, TOKEN, as_text, its_own, of_all
 from tests.exercises.right import RIGHT, in_short
 from tests.exercises.wrong import every
 from tests.terminal import Command
 from tests.wire import until
-
-TOKEN = "the-secret-of-the-host"
 
 
 def test_each_stage_has_a_scenario_what_is_judged_and_hints() -> None:
@@ -38,7 +36,7 @@ async def test_wrong_bobs_fail_where_they_are_wrong_and_are_told_why_and_right_o
     start: Start,
 ) -> None:
     """All at once; `make exercises` has the wrong ones pass the stages before, too."""
-    url = start().url
+    url = start("--host-token", TOKEN).url
     usual_and_not: tuple[type[Bob], ...] = (Bob, *RIGHT)
     found, right = await asyncio.gather(
         of_all(url, every(), SEED, its_own), of_all(url, usual_and_not, SEED + 1, in_short)

@@ -26,13 +26,6 @@ LARGE = "x" * 60_000
 linux = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc, or limits a process")
 
 
-async def accepted(wire: Wire, **data: Any) -> str:
-    """Send an event, and wait until it is accepted; its id."""
-    await wire.send({"type": "tick", "data": data})
-    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
-    return event
-
-
 async def refused(wire: Wire, code: str, **data: Any) -> None:
     await wire.send({"type": "tick", "data": data})
     while (answer := await wire.next())["type"] == "broker.notice":
@@ -64,7 +57,7 @@ async def test_while_the_journal_cannot_grow_nothing_is_accepted_reading_goes_on
     room = Room(http, server)
     alice = await connect(server, name="alice", echo="false")
     await (await connect(server, room="empty")).ws.close()
-    kept = [await accepted(alice, n=1)]
+    kept = [await alice.publish(n=1)]
 
     async def is_ready() -> bool:
         async with http.get(f"{server.url}/readyz") as answer:
@@ -88,7 +81,7 @@ async def test_while_the_journal_cannot_grow_nothing_is_accepted_reading_goes_on
         assert not (await room.get())["paused"]
 
     await until(is_ready, "the server is ready once there is room again")
-    kept += [await accepted(alice, n=4, text=LARGE), await accepted(alice, n=5)]
+    kept += [await alice.publish(n=4, text=LARGE), await alice.publish(n=5)]
     while len(bob.of_type("tick")) < 2:  # one who came meanwhile misses nothing that was accepted
         await bob.next()
     assert [event["id"] for event in bob.of_type("tick")] == kept[1:]
@@ -103,7 +96,7 @@ async def test_on_a_full_disk_the_error_says_so_and_a_duplicate_is_still_known(
 ) -> None:
     server = start()
     alice = await connect(server, name="alice", echo="false")
-    id = await accepted(alice, n=1)
+    id = await alice.publish(n=1)
     said = tmp_path / "strace"
     with said.open("wb") as output:
         filling = subprocess.Popen(
@@ -126,7 +119,7 @@ async def test_on_a_full_disk_the_error_says_so_and_a_duplicate_is_still_known(
         filling.wait(DEADLINE)
     await alice.send({"id": id, "type": "tick", "data": {"n": 1}})
     await alice.expect("broker.accepted", event=id, duplicate=True)
-    await accepted(alice, n=3)
+    await alice.publish(n=3)
     assert [event["data"]["n"] for event in await Room(http, server).log()] == [1, 3]
     assert "Traceback" not in server.log
 
@@ -136,7 +129,7 @@ async def test_while_another_program_locks_the_journal_nothing_is_accepted_and_n
 ) -> None:
     server = start()
     alice = await connect(server, name="alice", echo="false")
-    await accepted(alice, n=1)
+    await alice.publish(n=1)
     other = sqlite3.connect(server.directory / "orders.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     await alice.send({"type": "tick", "data": {"n": 2}})
@@ -147,7 +140,7 @@ async def test_while_another_program_locks_the_journal_nothing_is_accepted_and_n
     assert "locked" in error["data"]["message"]
     other.execute("ROLLBACK")
     other.close()
-    await accepted(alice, n=3)
+    await alice.publish(n=3)
     assert [event["data"]["n"] for event in await Room(http, server).log()] == [1, 3]
 
 
@@ -210,9 +203,9 @@ async def test_after_a_suspension_nobody_is_cut_off_and_what_is_held_is_still_he
         await asyncio.sleep(3)  # longer than anything may take
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    await bob.send({"type": "broker.ack", "data": {"event": held["id"]}})
+    await bob.ack(held["id"])
     assert await bob.fence() == [], "its ack is taken, and it hears of no lease that ended"
-    await accepted(alice, n=1)
+    await alice.publish(n=1)
 
     async def settled() -> bool:
         depths = (await room.get())["queues"]["order_placed"]
@@ -233,7 +226,7 @@ async def test_it_ends_though_one_reads_nothing_another_never_finishes_and_all_a
         await posting.send(
             "POST /api/rooms/main/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         )
-        ids = [await accepted(alice, n=n, text=LARGE) for n in range(40)]
+        ids = [await alice.publish(n=n, text=LARGE) for n in range(40)]
         assert server.stop(number) == 0
         assert await alice.close_code() == 1001
     server.start()

@@ -30,12 +30,7 @@ ACTIONS = [
 ]
 
 
-async def place(wire: Wire, number: int) -> str:
-    await wire.send({"type": "order_placed", "data": {"id": number}})
-    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
-    return event
-
-
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize(("method", "path"), ACTIONS)
 async def test_behind_a_proxy_or_another_name_only_the_token_makes_a_host(
     serve: Serve, http: aiohttp.ClientSession, method: str, path: str
@@ -64,6 +59,7 @@ async def test_a_students_own_page_may_join_but_never_act_as_the_host(
         assert (await answer.json())["error"]["code"] == "not_host"
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 async def test_the_hosts_url_gives_a_cookie_that_makes_its_browser_the_host(serve: Serve) -> None:
     async with (
         serve(host_token=TOKEN, proxy_headers=True) as server,
@@ -90,7 +86,7 @@ async def test_paused_events_are_stored_but_held_a_step_lets_one_go_and_resume_a
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
     await room.act("/pause")
     await bob.expect("broker.notice", code="paused")
-    ids = [await place(alice, number) for number in range(1, 6)]
+    ids = [await alice.publish("order_placed", id=number) for number in range(1, 6)]
     assert [event["id"] for event in await room.log()] == ids, "they are stored"
     await bob.fence()
     assert bob.of_type("order_placed") == []
@@ -110,7 +106,7 @@ async def test_a_paused_room_is_paused_after_a_restart(
     async with serve() as server:
         alice = await connect(server, name="alice")
         await Room(http, server).act("/pause")
-        await place(alice, 1)
+        await alice.publish("order_placed", id=1)
         await alice.ws.close()
     async with serve() as server:
         room = Room(http, server)
@@ -119,7 +115,7 @@ async def test_a_paused_room_is_paused_after_a_restart(
         await bob.fence()
         assert bob.of_type("order_placed") == []
         alice = await connect(server, name="alice")
-        await place(alice, 2)
+        await alice.publish("order_placed", id=2)
         await room.act("/resume")
         await bob.expect("order_placed", id=2)
 
@@ -156,7 +152,7 @@ async def test_a_kicked_participant_is_closed_with_4003_and_a_muted_one_is_not_h
     await bob.expect("broker.error", code="muted")
     await room.act("/participants/bob/unmute")
     await bob.expect("broker.notice", code="unmuted")
-    await place(bob, 2)
+    await bob.publish("order_placed", id=2)
     await alice.expect("order_placed", id=2)
     assert len(alice.of_type("order_placed")) == 1
     await room.act("/participants/bob/kick")
@@ -170,7 +166,7 @@ async def test_a_bot_is_sent_in_as_a_real_process_answers_and_is_killed(
 ) -> None:
     name = (await room.act("/bots"))["name"]
     await room.has(name)
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     assert (await alice.expect("order_confirmed"))["source"] == name
 
     async def listed() -> bool:

@@ -38,6 +38,7 @@ REQUESTS: dict[str, tuple[bytes, bytes, int, str]] = {
     "a token in the URL": (b"GET /host?token=%ff", OURS, 403, "not_host"),
     "a room": (b"GET /api/rooms/%ff", OURS, 404, "unknown_room"),
     "a key": (b"GET /ws", OURS + BAD_KEY, 400, "wrong_upgrade"),
+    "a version": (b"GET /ws", OURS + UPGRADE.replace(b"13", b"12"), 400, "wrong_upgrade"),
     "a parameter": (b"GET /ws?room=%ff", OURS, 400, "wrong_parameter"),
     "the name of a parameter": (b"GET /ws?%ff=a", OURS, 400, "wrong_parameter"),
 }
@@ -63,8 +64,9 @@ async def ask(port: int, line: bytes, headers: bytes) -> tuple[int, bytes]:
     return int(head.split()[1]), body
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_what_is_no_text_is_refused_in_words(serve: Serve, name: str) -> None:
+async def test_what_makes_no_sense_in_a_head_is_refused_in_words(serve: Serve, name: str) -> None:
     line, headers, status, code = REQUESTS[name]
     async with serve(lan=True, journal="memory") as server:
         got, body = await ask(server.port, line, headers)

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect
+from tests.conftest import Come, Connect
 from tests.rooms import Room
 from tests.wire import Wire
 
@@ -101,8 +101,7 @@ async def test_the_log_is_exported_as_json_lines_csv_and_mermaid(
     server: Any, http: aiohttp.ClientSession, alice: Wire
 ) -> None:
     note = 'He said "no",\nthen =1+1'
-    await alice.send({"type": "order_placed", "data": {"id": 1, "note": note}})
-    event = (await alice.expect("broker.accepted"))["data"]["event"]
+    event = await alice.publish("order_placed", id=1, note=note)
     await publish(http, server, "bob", 1, "order_confirmed")
 
     async def export(format: str) -> str:
@@ -127,8 +126,7 @@ async def test_a_room_says_who_is_in_it_and_how_it_stands(
     server: Any, connect: Connect, room: Room
 ) -> None:
     alice = await connect(server, name="alice", types="order_confirmed")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    event = (await alice.expect("broker.accepted"))["data"]["event"]
+    event = await alice.publish("order_placed", id=1)
     stands = await room.get()
     assert stands["room"] == "main"
     assert stands["modes"] == {"*": "relay"}
@@ -146,11 +144,10 @@ async def test_a_room_says_who_is_in_it_and_how_it_stands(
 
 
 async def test_reading_a_room_does_not_begin_it_and_an_empty_one_is_forgotten(
-    server: Any, connect: Connect, http: aiohttp.ClientSession
+    server: Any, come: Come, http: aiohttp.ClientSession
 ) -> None:
     url = f"{server.url}/api/rooms/red"
-    wire = await connect(server, room="red")
-    await wire.expect("broker.welcome")
+    wire = await come(server, room="red")
     async with http.get(url) as answer:
         assert answer.status == 200
     await wire.ws.close()

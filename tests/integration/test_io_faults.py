@@ -1,5 +1,6 @@
 """Calls on the journal's files that fail: `make io-faults` tries each, here are a few of them."""
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -22,10 +23,16 @@ RUNS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("seed")
+    io_faults.seed(directory)
+    return directory
+
+
 @pytest.fixture
-def seeded(tmp_path: Path) -> Path:
-    io_faults.seed(tmp_path)
-    return tmp_path
+def seeded(seed: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(seed, tmp_path / "seeded")
 
 
 @pytest.mark.parametrize(("call", "number", "error"), STARTS)
@@ -61,8 +68,7 @@ async def test_where_the_journal_may_not_be_written_to_the_server_says_so_until_
             return answer.status == 200
 
     await until(is_ready, "it is ready again")
-    await alice.send({"type": "tick", "data": {}})
-    await alice.expect("broker.accepted")
+    await alice.publish()
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
@@ -71,8 +77,7 @@ async def test_a_journal_whose_log_is_removed_or_cut_off_says_so_and_takes_nothi
 ) -> None:
     server = start()
     alice = await connect(server, name="alice", echo="false")
-    await alice.send({"type": "tick", "data": {}})
-    await alice.expect("broker.accepted")
+    await alice.publish()
     log = server.directory / "orders.db-wal"
     if cut_off:
         log.write_bytes(b"")

@@ -11,7 +11,7 @@ from yarl import URL
 
 from orders.classroom.lesson import BUNDLED, read
 from orders.settings import Settings
-from tests.conftest import Connect, Start
+from tests.conftest import Come, Connect, Start
 from tests.process import Process
 from tests.rooms import Room
 from tests.wire import until
@@ -87,7 +87,7 @@ async def test_only_the_host_goes_on(server: Any, http: aiohttp.ClientSession) -
 
 
 async def test_where_it_stands_and_its_lease_survive_a_restart(
-    start: Start, connect: Connect, http: aiohttp.ClientSession
+    start: Start, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     server = start()
     await go(http, server, 10, answer=True)
@@ -96,8 +96,7 @@ async def test_where_it_stands_and_its_lease_survive_a_restart(
     room = Room(http, server)
     told = await room.get("/lesson")
     assert (told["scene"], told["answer"]) == (10, SCENES[9].answer)
-    eve = await connect(server, name="eve", types="order_placed", ack="manual")
-    await eve.expect("broker.welcome")
+    eve = await come(server, name="eve", types="order_placed", ack="manual")
     ben = await connect(server, name="ben", types="order_confirmed")
     await ben.send({"type": "order_placed", "data": {"id": 1}})
     await eve.expect("order_placed")

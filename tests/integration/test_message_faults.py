@@ -15,7 +15,7 @@ from orders.app import create_app
 from orders.clients.bot import Bot
 from orders.web.keys import NODE
 from orders.web.socket import Connection
-from tests.conftest import Connect, MakeSettings, Start
+from tests.conftest import Come, Connect, MakeSettings, Start
 from tests.process import Process
 from tests.rooms import Room
 from tests.wire import DEADLINE, Wire, until
@@ -65,41 +65,27 @@ async def room(server: Any, http: aiohttp.ClientSession) -> Faulty:
 
 
 @pytest.fixture
-async def bob(connect: Connect, server: Any) -> Wire:
-    bob = await connect(server, name="bob", types="order_placed", ack="manual")
-    await bob.expect("broker.welcome")
-    return bob
+async def bob(come: Come, server: Any) -> Wire:
+    return await come(server, name="bob", types="order_placed", ack="manual")
 
 
 @pytest.fixture
-async def alice(connect: Connect, server: Any) -> Wire:
-    alice = await connect(server, name="alice", types="order_confirmed")
-    await alice.expect("broker.welcome")
-    return alice
-
-
-async def place(alice: Wire, number: int = 5) -> str:
-    await alice.send({"type": "order_placed", "data": {"id": number}})
-    event: str = (await alice.expect("broker.accepted"))["data"]["event"]
-    return event
-
-
-async def ack(bob: Wire, event: str) -> None:
-    await bob.send({"type": "broker.ack", "data": {"event": event}})
+async def alice(come: Come, server: Any) -> Wire:
+    return await come(server, name="alice", types="order_confirmed")
 
 
 async def test_a_lost_ack_never_arrives_and_the_order_comes_again_when_the_host_ends_the_lease(
     room: Faulty, alice: Wire, bob: Wire
 ) -> None:
     id = await room.set("bob", "lose_ack")
-    event = await place(alice)
+    event = await alice.publish("order_placed", id=5)
     assert (await bob.expect("order_placed"))["attempt"] == 1
-    await ack(bob, event)
+    await bob.ack(event)
     assert "its ack was lost on the way" in await room.why(event, "bob")
     assert (await room.get())["queues"]["order_placed"]["in_flight"] == 1
     await room.set("bob", "end_lease")
     assert (await bob.expect("order_placed"))["attempt"] == 2
-    await ack(bob, event)
+    await bob.ack(event)
 
     async def is_settled() -> bool:
         return bool((await room.get())["queues"]["order_placed"]["in_flight"] == 0)
@@ -116,23 +102,22 @@ async def test_an_event_delivered_twice_is_the_same_event(
 ) -> None:
     await room.set_modes({"order_placed": mode})
     await room.set("bob", "deliver_twice")
-    event = await place(alice)
+    event = await alice.publish("order_placed", id=5)
     first, second = await bob.expect("order_placed"), await bob.next()
     assert first == second
     assert first["id"] == event
     assert "it was delivered twice" in await room.why(event, "bob")
-    await ack(bob, event)
-    later = await place(alice, 6)
+    await bob.ack(event)
+    later = await alice.publish("order_placed", id=6)
     assert (await bob.expect("order_placed"))["id"] == later
     assert not [e for e in await bob.fence() if e["type"] == "order_placed"], "only once"
 
 
 @pytest.mark.parametrize("fault", ["hold_in", "stall"])
 async def test_what_goes_to_a_participant_is_held_and_let_go_in_its_order(
-    room: Faulty, alice: Wire, connect: Connect, server: Any, fault: str
+    room: Faulty, alice: Wire, come: Come, server: Any, fault: str
 ) -> None:
-    carol = await connect(server, name="carol", types="tick")
-    await carol.expect("broker.welcome")
+    carol = await come(server, name="carol", types="tick")
     await room.set("carol", fault, seconds=300)
     sent = []
     for _ in range(3):
@@ -150,11 +135,11 @@ async def test_what_a_participant_sends_is_held_and_let_go_in_its_order(
     room: Faulty, alice: Wire, bob: Wire
 ) -> None:
     await room.set("bob", "hold_out", seconds=300)
-    event = await place(alice)
+    event = await alice.publish("order_placed", id=5)
     await bob.expect("order_placed")
     for number in range(3):
         await bob.send({"type": "tick", "data": {"n": number}})
-    await ack(bob, event)
+    await bob.ack(event)
     assert "its ack was held on the way" in await room.why(event, "bob")
     assert await room.log(type="tick") == []
     await room.lift("bob")
@@ -168,8 +153,7 @@ async def test_what_is_held_goes_by_itself_when_its_time_is_over(
     room: Faulty, bob: Wire, fault: str
 ) -> None:
     await room.set("bob", fault, seconds=0.2)
-    await bob.send({"type": "tick", "data": {}})
-    await bob.expect("broker.accepted")
+    await bob.publish()
 
 
 async def test_who_is_cut_off_hears_no_word_of_it(room: Faulty, bob: Wire) -> None:
@@ -179,15 +163,18 @@ async def test_who_is_cut_off_hears_no_word_of_it(room: Faulty, bob: Wire) -> No
 
 
 async def test_faults_that_did_not_happen_are_dropped_and_nothing_stays_in_the_way(
-    make_settings: MakeSettings, aiohttp_server: Any, http: aiohttp.ClientSession, connect: Connect
+    make_settings: MakeSettings,
+    aiohttp_server: Any,
+    http: aiohttp.ClientSession,
+    connect: Connect,
+    come: Come,
 ) -> None:
     app = create_app(make_settings())
     server = await aiohttp_server(app)
     server.url = f"http://localhost:{server.port}"
     room = Faulty(http, server)
     await room.set_modes({**QUEUED})
-    bob = await connect(server, name="bob", types="order_placed", ack="manual")
-    await bob.expect("broker.welcome")
+    bob = await come(server, name="bob", types="order_placed", ack="manual")
     here = app[NODE].rooms["main"].participants["bob"]
     assert isinstance(here.transport, Connection)
     for fault in ("lose_ack", "deliver_twice", "hold_in", "hold_out"):
@@ -198,9 +185,9 @@ async def test_faults_that_did_not_happen_are_dropped_and_nothing_stays_in_the_w
     assert isinstance(here.transport, Connection)
     assert here.intercept is None
     alice = await connect(server, name="alice")
-    event = await place(alice)
-    await ack(bob, event)
-    later = await place(alice, 6)
+    event = await alice.publish("order_placed", id=5)
+    await bob.ack(event)
+    later = await alice.publish("order_placed", id=6)
     await bob.expect("order_placed", id=6)
     assert [e["id"] for e in bob.of_type("order_placed")] == [event, later], "the ack came through"
 
@@ -212,7 +199,7 @@ async def test_a_bot_dies_before_its_ack_and_another_takes_the_order(
         assert answer.status == 201
     await room.has("bob")
     await room.set("bob", "die_before_ack")
-    event = await place(alice)
+    event = await alice.publish("order_placed", id=5)
     await alice.expect("order_confirmed")
     await room.lacks("bob")
     assert "it died before its ack" in await room.why(event, "bob")
@@ -244,7 +231,7 @@ async def test_one_lost_ack_makes_two_coffees_with_a_naive_bob_and_one_with_a_ca
     async with at_work(room.server.url, naive=naive):
         await room.has("bob")
         await room.set("bob", "lose_ack")
-        event = await place(alice)
+        event = await alice.publish("order_placed", id=5)
         await room.why(event, "bob")
         await room.set("bob", "end_lease")
 
@@ -286,7 +273,7 @@ async def test_orders_are_confirmed_on_a_server_that_has_no_classroom(
         async with at_work(server.url, naive=False), asyncio.timeout(DEADLINE):
             alice = await connect(server, name="alice")
             await room.has("bob")
-            await place(alice)
+            await alice.publish("order_placed", id=5)
             await alice.expect("order_confirmed")
         url = f"{server.url}{room.path}/participants/alice/faults"
         async with http.post(url, json={"fault": "cut"}) as answer:

@@ -11,21 +11,13 @@ from tests.rooms import Room
 from tests.wire import Wire
 
 
-async def place(wire: Wire, number: int) -> str:
-    """Place an order and wait until it is accepted; returns its event's id."""
-    await wire.send({"type": "order_placed", "data": {"id": number}})
-    accepted = await wire.expect("broker.accepted")
-    event: str = accepted["data"]["event"]
-    return event
-
-
 async def test_relay_reaches_everyone_in_the_room_and_the_sender_unless_it_wants_no_echo(
     server: Any, connect: Connect, alice: Wire
 ) -> None:
     quiet = await connect(server, name="carol", echo="false")
     other = await connect(server, name="dave", types="order_confirmed")
-    await place(alice, 1)
-    await place(quiet, 2)
+    await alice.publish("order_placed", id=1)
+    await quiet.publish("order_placed", id=2)
     for wire in (alice, other):
         await wire.expect("order_placed", id=2)
         assert [e["data"]["id"] for e in wire.of_type("order_placed")] == [1, 2]
@@ -52,7 +44,7 @@ async def test_an_event_reaches_everyone_with_the_values_that_were_sent(
 
 async def test_what_is_missing_is_stamped_alike_for_all(server: Any, connect: Connect) -> None:
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
-    event = await place(alice, 1)
+    event = await alice.publish("order_placed", id=1)
     heard = await bob.expect("order_placed")
     assert (heard["id"], heard["source"]) == (event, "alice")
     assert heard["created"].isdigit()
@@ -66,7 +58,7 @@ async def test_pubsub_reaches_those_who_subscribed_to_the_type(
     alice = await connect(server, name="alice", types="order_confirmed")
     exact = await connect(server, name="bob", types="order_placed")
     prefix = await connect(server, name="carol", types="order_*")
-    event = await place(alice, 1)
+    event = await alice.publish("order_placed", id=1)
     await exact.expect("order_placed", id=1)
     await exact.send({"type": "order_confirmed", "data": {"id": 1, "event": event}})
     await alice.expect("order_confirmed", id=1)
@@ -84,14 +76,14 @@ async def test_a_subscription_can_change_while_connected(
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
     await bob.send({"type": "broker.subscribe", "data": {"types": ["order_confirmed"]}})
     assert (await bob.expect("broker.subscribed"))["data"]["types"] == ["order_confirmed"]
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     await bob.send({"type": "broker.subscribe", "data": {"types": ["order_placed"]}})
     subscribed = await bob.expect("broker.subscribed")
     assert set(subscribed["data"]["types"]) == {"order_confirmed", "order_placed"}
-    await place(alice, 2)
+    await alice.publish("order_placed", id=2)
     await bob.send({"type": "broker.unsubscribe", "data": {"types": ["order_placed"]}})
     await bob.expect("broker.subscribed")
-    await place(alice, 3)
+    await alice.publish("order_placed", id=3)
     await bob.fence()
     assert [e["data"]["id"] for e in bob.of_type("order_placed")] == [2]
 
@@ -104,7 +96,7 @@ async def test_a_queue_hands_each_event_to_exactly_one_in_turn_and_never_to_its_
     bobs = [await connect(server, name=f"bob-{n}", types="order_placed") for n in range(3)]
     bystander = await connect(server, name="carol", types="order_confirmed")
     for number in range(1, 13):
-        await place(alice, number)
+        await alice.publish("order_placed", id=number)
     for wire in (alice, bystander, *bobs):
         await wire.fence()
     taken = [[e["data"]["id"] for e in bob.of_type("order_placed")] for bob in bobs]
@@ -119,7 +111,7 @@ async def test_an_event_nobody_can_take_waits_in_its_queue_and_goes_to_who_comes
     await room.set_modes({"order_placed": "queue"})
     alice = await connect(server, name="alice")
     for number in (1, 2, 3):
-        await place(alice, number)
+        await alice.publish("order_placed", id=number)
     assert (await room.get())["queues"]["order_placed"]["ready"] == 3
     bob = await connect(server, name="bob", types="order_placed")
     await bob.expect("order_placed", id=3)
@@ -135,13 +127,13 @@ async def test_modes_switch_live_everyone_hears_of_it_and_an_accepted_event_keep
 ) -> None:
     bob = await connect(server, name="bob", types="order_placed")
     carol = await connect(server, name="carol", types="order_confirmed")
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     await carol.expect("order_placed", id=1)
 
     await room.set_modes({"*": "pubsub"})
     for wire in (alice, bob, carol):
         assert (await wire.expect("broker.modes"))["data"]["modes"] == {"*": "pubsub"}
-    await place(alice, 2)
+    await alice.publish("order_placed", id=2)
     await bob.expect("order_placed", id=2)
     await carol.fence()
     assert [e["data"]["id"] for e in carol.of_type("order_placed")] == [1]
@@ -150,7 +142,7 @@ async def test_modes_switch_live_everyone_hears_of_it_and_an_accepted_event_keep
     await room.lacks("bob")
     await room.set_modes({"order_placed": "queue"})
     await alice.expect("broker.modes", modes={"*": "pubsub", "order_placed": "queue"})
-    await place(alice, 3)
+    await alice.publish("order_placed", id=3)
     await room.set_modes({"order_placed": None})
     await alice.expect("broker.modes", modes={"*": "pubsub"})
     late = await connect(server, name="bob", types="order_placed")
@@ -163,10 +155,10 @@ async def test_two_rooms_hear_nothing_of_each_other(
     here = await connect(server, room="red", name="alice")
     there = await connect(server, room="blue", name="alice")
     assert (await there.expect("broker.welcome"))["data"]["name"] == "alice"
-    await place(here, 1)
+    await here.publish("order_placed", id=1)
     await Room(http, server, "red").set_modes({"*": "pubsub"})
     await here.expect("broker.modes")
-    await place(there, 2)
+    await there.publish("order_placed", id=2)
     await there.expect("order_placed")
     assert {e["type"] for e in there.heard} == {
         "broker.welcome",
@@ -221,8 +213,7 @@ async def test_who_has_no_name_takes_that_of_its_first_source_unless_it_is_in_us
     await second.send(order)
     refused = await second.expect("broker.error", code="name_taken")
     assert "alice" in refused["data"]["message"]
-    await second.send({"type": "order_placed", "data": {"id": 1}})
-    await second.expect("broker.accepted")
+    await second.publish("order_placed", id=1)
 
 
 async def test_quiet_participants_hear_neither_welcome_nor_accepted_but_errors(
@@ -256,7 +247,7 @@ async def test_exact_names_work_and_patterns_only_listen_unless_one_acks(
     (shown,) = (await room.get())["participants"]
     assert (shown["works"], shown["role"]) == (works, "other")
     alice = await connect(server, name="alice")
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     takes = works == ["*"] or "order_placed" in works
     await bob.fence()
     assert len(bob.of_type("order_placed")) == takes

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import Clock, Connect
-from tests.integration.test_queue import QUEUE, ack, give, nack
+from tests.integration.test_queue import QUEUE, give
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -25,8 +25,8 @@ async def test_who_nacks_gives_back_all_of_that_type_without_an_attempt_counted(
     bob = await connect(server, name="bob", ack="manual", prefetch=10)
     first, second, third = await give(alice, 3)
     await bob.expect("work", n=3)
-    await nack(bob, second)
-    await ack(bob, third)
+    await bob.nack(second)
+    await bob.ack(third)
     said = await bob.expect("broker.error", code="not_held", event=third)
     assert "gave back another" in said["data"]["message"]
     assert (await room.get())["queues"]["work"] == {"ready": 3, "in_flight": 0, "dead": 0}
@@ -42,14 +42,14 @@ async def test_after_a_nack_one_comes_at_a_time_until_an_ack(
     bob = await connect(server, name="bob", ack="manual", prefetch=10)
     ids = await give(alice, 4)
     await bob.expect("work", n=4)
-    await nack(bob, ids[0])
+    await bob.nack(ids[0])
     await bob.fence()
     assert len(bob.of_type("work")) == 4
     clock.forward(1)
     assert (await bob.expect("work"))["id"] == ids[0]
     await bob.fence()
     assert len(bob.of_type("work")) == 5, "one, though it has room for ten"
-    await ack(bob, ids[0])
+    await bob.ack(ids[0])
     await bob.expect("work", n=4)
     assert [event["id"] for event in bob.of_type("work")[5:]] == ids[1:]
 
@@ -61,7 +61,7 @@ async def test_coming_back_does_not_shorten_the_pause(
     bob = await connect(server, **who, ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
-    await nack(bob, event)
+    await bob.nack(event)
     await bob.ws.close()
     await room.lacks(who["name"])
     again = await connect(server, **who, ack="manual")
@@ -86,12 +86,12 @@ async def test_five_who_nack_everything_do_not_make_dead_letters_of_what_another
         while True:
             event = await wire.next()
             if event["type"] == "work":
-                await nack(wire, event["id"])
+                await wire.nack(event["id"])
 
     async def work() -> None:
         while True:
             event = await bob.expect("work")
-            await ack(bob, event["id"])
+            await bob.ack(event["id"])
 
     tasks = [asyncio.create_task(one) for one in (work(), *map(spoil, pupils))]
     await give(alice, count)

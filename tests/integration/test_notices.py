@@ -8,7 +8,6 @@ import pytest
 
 from orders.server.hints import NEWEST
 from tests.conftest import Connect
-from tests.integration.test_modes import place
 from tests.integration.test_node import NO_LIMITS, Broken
 from tests.rooms import Room
 from tests.transports import Party, join, running
@@ -34,7 +33,7 @@ async def notices(wire: Wire, code: str) -> list[dict[str, Any]]:
 async def test_who_waits_for_a_type_that_nobody_sends_hears_once_which_are_sent(
     server: Any, connect: Connect, alice: Wire
 ) -> None:
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     bob = await connect(server, name="bob", types="orderplaced,order_confirmed")
     said = await bob.expect("broker.notice", code="unknown_type")
     expected = "Nobody has sent `orderplaced` yet; here they send `order_placed`."
@@ -48,7 +47,7 @@ async def test_a_subscription_while_connected_is_looked_at_too(
     server: Any, connect: Connect
 ) -> None:
     bob = await connect(server, name="bob")
-    await place(bob, 1)
+    await bob.publish("order_placed", id=1)
     await bob.send({"type": "broker.subscribe", "data": {"types": ["tick"]}})
     said = await bob.expect("broker.notice", code="unknown_type")
     assert "`tick`" in said["data"]["message"] and "`order_placed`" in said["data"]["message"]
@@ -102,7 +101,7 @@ async def test_who_answers_an_order_that_is_not_there_hears_so(
     elif how == "held":
         await room.act("/pause")
     alice, bob = await connect(server, name="alice"), await connect(server, name="bob")
-    event = await place(alice, 7)
+    event = await alice.publish("order_placed", id=7)
     data = {"id": 7, "customer": "alice", "event": event, **wrong}
     data = {field: value for field, value in data.items() if value is not None}
     await bob.send({"type": "order_confirmed", "data": data})
@@ -115,7 +114,8 @@ async def test_an_order_of_before_a_restart_is_there_and_one_of_before_a_reset_i
     serve: Any, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
     async with serve() as server:
-        event = await place(await connect(server, name="alice"), 7)
+        alice = await connect(server, name="alice")
+        event = await alice.publish("order_placed", id=7)
     async with serve() as server:
         data = {"id": 7, "customer": "alice", "event": event}
         bob = await connect(server, name="bob")

@@ -43,8 +43,7 @@ async def shell(line: str, cwd: Path, **env: str) -> subprocess.CompletedProcess
 async def ordered(server: Any, connect: Connect) -> Any:
     """A server whose log has an order with a character that not every console has."""
     alice = await connect(server, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1, "note": "☕"}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1, note="☕")
     return server
 
 
@@ -82,7 +81,10 @@ async def test_a_full_disk_is_one_sentence(ordered: Any, tmp_path: Path, command
 @POSIX
 @pytest.mark.parametrize(
     "command",
-    ["--version >&-", "doctor --port 0 >&-", "export {url} >&-", "tail {url} 2>&- | head -n 1"],
+    [
+        *("--version >&-", "doctor --port 0 >&-", "export {url} >&-"),
+        "tail {url} --after start 2>&- | head -n 1",
+    ],
 )
 async def test_who_is_started_without_standard_streams_gets_no_traceback(
     ordered: Any, tmp_path: Path, command: str

@@ -16,6 +16,8 @@ TOKEN = "the-token-of-the-host"
 HOST = {"Authorization": f"Bearer {TOKEN}"}
 QUEUE = {"*": "pubsub", "order_placed": "queue"}
 
+pytestmark = pytest.mark.settings(host_token=TOKEN)  # a wrong one is answered a second later
+
 
 class Asking:
     """The room `main` of a server where only the token makes one the host."""

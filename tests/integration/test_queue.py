@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Clock, Connect, Serve, Start
+from tests.conftest import Clock, Come, Connect, Serve, Start
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -20,14 +20,6 @@ async def give(wire: Wire, count: int = 1) -> list[str]:
         await wire.send({"type": "work", "data": {"n": number}})
         ids.append((await wire.expect("broker.accepted"))["data"]["event"])
     return ids
-
-
-async def ack(wire: Wire, event: str) -> None:
-    await wire.send({"type": "broker.ack", "data": {"event": event}})
-
-
-async def nack(wire: Wire, event: str, reason: str = "busy") -> None:
-    await wire.send({"type": "broker.nack", "data": {"event": event, "reason": reason}})
 
 
 @pytest.fixture
@@ -47,7 +39,7 @@ async def test_one_holds_no_more_than_its_prefetch_until_it_acks(
     assert [e["id"] for e in bob.of_type("work")] == ids[:2]
     assert [e["attempt"] for e in bob.of_type("work")] == [1, 1]
     assert (await room.get())["queues"]["work"] == {"ready": 2, "in_flight": 2, "dead": 0}
-    await ack(bob, ids[0])
+    await bob.ack(ids[0])
     await bob.expect("work", n=3)
     await bob.fence()
     assert len(bob.of_type("work")) == 3
@@ -59,8 +51,8 @@ async def test_an_event_that_was_acked_does_not_come_again(
     bob = await connect(server, name="bob", ack="manual")
     (event,) = await give(alice)
     await bob.expect("work")
-    await ack(bob, event)
-    await ack(bob, event)
+    await bob.ack(event)
+    await bob.ack(event)
     await bob.expect("broker.error", code="not_held", event=event)
     await bob.ws.close()
     await room.lacks("bob")
@@ -72,21 +64,23 @@ async def test_an_event_that_was_acked_does_not_come_again(
 
 @pytest.mark.parametrize("how", ["nack", "leave", "cut"])
 async def test_what_is_let_go_comes_to_another_with_the_next_attempt(
-    server: Any, connect: Connect, room: Room, how: str, alice: Wire
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession, how: str
 ) -> None:
-    bob = await connect(server, name="bob", ack="manual")
-    (event,) = await give(alice)
-    await bob.expect("work")
-    carol = await connect(server, name="carol", ack="manual")
-    await carol.expect("broker.welcome")
-    if how == "nack":
-        await nack(bob, event)
-    elif how == "leave":
-        await bob.ws.close()
-    else:
-        bob.cut()
-    again = await carol.expect("work")
-    assert (again["id"], again["attempt"]) == (event, 2)
+    async with serve(lease=3600.0) as server:  # which is over long after the test has given up
+        await Room(http, server).set_modes(QUEUE)
+        alice = await connect(server, name="alice")
+        bob = await connect(server, name="bob", ack="manual")
+        (event,) = await give(alice)
+        await bob.expect("work")
+        carol = await come(server, name="carol", ack="manual")
+        if how == "nack":
+            await bob.nack(event)
+        elif how == "leave":
+            await bob.ws.close()
+        else:
+            bob.cut()
+        again = await carol.expect("work")
+        assert (again["id"], again["attempt"]) == (event, 2)
 
 
 async def test_a_lease_that_runs_out_lets_go(
@@ -102,7 +96,7 @@ async def test_a_lease_that_runs_out_lets_go(
     again = await carol.expect("work")
     assert (again["id"], again["attempt"]) == (event, 2)
     await bob.expect("broker.notice", code="lease_ended", event=event)
-    await ack(bob, event)
+    await bob.ack(event)
     said = await bob.expect("broker.error", code="not_held")
     assert "carol has it now" in said["data"]["message"]
 
@@ -119,18 +113,18 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_and_the_queue_behind_i
         for attempt in (1, 2, 3):
             event = await bob.expect("work", n=1)
             assert event["attempt"] == attempt
-            await nack(bob, first, f"reason {attempt}")
+            await bob.nack(first, f"reason {attempt}")
             await bob.fence()
             clock.forward(1)
         await bob.expect("work", n=2)
-        await ack(bob, second)
+        await bob.ack(second)
         (letter,) = (await room.get("/dead-letters"))["dead_letters"]
         assert letter["event"]["id"] == first
         assert (letter["attempts"], letter["reason"]) == (3, "reason 3")
 
         await room.act(f"/dead-letters/{first}/retry")
         assert (await bob.expect("work", n=1))["attempt"] == 1
-        await ack(bob, first)
+        await bob.ack(first)
         await bob.fence()
         assert (await room.get("/dead-letters"))["dead_letters"] == []
 
@@ -145,7 +139,7 @@ async def test_a_dead_letter_can_be_discarded(
         bob = await connect(server, name="bob", ack="manual")
         (event,) = await give(alice)
         await bob.expect("work")
-        await nack(bob, event)
+        await bob.nack(event)
         await bob.fence()
         assert (await room.get())["queues"]["work"]["dead"] == 1
         await room.act(f"/dead-letters/{event}/discard")
@@ -165,7 +159,7 @@ async def test_what_waits_its_attempts_and_its_dead_letters_survive_kill_9(
     dead, tried, waiting = await give(alice, 3)
     for _ in range(2):
         await bob.expect("work", n=1)
-        await nack(bob, dead, "never")
+        await bob.nack(dead, "never")
     await bob.expect("work", n=2)
     await give(alice)  # what happened to the events before rides with this one
 
@@ -187,7 +181,7 @@ async def test_nobody_else_can_ack_what_one_holds(
     (event,) = await give(alice)
     await bob.expect("work")
     mallory = await connect(server, name="mallory", ack="manual")
-    await ack(mallory, event)
+    await mallory.ack(event)
     await mallory.expect("broker.error", code="not_held")
 
     async def held() -> bool:

@@ -13,12 +13,6 @@ from tests.rooms import Room
 from tests.wire import Wire, until
 
 
-async def place(wire: Wire, number: int) -> str:
-    await wire.send({"type": "order_placed", "data": {"id": number}})
-    event: str = (await wire.expect("broker.accepted"))["data"]["event"]
-    return event
-
-
 async def test_what_is_ready_held_and_dead_is_told_oldest_first(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
@@ -27,9 +21,9 @@ async def test_what_is_ready_held_and_dead_is_told_oldest_first(
         await room.set_modes({"order_placed": "queue"})
         alice = await connect(server, name="alice", types="nothing")
         bob = await connect(server, name="bob", types="order_placed", ack="manual")
-        ids = [await place(alice, number) for number in (1, 2, 3)]
+        ids = [await alice.publish("order_placed", id=number) for number in (1, 2, 3)]
         await bob.expect("order_placed")
-        await bob.send({"type": "broker.nack", "data": {"event": ids[0], "reason": "too hot"}})
+        await bob.nack(ids[0], "too hot")
         await bob.expect("order_placed")
         told = await room.get("/queue")
         seen = [
@@ -49,9 +43,9 @@ async def test_what_is_ready_held_and_dead_is_told_oldest_first(
 async def test_what_is_held_at_the_broker_is_told_while_the_room_is_paused(
     room: Room, alice: Wire
 ) -> None:
-    await place(alice, 1)
+    await alice.publish("order_placed", id=1)
     await room.act("/pause")
-    ids = [await place(alice, number) for number in (2, 3)]
+    ids = [await alice.publish("order_placed", id=number) for number in (2, 3)]
     assert [one["event"]["id"] for one in (await room.get("/queue"))["parked"]] == ids
     await room.act("/step")
     assert [one["event"]["id"] for one in (await room.get("/queue"))["parked"]] == ids[1:]
@@ -100,8 +94,7 @@ async def test_the_feed_tells_who_reads_slowly(
         listening = asyncio.create_task(listen(feed))
 
         async def is_slow() -> bool:
-            await alice.send({"type": "tea.made", "data": {"note": "x" * 60_000}})
-            await alice.expect("broker.accepted")
+            await alice.publish("tea.made", note="x" * 60_000)
             return "sleeper" in told
 
         await until(is_slow, "the one who does not read is told of as slow")

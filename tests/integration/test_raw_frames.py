@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Come, Connect, Serve, Start
 from tests.process import Process
 from tests.raw import BINARY, CLOSE, PING, PONG, TEXT, Raw, close, frame, upgrade
 from tests.rooms import Room
@@ -109,10 +109,9 @@ async def joined(raw: Raw, **query: str) -> Raw:
 
 
 async def test_each_frame_gets_what_it_must_and_disturbs_nobody(
-    server: Process, connect: Connect, http: aiohttp.ClientSession
+    server: Process, come: Come, http: aiohttp.ClientSession
 ) -> None:
-    neighbour = await connect(server, name="neighbour")
-    await neighbour.expect("broker.welcome")
+    neighbour = await come(server, name="neighbour")
 
     async def one(row: str) -> list[str]:
         async with Raw.open(server.port) as raw:
@@ -248,6 +247,7 @@ async def test_each_upgrade_and_request_gets_the_status_it_must_and_no_participa
     await until(empty, "nobody is left in the room")
 
 
+@pytest.mark.usefixtures("guesses_at_once")
 async def test_under_lan_headers_of_no_known_bytes_make_no_host_and_no_error(serve: Serve) -> None:
     async with serve(lan=True, host_token="a-token-for-the-test") as server:
         act = {**GET, "method": "POST", "path": "/api/rooms/main/pause"}

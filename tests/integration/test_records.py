@@ -5,21 +5,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Serve
 from tests.rooms import Room
 from tests.wire import Wire, until
 
 
-async def come(connect: Connect, server: Any, **query: str) -> Wire:
-    """Join, and be in the journal."""
-    wire = await connect(server, **query)
-    await wire.expect("broker.welcome")
-    return wire
-
-
 async def say(wire: Wire, number: int) -> None:
-    await wire.send({"type": "order_placed", "data": {"id": number}})
-    await wire.expect("broker.accepted")
+    await wire.publish("order_placed", id=number)
 
 
 async def pages(room: Room, **query: str) -> list[dict[str, Any]]:
@@ -41,13 +33,13 @@ def told(records: list[dict[str, Any]]) -> list[Any]:
 
 
 async def test_every_record_is_told_once_and_in_order_whatever_the_size_of_a_page(
-    server: Any, connect: Connect, room: Room
+    server: Any, come: Come, room: Room
 ) -> None:
-    alice = await come(connect, server, name="alice")
-    await come(connect, server, name="bob")
+    alice = await come(server, name="alice")
+    await come(server, name="bob")
     for number in range(5):
         await say(alice, number)
-    await come(connect, server, name="carol")
+    await come(server, name="carol")
     whole = told(await pages(room, after="start"))
     assert whole == [("joined", "alice"), ("joined", "bob"), 0, 1, 2, 3, 4, ("joined", "carol")]
     for limit in range(1, 10):
@@ -55,9 +47,9 @@ async def test_every_record_is_told_once_and_in_order_whatever_the_size_of_a_pag
 
 
 async def test_the_end_of_a_page_is_where_one_goes_on_when_more_has_happened(
-    server: Any, connect: Connect, room: Room
+    server: Any, come: Come, room: Room
 ) -> None:
-    alice = await come(connect, server, name="alice")
+    alice = await come(server, name="alice")
     await say(alice, 1)
     page = await room.get("/records")
     assert (told(page["records"]), page["more"]) == ([("joined", "alice"), 1], False)
@@ -68,10 +60,10 @@ async def test_the_end_of_a_page_is_where_one_goes_on_when_more_has_happened(
 
 
 async def test_the_latest_come_with_who_stood_in_the_room_before_them(
-    server: Any, connect: Connect, room: Room
+    server: Any, come: Come, room: Room
 ) -> None:
-    alice = await come(connect, server, name="alice", types="tea", echo="false")
-    bob = await come(connect, server, name="bob")
+    alice = await come(server, name="alice", types="tea", echo="false")
+    bob = await come(server, name="bob")
     for number in range(4):
         await say(alice, number)
     page = await room.get("/records", latest="2")
@@ -90,12 +82,12 @@ async def test_the_latest_come_with_who_stood_in_the_room_before_them(
 
 
 async def test_a_place_means_the_same_after_a_restart_and_nothing_after_the_room_was_cleared(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve() as server:
-        alice = await come(connect, server, name="alice")
+        alice = await come(server, name="alice")
         await say(alice, 1)
-        await come(connect, server, name="bob")
+        await come(server, name="bob")
         place = (await Room(http, server).get("/records"))["next"]
         assert place.endswith("~1")
     async with serve() as server:

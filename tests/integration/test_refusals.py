@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.rooms import Room
 from tests.wire import Wire
 
@@ -143,10 +143,9 @@ async def test_an_id_cannot_be_taken_from_another_but_the_same_event_may_come_tw
 
 
 async def test_answers_come_in_the_order_in_which_messages_were_sent(
-    server: Any, connect: Connect
+    server: Any, come: Come
 ) -> None:
-    alice = await connect(server, name="alice", echo="false")
-    await alice.expect("broker.welcome")
+    alice = await come(server, name="alice", echo="false")
     for _ in range(20):
         await alice.send(event())
         await alice.send("nonsense")

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.conftest import Connect, Serve, Start
+from tests.conftest import Come, Connect, Serve, Start
 from tests.integration.test_refusals import ID, event
 from tests.rooms import Room
 from tests.wire import DEADLINE, Wire
@@ -164,6 +164,13 @@ async def test_an_address_of_the_api_may_end_in_a_slash_and_refuses_unknown_para
         assert "`lmit`" in (await answer.json())["error"]["message"].replace('"', "`")
 
 
+async def test_a_page_is_found_with_a_slash_at_its_end(
+    server: Any, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{server.url}/stage/?room=pair-7") as page:
+        assert (page.status, str(page.url)) == (200, f"{server.url}/stage?room=pair-7")
+
+
 async def test_a_message_of_exactly_the_largest_size_is_taken(
     serve: Serve, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
@@ -270,11 +277,10 @@ async def test_a_bad_upgrade_gets_400_and_no_participant(
 
 
 async def test_over_the_rate_an_event_is_refused_and_its_sender_stays(
-    serve: Serve, connect: Connect
+    serve: Serve, connect: Connect, come: Come
 ) -> None:
     async with serve(rate=0.001, burst=3) as server:
-        alice = await connect(server, name="alice", echo="false")
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", echo="false")
         for _ in range(5):
             await alice.send(event())
         answers = [await alice.next() for _ in range(5)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.rooms import Room
 from tests.wire import Wire
 
@@ -57,12 +57,10 @@ async def test_a_replay_respects_the_subscription_and_the_mode_of_each_event(
     server: Any, connect: Connect, room: Room
 ) -> None:
     alice = await connect(server, name="alice", echo="false")
-    await alice.send({"type": "news", "data": {"n": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("news", n=1)
     await room.set_modes({"*": "pubsub", "work": "queue"})
     for type in ("news", "work", "order_placed"):
-        await alice.send({"type": type, "data": {"n": 2}})
-        await alice.expect("broker.accepted")
+        await alice.publish(type, n=2)
     bob = await connect(server, name="bob", after="start", types="order_*")
     await bob.expect("broker.caught_up", events=2)
     missed = [(e["type"], e["data"]["n"]) for e in bob.heard if e["source"] == "alice"]
@@ -70,10 +68,9 @@ async def test_a_replay_respects_the_subscription_and_the_mode_of_each_event(
 
 
 async def test_a_new_connection_with_the_same_session_takes_the_name_over(
-    server: Any, connect: Connect
+    server: Any, connect: Connect, come: Come
 ) -> None:
-    old = await connect(server, name="alice", session=SESSION)
-    await old.expect("broker.welcome")
+    old = await come(server, name="alice", session=SESSION)
     new = await connect(server, name="alice", session=SESSION)
     assert (await new.expect("broker.welcome"))["data"]["name"] == "alice"
     assert await old.close_code() == 4000
@@ -81,9 +78,10 @@ async def test_a_new_connection_with_the_same_session_takes_the_name_over(
     await new.expect("broker.accepted")
 
 
-async def test_another_session_does_not_take_a_name_over(server: Any, connect: Connect) -> None:
-    first = await connect(server, name="alice", session=SESSION)
-    await first.expect("broker.welcome")
+async def test_another_session_does_not_take_a_name_over(
+    server: Any, connect: Connect, come: Come
+) -> None:
+    first = await come(server, name="alice", session=SESSION)
     second = await connect(server, name="alice", session=SESSION + "-not")
     assert (await second.expect("broker.welcome"))["data"]["name"] == "alice-2"
     await first.fence()

@@ -1,5 +1,6 @@
 """A server that cannot run says why in one line that names the thing, and ends with code 1."""
 
+import json
 import os
 import shutil
 import socket
@@ -115,19 +116,20 @@ async def test_a_second_server_on_the_same_journal(start: Start, connect: Connec
     first = start()
     refused_to_start(orders_on(first.directory, first.directory / "orders.db"), "orders.db")
     alice = await connect(first, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
 
 
-async def test_it_ends_on_sigterm_with_exit_code_0_and_its_participants_hear_1001(
+async def test_it_ends_on_sigterm_with_exit_code_0_and_all_who_are_connected_hear_1001(
     start: Start, connect: Connect
 ) -> None:
     server = start()
     alice = await connect(server, name="alice")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
+    observer = await connect(server, "/observe/main")
+    assert "snapshot" in json.loads((await observer.message()).data)
     assert server.stop() == 0
-    assert await alice.close_code() == 1001
+    for wire in (alice, observer):
+        assert await wire.close_code() == 1001
     assert "Traceback" not in server.log
 
 

@@ -16,6 +16,7 @@ from playwright.async_api import async_playwright
 
 from orders.classroom.examiner import Verdict, examine
 from tests.conftest import Start
+from tests.exercises.found_out import TOKEN
 from tests.process import Process
 from tests.rooms import Room
 from tests.starters.languages import (
@@ -51,7 +52,7 @@ async def passes(http: aiohttp.ClientSession, server: Process, program: Begin) -
         begun = await begin(http, server.url)
         async with program(begun["url"]):
             await Room(http, server, begun["room"]).has("bob")  # a compiler takes its time
-            await examine(server.url, begun["room"], "", range(1, 13), attempt, said.append)
+            await examine(server.url, begun["room"], TOKEN, range(1, 13), attempt, said.append)
         if said[-1]["verdict"] != "unknown":
             break
     assert [one["verdict"] for one in said] == ["passed"] * 12, said[-1]
@@ -60,7 +61,7 @@ async def passes(http: aiohttp.ClientSession, server: Process, program: Begin) -
 async def test_a_solution_in_each_language_passes_every_stage_all_at_once(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    server = start()
+    server = start("--host-token", TOKEN)
     at_hand = [language for language in LANGUAGES if not language.missing]
     async with asyncio.TaskGroup() as tasks:
         for language in at_hand:
@@ -70,7 +71,7 @@ async def test_a_solution_in_each_language_passes_every_stage_all_at_once(
 async def test_what_a_starter_proposes_is_enough_for_its_first_two_stages(
     start: Start, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    server = start()
+    server = start("--host-token", TOKEN)
 
     async def proposed(language: Language) -> None:
         text = (STARTERS / language.name / language.file).read_text(encoding="utf-8")
@@ -80,7 +81,7 @@ async def test_what_a_starter_proposes_is_enough_for_its_first_two_stages(
         begun, said = await begin(http, server.url), list[Verdict]()
         with language.runs(tmp_path, begun["url"]):
             await until(Room(http, server, begun["room"]).names, f"{language.name} is there")
-            await examine(server.url, begun["room"], "", (1, 2), 0, said.append)
+            await examine(server.url, begun["room"], TOKEN, (1, 2), 0, said.append)
         assert [one["verdict"] for one in said] == ["passed"] * 2, (language.name, said)
 
     async with asyncio.TaskGroup() as tasks:
@@ -99,7 +100,7 @@ def test_an_untouched_starter_says_that_stage_1_is_to_be_written(language: Langu
 async def test_the_page_of_a_browser_passes_opened_from_the_disk_and_untouched_connects_to_nothing(
     start: Start, http: aiohttp.ClientSession, chromium: str
 ) -> None:
-    server = start()
+    server = start("--host-token", TOKEN)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-quic"]

@@ -24,8 +24,7 @@ async def test_a_sync_to_disk_ends_before_each_batch_is_accepted(
     server = start(wrapper=(strace, "-f", "-s", "4096", "-e", calls, "-o", str(trace)))
     alice = await connect(server, name="alice", echo="false")
     for number in range(1, EVENTS + 1):
-        await alice.send({"type": "order_placed", "data": {"id": number}})
-        await alice.expect("broker.accepted")
+        await alice.publish("order_placed", id=number)
     server.kill()
 
     synced, batches = False, 0
@@ -45,8 +44,7 @@ async def test_with_an_io_error_on_each_sync_nothing_is_accepted_and_later_it_go
     server = start()
     room = Room(http, server)
     alice = await connect(server, name="alice", echo="false")
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
 
     said = tmp_path / "strace"
     with said.open("wb") as output:

@@ -11,7 +11,7 @@ import pytest
 
 from orders.domain.confirming import Confirmed, Rejected, answer_data, answer_id
 from orders.domain.envelope import Event
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -76,13 +76,13 @@ async def a_lesson(http: aiohttp.ClientSession, server: Any, connect: Connect, n
         event = Event.model_validate({key: placed[key] for key in placed if key != "attempt"})
         answer: Confirmed | Rejected = Confirmed()
         if number == 2:
-            await bob.send({"type": "broker.nack", "data": {"event": event.id, "reason": NOTES[0]}})
+            await bob.nack(event.id, NOTES[0])
             placed = await bob.expect("order_placed", id=data["id"])
             answer = Rejected("unknown_item", f"{one} wants too much")
         of = {"id": answer_id(name, event, answer), "type": answer.type}
         await bob.send({**of, "data": answer_data(event, answer)})
         await bob.expect("broker.accepted", event=of["id"])
-        await bob.send({"type": "broker.ack", "data": {"event": event.id}})
+        await bob.ack(event.id)
     await bob.send({"type": "gossip_about_Zoe".lower(), "data": {"who": NAMES[0]}, "trace": "t-1"})
     await bob.expect("broker.accepted")
     await room.act(f"/participants/{NAMES[0]}/mute")
@@ -125,8 +125,7 @@ async def test_the_host_may_have_names_and_nobody_else(
     async with serve(lan=True) as server:
         server.url = f"http://127.0.0.1:{server.port}"
         alice = await connect(server, name="Jean-Luc")
-        await alice.send({"type": "order_placed", "data": {"id": 1, "note": NOTES[0]}})
-        await alice.expect("broker.accepted")
+        await alice.publish("order_placed", id=1, note=NOTES[0])
         url = f"{server.url}/api/rooms/main/export"
         async with http.get(url, params={"names": "true"}) as answer:
             assert answer.status == 403
@@ -143,19 +142,17 @@ async def test_the_host_may_have_names_and_nobody_else(
 
 
 async def test_an_empty_room_and_one_that_is_too_large_are_refused_with_a_sentence(
-    server: Any, connect: Connect, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    server: Any, come: Come, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"{server.url}/api/rooms/main/export"
-    alice = await connect(server, name="alice")
-    await alice.expect("broker.welcome")
+    alice = await come(server, name="alice")
     async with http.get(url) as answer:
         assert answer.status == 409
         assert (await answer.json())["error"]["code"] == "no_events"
     async with http.get(url, params={"format": "pdf"}) as answer:
         assert answer.status == 400
         assert "jsonl" in (await answer.json())["error"]["message"]
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
     monkeypatch.setattr("orders.classroom.takehome.download.MOST_RECORDS", 1)
     async with http.get(url) as answer:
         assert answer.status == 409
@@ -176,7 +173,7 @@ async def test_a_class_of_thirty_and_a_thousand_events_fit_into_a_mebibyte(
             placed = await bob.expect("order_placed")
             said = {"id": placed["data"]["id"], "customer": placed["source"], "event": placed["id"]}
             await bob.send({"type": "order_confirmed", "data": said})
-            await bob.send({"type": "broker.ack", "data": {"event": placed["id"]}})
+            await bob.ack(placed["id"])
 
     working = [asyncio.create_task(work(bob)) for bob in bobs]
     for number in range(500):

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -30,11 +30,10 @@ async def is_muted(wire: Wire) -> bool:
 
 
 async def test_a_mute_follows_name_and_session_through_reloads_resets_and_restarts(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve() as server:
-        alice = await connect(server, name="Alice", session=SESSION)
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="Alice", session=SESSION)
         room = Room(http, server)
         await room.act("/participants/alice/mute")
         await alice.expect("broker.notice", code="muted")
@@ -69,37 +68,33 @@ async def test_a_mute_follows_name_and_session_through_reloads_resets_and_restar
 
 
 async def test_one_who_was_kicked_stays_out_until_that_is_lifted(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve() as server:
         room = Room(http, server)
-        bob = await connect(server, name="bob", session=SESSION)
-        await bob.expect("broker.welcome")
+        bob = await come(server, name="bob", session=SESSION)
         await room.act("/participants/bob/kick")
         assert await bob.close_code() == 4003
         assert await refused(await connect(server, name="BOB")) == ("kicked", 4003)
         assert await refused(await connect(server, session=SESSION)) == ("kicked", 4003)
-        carol = await connect(server, name="carol")
-        await carol.expect("broker.welcome")
+        await come(server, name="carol")
     async with serve() as server:
         room = Room(http, server)
         assert await refused(await connect(server, name="bob")) == ("kicked", 4003)
         async with http.delete(f"{server.url}/api/rooms/main/kicked/Bob") as answer:
             assert answer.status == 200
-        bob = await connect(server, name="bob", session=SESSION)
-        await bob.expect("broker.welcome")
+        bob = await come(server, name="bob", session=SESSION)
         async with http.delete(f"{server.url}/api/rooms/main/kicked/Bob") as answer:
             assert answer.status == 404
 
 
 async def test_one_who_left_or_only_posts_is_reached_as_well(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve(lan=True) as server:
         http.headers["Authorization"] = f"Bearer {server.token}"
         room = Room(http, server)
-        ghost = await connect(server, name="ghost", session=SESSION)
-        await ghost.expect("broker.welcome")
+        ghost = await come(server, name="ghost", session=SESSION)
         await ghost.ws.close()
 
         async def has_left() -> bool:
@@ -130,24 +125,21 @@ async def test_one_who_left_or_only_posts_is_reached_as_well(
 
 
 async def test_into_a_locked_room_come_only_those_who_were_in(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve() as server:
         room = Room(http, server)
-        alice = await connect(server, name="alice", session=SESSION)
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", session=SESSION)
         await room.act("/lock")
         assert (await room.get())["locked"] is True
         assert await refused(await connect(server, name="new")) == ("room_locked", 4004)
         await alice.ws.close()
-        again = await connect(server, name="alice", session=SESSION)
-        await again.expect("broker.welcome")
+        await come(server, name="alice", session=SESSION)
     async with serve() as server:
         room = Room(http, server)
         assert await refused(await connect(server, name="new")) == ("room_locked", 4004)
         await room.act("/unlock")
-        new = await connect(server, name="new")
-        await new.expect("broker.welcome")
+        await come(server, name="new")
 
 
 @pytest.mark.parametrize("name", ["class-7", "main"])
@@ -159,11 +151,9 @@ async def test_a_room_that_ended_is_erased_from_the_disk(
         alice = await connect(server, name=secret, room=name)
         other = await connect(server, name="other", room="other")
         for wire in (alice, other):
-            await wire.send({"type": "order_placed", "data": {"id": 1, "note": secret}})
-            await wire.expect("broker.accepted")
+            await wire.publish("order_placed", id=1, note=secret)
         await Room(http, server, name).act("/reset")
-        await alice.send({"type": "order_placed", "data": {"id": 2, "note": secret}})
-        await alice.expect("broker.accepted")
+        await alice.publish("order_placed", id=2, note=secret)
         rooms = f"{server.url}/api/rooms"
         async with http.get(rooms) as answer:
             listed = {one["room"]: one for one in (await answer.json())["rooms"]}
@@ -188,7 +178,7 @@ async def _on_disk(directory: Path) -> str:
 
 
 async def test_those_who_post_without_joining_take_nobodys_name(
-    serve: Serve, connect: Connect, http: aiohttp.ClientSession
+    serve: Serve, come: Come, http: aiohttp.ClientSession
 ) -> None:
     async with serve(lan=True) as server:
         url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
@@ -200,8 +190,7 @@ async def test_those_who_post_without_joining_take_nobodys_name(
             async with http.post(url, params={"name": name}, json=body, headers=headers) as answer:
                 return answer.status
 
-        alice = await connect(server, name="alice", session=SESSION)
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", session=SESSION)
         assert await post("Alice") == 409
         assert await post("alice", SESSION) == 201, "it is her own name"
         assert await post("alice", OTHER) == 409
@@ -249,11 +238,10 @@ async def test_wrong_host_tokens_are_slowed_and_the_right_one_is_not(
 
 
 async def test_one_who_asks_for_a_heartbeat_hears_one_when_nothing_else_is_said(
-    serve: Serve, connect: Connect
+    serve: Serve, connect: Connect, come: Come
 ) -> None:
     async with serve() as server:
-        alice = await connect(server, name="alice", heartbeat=5)
-        await alice.expect("broker.welcome")
+        alice = await come(server, name="alice", heartbeat=5)
         assert (await alice.next())["type"] == "broker.heartbeat"
         quick = await connect(server, name="bob", heartbeat=2)
         assert await refused(quick) == ("wrong_parameter", 4005)

@@ -208,8 +208,7 @@ async def run(directory: Path, *arguments: str) -> Any:
 async def test_tail_follows_the_log_and_nobody_notices(
     server: Any, http: aiohttp.ClientSession, tmp_path: Path, alice: Wire
 ) -> None:
-    await alice.send({"type": "order_placed", "data": {"id": 1}})
-    await alice.expect("broker.accepted")
+    await alice.publish("order_placed", id=1)
     with (
         Command(tmp_path, "tail", server.url, "--after", "start", "--json") as all_events,
         Command(tmp_path, "tail", server.url, "--after", "start", "--type", "order_r*") as some,
@@ -254,8 +253,7 @@ async def test_tail_comes_back_with_the_server_and_repeats_nothing(
     with Command(tmp_path, "tail", server.url, "--json", "--after", "start") as tail:
         for n in (1, 2):
             alice = await connect(server, name="alice")
-            await alice.send({"type": "order_placed", "data": {"id": n}})
-            await alice.expect("broker.accepted")
+            await alice.publish("order_placed", id=n)
             await tail.until_said('"type"', n)
             if n == 1:
                 server.kill()

@@ -14,7 +14,7 @@ from yarl import URL
 from orders.classroom.wire_shown import GUID
 from orders.classroom.wire_tap import KEPT, Taps
 from orders.server import Node
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.raw import PONG, TEXT, Raw, frame
 from tests.wire import DEADLINE
 
@@ -97,12 +97,6 @@ async def test_the_handshake_is_told_in_steps_and_every_frame_both_ways(
     await viewer.until(state="waiting")
 
 
-async def joined(connect: Connect, server: Any, **query: Any) -> Any:
-    wire = await connect(server, **query)
-    await wire.expect("broker.welcome")
-    return wire
-
-
 async def test_who_begins_to_look_within_a_frame_sees_from_the_next_one_on(
     server: Any, http: aiohttp.ClientSession
 ) -> None:
@@ -130,11 +124,11 @@ async def test_who_begins_to_look_within_a_frame_sees_from_the_next_one_on(
 
 
 async def test_a_student_sees_itself_and_nobody_else(
-    serve: Serve, http: aiohttp.ClientSession, connect: Connect
+    serve: Serve, http: aiohttp.ClientSession, come: Come
 ) -> None:
     async with serve(lan=True) as server:
-        await joined(connect, server, name="alice", session=SESSION)
-        await joined(connect, server, name="bob", session=f"{SESSION}-bob")
+        await come(server, name="alice", session=SESSION)
+        await come(server, name="bob", session=f"{SESSION}-bob")
         own = await Viewer.look(http, server, "ALICE", session=SESSION)
         await own.until(state="open", name="alice")
         for name, query in (
@@ -155,7 +149,7 @@ async def test_a_student_sees_itself_and_nobody_else(
         # somebody else who gets the name later is somebody else
         late = await Viewer.look(http, server, "carol", session=SESSION)
         await late.until(state="waiting")
-        await joined(connect, server, name="carol", session=f"{SESSION}-carol")
+        await come(server, name="carol", session=f"{SESSION}-carol")
         await late.until(type="broker.error")
         assert late.told["data"]["code"] == "not_yours"
 
@@ -180,12 +174,12 @@ async def comes(true: Callable[[], bool]) -> None:
 
 
 async def test_with_the_last_viewer_the_tap_is_gone_and_the_connection_as_it_was(
-    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, come: Come
 ) -> None:
     async with serve() as server:
         (taps,) = made
-        alice = await joined(connect, server, name="alice")
-        await joined(connect, server, name="bob")
+        alice = await come(server, name="alice")
+        await come(server, name="bob")
         assert taps.taps == {}
         first = await Viewer.look(http, server, "alice")
         await first.until(reads=True)
@@ -212,26 +206,26 @@ async def test_with_the_last_viewer_the_tap_is_gone_and_the_connection_as_it_was
 
 
 async def test_a_new_connection_that_is_not_the_one_waited_for_is_tapped_no_longer(
-    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect, monkeypatch: Any
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, come: Come, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("orders.classroom.wire_tap.EXPECTED", 0.05)
     async with serve() as server:
         (taps,) = made
         viewer = await Viewer.look(http, server, "alice")
         await viewer.until(state="waiting")
-        await joined(connect, server, name="bob")
+        await come(server, name="bob")
         assert taps.taps == {}
-        guest = await joined(connect, server)
+        guest = await come(server)
         await comes(lambda: not taps.taps)
         assert len(await guest.fence()) == 0
 
 
 async def test_a_flood_is_shown_as_far_as_anybody_could_read_it(
-    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, connect: Connect
+    made: list[Taps], serve: Serve, http: aiohttp.ClientSession, come: Come
 ) -> None:
     async with serve(rate=0) as server:
         (taps,) = made
-        alice = await joined(connect, server, name="alice", types="nothing")
+        alice = await come(server, name="alice", types="nothing")
         viewer = await Viewer.look(http, server, "alice")
         await viewer.until(reads=True)
         for number in range(3 * KEPT):

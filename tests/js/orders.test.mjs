@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { sha1, uuid, uuid5 } from '../../static/room/ids.js';
 import { Book, orderNumber } from '../../static/orders/book.js';
-import { answerData, answerId, conflict, decide } from '../../static/orders/rules.js';
+import { answerData, answerId, conflict, decide, idAfter } from '../../static/orders/rules.js';
 
 const table = JSON.parse(readFileSync(new URL('../data/bobs-rules.json', import.meta.url), 'utf8'));
 const menu = readFileSync(new URL('../../orders/domain/menu.py', import.meta.url), 'utf8').match(/"[a-z ]+"(?=,\n)/g).map((item) => item.slice(1, -1));
@@ -61,6 +61,7 @@ test('SHA-1 is the same as that of OpenSSL at every length around a block', () =
 
 test('a name outside ASCII has the UUID that Python gives it', () => {
   assert.equal(uuid5('orders:main/élodie/5/confirmed'), 'e1cde1d9-dd4a-5c2b-806b-02bbcd850dbc');
+  assert.equal(idAfter(uuid5('orders:main/alice/5/confirmed')), '3e7456a6-2aaa-515a-b69c-c39319b809e0');
 });
 
 test('random ids are UUIDs of version 4, and differ', () => {

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Serve
 from tests.nats_servers import Nats, required
 from tests.process import Process
-from tests.rooms import Address, Room
+from tests.rooms import Room
 from tests.wire import Wire, until
 
 
@@ -22,10 +22,6 @@ class Nodes(Protocol):
 
 class StartNode(Protocol):
     def __call__(self, *flags: str) -> Process: ...
-
-
-class Come(Protocol):
-    async def __call__(self, server: Address, **query: Any) -> Wire: ...
 
 
 class Rooms(Protocol):
@@ -69,18 +65,6 @@ def start_node(tmp_path: Path, nats: Nats) -> Iterator[StartNode]:
     yield begin
     for process in started:
         process.kill()
-
-
-@pytest.fixture
-def come(connect: Connect) -> Come:
-    """`await come(node, name="bob")`: join, and be welcome."""
-
-    async def join(server: Address, **query: Any) -> Wire:
-        wire = await connect(server, **query)
-        await wire.expect("broker.welcome")
-        return wire
-
-    return join
 
 
 @pytest.fixture
@@ -129,14 +113,6 @@ async def hears(wire: Wire, count: int, *types: str) -> list[dict[str, Any]]:
 
 def ids(events: list[dict[str, Any]]) -> list[str]:
     return [event["id"] for event in events]
-
-
-async def ack(wire: Wire, event: str) -> None:
-    await wire.send({"type": "broker.ack", "data": {"event": event}})
-
-
-async def nack(wire: Wire, event: str, reason: str = "busy") -> None:
-    await wire.send({"type": "broker.nack", "data": {"event": event, "reason": reason}})
 
 
 async def same(rooms: list[Room], path: str = "") -> Any:

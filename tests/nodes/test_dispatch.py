@@ -3,7 +3,8 @@
 import asyncio
 from uuid import uuid4
 
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, become, hears, ids, nack, say, say_all
+from tests.conftest import Come
+from tests.nodes.conftest import Nodes, Rooms, become, hears, ids, say, say_all
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -133,7 +134,7 @@ async def test_each_queued_event_goes_to_one_participant_and_to_no_more_than_hav
     depths = {"ready": 1, "in_flight": 4, "dead": 0}
     for each in (room, there):
         await become(each, "", "four are in flight", queues={"work": depths})
-    await ack(workers[3], given[3])
+    await workers[3].ack(given[3])
     assert (await workers[3].expect("work"))["id"] == waiting
     for worker in workers[:3]:
         await worker.fence()
@@ -175,7 +176,7 @@ async def test_many_workers_on_two_nodes_ack_everything_once(
             event = await worker.next()
             if event["type"] == "work":
                 acked.append(event["id"])
-                await ack(worker, event["id"])
+                await worker.ack(event["id"])
 
     labours = [asyncio.create_task(labour(worker)) for worker in workers]
     sent = await say_all(alice, 120, "work")
@@ -220,11 +221,11 @@ async def test_a_nack_gives_it_to_another_node_where_only_there_somebody_is_left
     assert (await bob.expect("work"))["attempt"] == 1
     carol = await come(two, name="carol", ack="manual")
     await take_no_more(bob)
-    await nack(bob, event)
+    await bob.nack(event)
     again = await carol.expect("work")
     assert (again["id"], again["attempt"]) == (event, 2)
-    await ack(carol, event)
-    await ack(bob, event)
+    await carol.ack(event)
+    await bob.ack(event)
     await bob.expect("broker.error", code="not_held", event=event)
 
 
@@ -256,7 +257,7 @@ async def test_a_lease_that_runs_out_on_one_node_gives_it_to_another(
     carol = await come(two, name="carol", ack="manual")
     again = await carol.expect("work")
     assert (again["id"], again["attempt"]) == (event, 2)
-    await ack(bob, event)
+    await bob.ack(event)
     await bob.expect("broker.error", code="not_held", event=event)
 
 
@@ -270,7 +271,7 @@ async def test_an_ack_in_time_settles_it_for_all_nodes(
     bob = await come(one, name="bob", ack="manual")
     event = await say(alice, "work")
     await bob.expect("work")
-    await ack(bob, event)
+    await bob.ack(event)
     for room in all_rooms:
         await become(room, "", "it is settled", queues={"work": EMPTY})
     await bob.ws.close()
@@ -292,7 +293,7 @@ async def test_after_the_last_attempt_it_is_a_dead_letter_on_every_node_to_retry
         for attempt in (1, 2):
             given = await bob.expect("work")
             assert (given["id"], given["attempt"]) == (event, attempt)
-            await nack(bob, event, f"reason {attempt}")
+            await bob.nack(event, f"reason {attempt}")
         for room in (here, there):
 
             async def is_dead(room: Room = room) -> bool:

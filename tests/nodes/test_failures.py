@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Nats, required
-from tests.nodes.conftest import Come, Nodes, Rooms, ids, say
+from tests.nodes.conftest import Nodes, Rooms, ids, say
 from tests.rooms import Address
 from tests.wire import Wire, until
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orders.errors import CannotStart
+from orders.journal.nats import subjects
+from tests.conftest import Come
 from tests.nats_servers import Nats
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, become, hears, ids
+from tests.nodes.conftest import Nodes, Rooms, become, hears, ids
 from tests.nodes.test_refused import engine
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ async def test_a_journal_of_version_0_1_stands_as_it_was_left_and_goes_on(
     handed = ids(await hears(dave, 2, "work"))
     assert sorted(handed) == sorted(id for id, state in queued.items() if state != "dead")
     for event in handed:
-        await ack(dave, event)
+        await dave.ack(event)
     await room.act(f"/dead-letters/{letter['event']['id']}/discard")
     settled = {"ready": 0, "in_flight": 0, "dead": 0}
     await become(room, "", "all is done", queues={"work": settled})
@@ -114,3 +116,27 @@ async def test_a_journal_of_a_newer_version_is_refused(
     with pytest.raises(CannotStart, match="another version") as refused:
         await engine(nats.url).open()
     assert refused.value.code == "engine_version"
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+async def test_buckets_that_an_older_nats_made_are_used_if_they_are_on_disk(
+    nats: Nats, jetstream: "JetStreamContext", storage: str
+) -> None:
+    """After NATS 2.10 was upgraded no node could start: its buckets lack what newer ones have."""
+    for name in (subjects.ROOMS, subjects.PRESENCE, subjects.SESSIONS, subjects.NODES):
+        await jetstream.add_stream(
+            name=f"KV_{name}",
+            subjects=[f"$KV.{name}.>"],
+            storage=storage,
+            max_msgs_per_subject=1,
+            allow_rollup_hdrs=True,
+            allow_direct=True,
+            deny_delete=True,
+        )
+    node = engine(nats.url)
+    if storage == "memory":
+        with pytest.raises(CannotStart, match="file storage"):
+            await node.open()
+    else:
+        await node.open()
+    await node.close()

@@ -3,7 +3,8 @@
 import asyncio
 from uuid import uuid4
 
-from tests.nodes.conftest import Come, Nodes, Rooms, become, hears, ids, say, say_all
+from tests.conftest import Come
+from tests.nodes.conftest import Nodes, Rooms, become, hears, ids, say, say_all
 from tests.wire import Wire
 
 

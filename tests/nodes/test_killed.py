@@ -8,19 +8,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.conftest import Connect
-from tests.nodes.conftest import (
-    Come,
-    Rooms,
-    StartNode,
-    ack,
-    become,
-    hears,
-    ids,
-    nack,
-    say,
-    say_all,
-)
+from tests.conftest import Come, Connect
+from tests.nodes.conftest import Rooms, StartNode, become, hears, ids, say, say_all
 from tests.rooms import Room
 from tests.wire import Wire, until
 
@@ -55,7 +44,7 @@ async def test_of_a_node_killed_with_9_the_others_take_over_names_and_work(
     one.kill()
     again = await carol.expect("work")
     assert (again["id"], again["attempt"]) == (event, 2)
-    await ack(carol, event)
+    await carol.ack(event)
     for room in (here, there):
         await room.lacks("bob")
     new = await connect(three, name="bob", types="work")
@@ -93,7 +82,7 @@ async def test_what_a_killed_node_held_is_handed_over_once_more_and_no_more_than
 
     async def finish(worker: Wire, event: str) -> None:
         await asyncio.sleep(3)  # that is how long the work takes
-        await ack(worker, event)
+        await worker.ack(event)
 
     async def take_all(worker: Wire) -> None:
         async with asyncio.TaskGroup() as working:
@@ -183,7 +172,7 @@ async def test_what_waits_and_what_was_tried_survives_the_end_of_all_nodes(
     bob = await come(two, name="bob", types="work", ack="manual")
     sent = [await say(alice, "work") for _ in range(3)]
     await bob.expect("work")
-    await nack(bob, sent[0])
+    await bob.nack(sent[0])
     await is_tried(here, sent[0], 1)
     for node in (one, two):
         node.kill()
@@ -210,7 +199,7 @@ async def test_a_node_that_stood_still_settles_nothing_that_others_hold_by_now(
     os.kill(one.pid, signal.SIGSTOP)
     try:
         for event in events:
-            await ack(bob, event)  # read once the node goes on
+            await bob.ack(event)  # read once the node goes on
         again = await hears(carol, 3, "work")
     finally:
         os.kill(one.pid, signal.SIGCONT)
@@ -218,7 +207,7 @@ async def test_a_node_that_stood_still_settles_nothing_that_others_hold_by_now(
     for _ in events:
         assert (await bob.expect("broker.error"))["data"]["code"] == "not_held"
     for event in events:
-        await ack(carol, event)
+        await carol.ack(event)
     settled = {"ready": 0, "in_flight": 0, "dead": 0}
     await become(there, "", "all is done", queues={"work": settled})
     assert sorted(ids(carol.of_type("work"))) == sorted(events), "each was handed over once"

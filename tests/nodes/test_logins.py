@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from orders.errors import CannotStart
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Nats, required
-from tests.nodes.conftest import Come, say
+from tests.nodes.conftest import say
 from tests.nodes.test_failures import is_not_ready, refused
 from tests.transports import Nobody
 from tests.wire import until

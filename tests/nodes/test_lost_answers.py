@@ -8,9 +8,11 @@ import pytest
 from nats.aio.msg import Msg
 
 from orders.journal.nats.appending import Appending
-from orders.journal.nats.connection import Message, NatsConnection, OnMessage
+from orders.journal.nats.client import OnMessage
+from orders.journal.nats.connection import Message, NatsConnection
 from orders.journal.nats.follower import Follower
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, become, say
+from tests.conftest import Come
+from tests.nodes.conftest import Nodes, Rooms, become, say
 
 QUEUE: dict[str, str | None] = {"*": "pubsub", "work": "queue"}
 EMPTY = {"ready": 0, "in_flight": 0, "dead": 0}
@@ -93,7 +95,7 @@ async def test_a_claim_whose_first_answer_was_lost_is_held_when_it_arrives(
     for event in (first, second):
         given = await bob.expect("work")
         assert (given["id"], given["attempt"]) == (event, 1)
-        await ack(bob, event)
+        await bob.ack(event)
     await become(room, "", "all is settled", queues={"work": EMPTY})
 
 
@@ -124,5 +126,5 @@ async def test_a_claim_that_arrives_while_another_is_asked_for_is_given_back(
     event = await say(alice, "work")
     given = await bob.expect("work")
     assert (given["id"], given["attempt"]) == (event, 2), "the first never reached bob"
-    await ack(bob, event)
+    await bob.ack(event)
     await become(room, "", "it is settled", queues={"work": EMPTY})

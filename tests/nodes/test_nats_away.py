@@ -10,9 +10,9 @@ import pytest
 
 from orders.clients.participant import Participant
 from orders.errors import FINAL_CLOSES, Refused
-from tests.conftest import Connect, Serve
+from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Cluster, Nats, required
-from tests.nodes.conftest import Come, Nodes, Rooms, hears, ids, say, say_all
+from tests.nodes.conftest import Nodes, Rooms, hears, ids, say, say_all
 from tests.rooms import Address
 from tests.wire import Wire, until
 
@@ -149,12 +149,12 @@ async def test_who_holds_work_while_nats_is_away_acks_it_and_goes_on(
     first, second = await say(alice, "work"), await say(alice, "work")
     assert (await bob.expect("work"))["id"] == first
     nats.kill()
-    await bob.send({"type": "broker.ack", "data": {"event": first}})
+    await bob.ack(first)
     nats.start()
     while second not in ids(bob.of_type("work")):
         event = await bob.expect("work")
         if event["id"] == first:  # its ack may have been lost with the server
-            await bob.send({"type": "broker.ack", "data": {"event": first}})
+            await bob.ack(first)
 
 
 async def test_who_comes_while_nats_is_away_may_come_back_and_is_let_in_later(

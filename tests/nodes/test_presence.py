@@ -3,9 +3,10 @@
 import asyncio
 
 import aiohttp
+import pytest
 
-from tests.conftest import Connect
-from tests.nodes.conftest import Come, Nodes, Rooms, hears, say
+from tests.conftest import Come, Connect
+from tests.nodes.conftest import Nodes, Rooms, hears, say
 from tests.rooms import Address, Room
 from tests.wire import until
 
@@ -90,11 +91,10 @@ async def test_over_http_a_name_of_another_node_is_taken(
 
 
 async def test_the_same_session_takes_its_name_over_from_another_node(
-    nodes: Nodes, connect: Connect, rooms: Rooms
+    nodes: Nodes, connect: Connect, come: Come, rooms: Rooms
 ) -> None:
     one, two = await nodes(2)
-    old = await connect(one, name="alice", session=SESSION)
-    await old.expect("broker.welcome")
+    old = await come(one, name="alice", session=SESSION)
     new = await connect(two, name="alice", session=SESSION)
     assert (await new.expect("broker.welcome"))["data"]["name"] == "alice"
     assert await old.close_code() == 4000
@@ -107,10 +107,11 @@ async def test_the_same_session_takes_its_name_over_from_another_node(
         await until(alone, "alice is there once")
 
 
-async def test_another_session_gets_another_name(nodes: Nodes, connect: Connect) -> None:
+async def test_another_session_gets_another_name(
+    nodes: Nodes, connect: Connect, come: Come
+) -> None:
     one, two = await nodes(2)
-    first = await connect(one, name="alice", session=SESSION)
-    await first.expect("broker.welcome")
+    first = await come(one, name="alice", session=SESSION)
     second = await connect(two, name="alice", session=SESSION + "-not")
     assert (await second.expect("broker.welcome"))["data"]["name"] == "alice-2"
     await first.fence()
@@ -197,3 +198,25 @@ async def test_a_name_in_any_letters_reaches_the_other_node_as_it_is(
         for room in (here, there):
             await room.has(name)
             assert [event["source"] for event in await room.log(source=name)] == [name]
+
+
+async def test_one_that_left_a_node_just_now_has_its_name_on_another(
+    nodes: Nodes, come: Come, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a node is stopped for an upgrade: those whom it closes come to another at once."""
+    one, two = await nodes(2)
+    is_freed = asyncio.Event()
+
+    async def free_later(*_: object) -> None:
+        await is_freed.wait()
+
+    monkeypatch.setattr("orders.journal.nats.membership.Membership.free", free_later)
+    carol = await come(one, name="carol", session="a-session-of-carol")
+    await carol.ws.close()
+    (here,) = rooms([one])
+    await here.lacks("carol")
+    again = await come(two, name="carol", session="a-session-of-carol")
+    other = await come(one, name="carol", session="a-session-of-another")
+    is_freed.set()
+    assert again.of_type("broker.welcome")[0]["data"]["name"] == "carol"
+    assert other.of_type("broker.welcome")[0]["data"]["name"] == "carol-2"

@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 
 from tests.conftest import Connect
-from tests.integration.test_questions import QUEUE, Asking
+from tests.integration.test_questions import QUEUE, TOKEN, Asking
 from tests.nodes.conftest import Nodes
 from tests.rooms import Room
 from tests.wire import until
@@ -14,7 +14,7 @@ from tests.wire import until
 async def test_a_question_is_the_same_on_every_node(
     nodes: Nodes, connect: Connect, http: aiohttp.ClientSession
 ) -> None:
-    one, two = await nodes(2)
+    one, two = await nodes(2, host_token=TOKEN)
     here, there = (Asking(http, node, connect) for node in (one, two))
     await here.host("/modes", QUEUE, "PUT")
     await Room(http, two).has_modes(QUEUE)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.conftest import Connect
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, become, hears, ids, say, say_all
+from tests.conftest import Come, Connect
+from tests.nodes.conftest import Nodes, Rooms, become, hears, ids, say, say_all
 
 
 async def test_after_an_event_of_one_node_another_tells_what_came_after_it(
@@ -63,7 +63,7 @@ async def test_a_fresh_node_knows_a_room_with_a_long_log_as_it_stands(
     sent = await say_all(alice, 2_500)
     work = [await say(alice, "work") for _ in range(5)]
     await hears(bob, 2, "work")
-    await ack(bob, work[0])
+    await bob.ack(work[0])
     await hears(bob, 3, "work")
     await old.act("/pause")
     held = await say(alice)

@@ -5,7 +5,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.nodes.conftest import Come, Nodes, Rooms, ack, hears, ids, nack, same, say
+from tests.conftest import Come
+from tests.nodes.conftest import Nodes, Rooms, hears, ids, same, say
 from tests.rooms import Address, Room
 from tests.wire import Wire, until
 
@@ -44,9 +45,9 @@ async def test_room_log_orders_letters_and_explanations_are_the_same_on_every_no
     )
     work = [await say(alice, "work") for _ in range(4)]
     await hears(bob, 3, "work")
-    await ack(bob, work[0])
+    await bob.ack(work[0])
     await hears(bob, 4, "work")
-    await nack(bob, work[1], "broken")  # with it goes back what else bob has
+    await bob.nack(work[1], "broken")  # with it goes back what else bob has
     await hears(bob, 5, "work")
 
     orders = await same(all_rooms, "/orders")
@@ -101,9 +102,9 @@ async def test_observers_of_two_nodes_are_told_the_same_in_the_same_order(
     bob = await come(two, name="bob", ack="manual")
     work = await say(alice, "work")
     await bob.expect("work")
-    await nack(bob, work)
+    await bob.nack(work)
     assert (await bob.expect("work"))["attempt"] == 2
-    await ack(bob, work)
+    await bob.ack(work)
     await bob.ws.close()
     for room in rooms([one, two]):
         await room.lacks("bob")

@@ -2,8 +2,9 @@
 
 import aiohttp
 
+from tests.conftest import Come
 from tests.integration.test_wire import Viewer
-from tests.nodes.conftest import Come, Nodes
+from tests.nodes.conftest import Nodes
 
 
 async def test_the_wire_is_on_the_node_of_the_participant_and_the_other_says_so(

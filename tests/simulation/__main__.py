@@ -129,7 +129,7 @@ class Crowd:
             for late, (_, _, began) in self._running.items():
                 if REAL() - began > LONGEST:
                     os.kill(late, 9)
-            time.sleep(0.01)
+            time.sleep(0.002)
         seed, answer, began = self._running.pop(pid)
         shutil.rmtree(HOME / f"orders-simulation-{pid}", ignore_errors=True)
         if not answer.exists():

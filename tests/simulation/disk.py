@@ -102,11 +102,11 @@ class Disk:
         self.trouble: str | None = None
         self.on_sync: Callable[[], None] = lambda: None
         self.counts = {"read": 0, "write": 0, "sync": 0}
-        self._open: dict[int, Path] = {}
+        self._open: dict[int, tuple[Path, Path]] = {}  # each with its folder
         _vfs.install(self)
 
     def opened(self, file: int, path: Path) -> None:
-        self._open[file] = path
+        self._open[file] = path, path.parent
         if path not in self.files:
             self.files[path] = Stored(bytearray(path.read_bytes() if path.exists() else b""))
 
@@ -118,13 +118,13 @@ class Disk:
 
     def fails(self, file: int, call: str) -> int:
         """The error with which a call on a file fails now, 0 if it does not."""
-        path = self._open.get(file)
-        if path is None:
+        if file not in self._open:
             return OK
+        path, folder = self._open[file]
         self.counts[call] += 1
         if call == "sync":
             self.on_sync()
-        if path.parent in self.dead:
+        if folder in self.dead:
             return {"read": READ, "write": WRITE, "sync": FSYNC}[call]
         failing, error = TROUBLES.get(self.trouble or "", ("", OK))
         if failing != call:
@@ -141,12 +141,12 @@ class Disk:
         self.files[path] = Stored(bytearray(path.read_bytes()))
 
     def written(self, file: int, offset: int, data: bytes) -> None:
-        if path := self._open.get(file):
-            self.files[path].waiting.append((offset, data))
+        if file in self._open:
+            self.files[self._open[file][0]].waiting.append((offset, data))
 
     def synced(self, file: int) -> None:
-        if path := self._open.get(file):
-            self.files[path].sync()
+        if file in self._open:
+            self.files[self._open[file][0]].sync()
 
 
 class _Interposed:

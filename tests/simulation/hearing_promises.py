@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.simulation.history import Fact, History, events
+from tests.simulation.history import Fact, History, events, in_one_epoch
 
 
 def consoles_hear_the_log(history: History) -> Iterator[str]:
@@ -13,23 +13,44 @@ def consoles_hear_the_log(history: History) -> Iterator[str]:
             [r["event"] for r in events(epoch) if _is_for(r, types)]
             for epoch in history.journal.get("main", ())
         ]
-        heard: list[list[str]] = [[]]
-        for fact in history.of("heard", "reset", "unknown_position", who=who):
-            if fact["what"] == "heard":
-                heard[-1].append(fact["event"])
-            else:
-                heard.append([])
         epoch = 0
-        for number, part in enumerate(heard):
-            is_last = number == len(heard) - 1
+        for after, part in (parts := _parts(history, who)):
+            is_last = part is parts[-1][1]
+            if not part and not is_last:
+                continue
+            rests = [_after(after, whole) for whole in wanted]
+            if after:  # it goes on where it was, or where that event was sent again
+                epoch = max(0, epoch - 1)
             if is_last:
                 epoch = len(wanted) - 1
-            while not is_last and epoch < len(wanted) and part and part[0] not in wanted[epoch]:
+            while not is_last and epoch < len(wanted) and part[0] not in rests[epoch]:
                 epoch += 1
-            there = wanted[epoch] if 0 <= epoch < len(wanted) else []
+            there = rests[epoch] if 0 <= epoch < len(wanted) else []
             whole = there if is_last else there[: len(part)]
             if part != whole:
                 yield f"{who}: {_difference(part, whole)}"
+            epoch += 1  # after a reset the same may be heard of the next one
+
+
+def _parts(history: History, who: str) -> list[tuple[str | None, list[str]]]:
+    """What somebody heard, cut where it heard of a reset, and where it came back with the id of an
+    event that stands in two epochs: nobody can tell which of them is meant."""
+    single = in_one_epoch(history)
+    parts: list[tuple[str | None, list[str]]] = [(None, [])]
+    for fact in history.of("heard", "reset", "unknown_position", "connected", who=who):
+        if fact["what"] == "heard":
+            parts[-1][1].append(fact["event"])
+        elif fact["what"] != "connected":
+            parts.append((None, []))
+        elif fact["after"] != "start" and fact["after"] not in single:
+            parts.append((fact["after"], []))
+    return parts
+
+
+def _after(id: str | None, events: list[str]) -> list[str]:
+    if id is None:
+        return events
+    return events[events.index(id) + 1 :] if id in events else []
 
 
 def _difference(heard: list[str], there: list[str]) -> str:
@@ -45,7 +66,7 @@ def _difference(heard: list[str], there: list[str]) -> str:
 def why_is_what_was_received(history: History) -> Iterator[str]:
     """Why an event reached somebody, or did not, is what came to its socket."""
     final = history.journal.get("main", [[]])[-1]
-    mode = {r["event"]: r for r in events(final)}
+    there = in_one_epoch(history) & {r["event"] for r in events(final)}
     forgotten = _forgotten(history)
     for fact in history.of("why"):
         for one in fact["recipients"]:
@@ -55,7 +76,7 @@ def why_is_what_was_received(history: History) -> Iterator[str]:
             if any(began < at < ended for at in times for began, ended in forgotten):
                 continue
             heard = bool(times)
-            if heard != one["received"] and fact["event"] in mode:
+            if heard != one["received"] and fact["event"] in there:
                 says = "received" if one["received"] else "not received"
                 yield (
                     f"{one['name']} {'heard' if heard else 'did not hear'} {fact['event']}, and why"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,3 +34,10 @@ class History:
 def events(epoch: list[Fact]) -> list[Fact]:
     """The records of an epoch that are events."""
     return [record for record in epoch if record["kind"] == "event"]
+
+
+def in_one_epoch(history: History) -> set[str]:
+    """The events that were not sent again after a reset, so that their id names one record."""
+    epochs = history.journal.get("main", ())
+    often = Counter(record["event"] for epoch in epochs for record in events(epoch))
+    return {id for id, count in often.items() if count == 1}

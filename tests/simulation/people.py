@@ -80,7 +80,7 @@ async def bob(scene: Scene, name: str, *, delay: float, naive: bool = False) -> 
     world = scene.world
 
     def hear(said: Event) -> None:
-        if said.data.get("code") == "reset":
+        if said.data.get("code") in ("reset", "unknown_position"):
             world.note(name, "reset")
 
     bot = Bot(scene.url(name), name=name, delay=delay, naive=naive, on_broker=hear)

@@ -7,12 +7,14 @@ is one promise, and yields a sentence for each time it was broken.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tests.simulation import hearing_promises, queue_promises
-from tests.simulation.history import History, events
+from tests.simulation.history import Fact, History, events, in_one_epoch
 
 Promise = Callable[[History], Iterator[str]]
 STALL = 1.5  # virtual seconds
+ANSWERS = ("order_confirmed", "order_rejected")
 #: After what the quiet room may be late, and for how long: its server or its disk was away.
 DISTURBING = ("up", "killed", "lost power", "ended", "cannot start")
 
@@ -71,7 +73,7 @@ def without_gaps(history: History) -> Iterator[str]:
 
 def senders_keep_their_order(history: History) -> Iterator[str]:
     """Events of one sender stand in the order in which they were accepted."""
-    single = _in_one_epoch(history)
+    single = in_one_epoch(history)
     for epoch in history.journal.get("main", ()):
         place = {r["event"]: r["position"] for r in events(epoch) if r["event"] in single}
         for who in {fact["who"] for fact in history.of("accepted")}:
@@ -86,14 +88,29 @@ def confirmed_once(history: History) -> Iterator[str]:
     """Careful Bobs confirm an order once."""
     for epoch in history.journal.get("main", ()):
         confirmed = Counter(
-            (record["body"]["data"].get("customer"), json.dumps(record["body"]["data"].get("id")))
-            for record in events(epoch)
-            if record["body"]["type"] == "order_confirmed"
-            and record["body"]["source"].startswith("bob")
+            _number(answer["data"].get("customer"), answer)
+            for answer in _answers(epoch)
+            if answer["type"] == "order_confirmed" and answer["source"].startswith("bob")
         )
         for order, count in confirmed.items():
             if count > 1:
                 yield f"careful Bobs confirmed the order {order} {count} times"
+
+
+def _answers(epoch: list[Fact]) -> Iterator[Any]:
+    """The answers to orders that stand before them. One that stands before its order answers
+    nothing: both were sent again after a reset."""
+    placed = set()
+    for record in events(epoch):
+        body = record["body"]
+        if body["type"] == "order_placed":
+            placed.add(record["event"])
+        elif body["type"] in ANSWERS and body["data"].get("event") in placed:
+            yield body
+
+
+def _number(customer: str, body: Any) -> tuple[str, str]:
+    return customer, json.dumps(body["data"].get("id"))
 
 
 def nothing_of_before_a_reset_is_answered(history: History) -> Iterator[str]:
@@ -114,23 +131,23 @@ def nothing_of_before_a_reset_is_answered(history: History) -> Iterator[str]:
 
 def everything_is_answered(history: History) -> Iterator[str]:
     """Once all is calm, every order has its answer, and the API says the same as the log."""
-    log = events(history.journal.get("main", [[]])[-1])
-    answers = [r["body"] for r in log if r["body"]["type"] in ("order_confirmed", "order_rejected")]
-    answered = {body["data"].get("event") for body in answers}
+    final = history.journal.get("main", [[]])[-1]
+    answers = list(_answers(final))
+    answered = {body["data"]["event"] for body in answers}
     dead = {fact["event"] for fact in history.of("dead at the end")}
     bobs = {fact["who"] for fact in history.of("comes") if fact["who"].startswith("bob")}
     has_bob = bool(bobs - {fact["who"] for fact in history.of("ended")})
     confirmed = {
-        (body["data"].get("customer"), json.dumps(body["data"].get("id")))
+        _number(body["data"].get("customer"), body)
         for body in answers
         if body["type"] == "order_confirmed"
     }
-    for record in log:
+    for record in events(final):
         body = record["body"]
         # A number that is confirmed is answered; whether a Bob lived to refuse a second placing of
         # it is chance.
-        number = body["source"], json.dumps(body["data"].get("id"))
-        is_order = body["type"] == "order_placed" and number not in confirmed
+        is_free = _number(body["source"], body) not in confirmed
+        is_order = body["type"] == "order_placed" and is_free
         if is_order and has_bob and record["event"] not in answered | dead:
             yield f"the order {record['event']} was never answered"
     for fact in history.of("orders"):
@@ -159,7 +176,7 @@ def nobody_speaks_while_muted(history: History) -> Iterator[str]:
 
 def nothing_passes_a_pause(history: History) -> Iterator[str]:
     """While the room is paused nobody hears what comes, but for single steps."""
-    single = _in_one_epoch(history)
+    single = in_one_epoch(history)
     for epoch in history.journal.get("main", ()):
         since, held = None, dict[str, int]()
         for record in epoch:
@@ -190,13 +207,6 @@ def rooms_do_not_stall_each_other(history: History) -> Iterator[str]:
         began, ended = fact["began"], fact["at"]
         if fact["took"] > STALL and not any(began - 12 < at < ended + 1 for at in disturbed):
             yield f"the quiet room waited {fact['took']:.2f} s at {ended:.1f}"
-
-
-def _in_one_epoch(history: History) -> set[str]:
-    """The events that were not sent again after a reset, so that their id names one record."""
-    epochs = history.journal.get("main", ())
-    often = Counter(record["event"] for epoch in epochs for record in events(epoch))
-    return {id for id, count in often.items() if count == 1}
 
 
 PROMISES: tuple[Promise, ...] = (

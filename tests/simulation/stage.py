@@ -16,15 +16,16 @@ from tests.simulation import virtual  # before anything that has a clock
 import aiohttp
 
 from orders import clock
+from orders.clients.participant import ANSWER_WITHIN
 from tests.simulation.history import History
 from tests.simulation.people import PEOPLE, bob
 from tests.simulation.plan import LASTS, Act
 from tests.simulation.scene import LOST, SOON, Scene
 from tests.simulation.world import LEASE, TOKEN, World
 
-#: Seconds without anything new after which all is done: longer than any wait for a next attempt.
-QUIET = 34.0
 LONGEST = 400.0  # seconds until it must be quiet
+#: What the checker asks for takes ten questions to NATS, each of up to 0.6 s on a slow network.
+PATIENT = aiohttp.ClientTimeout(total=12)
 LATENCIES = ((0.0005, 0.003), (0.001, 0.05), (0.001, 0.3))
 PACKAGE = Path(clock.__file__).parent
 #: What the host takes back once troubles are over.
@@ -38,6 +39,7 @@ class Stage:
     """
 
     world: World
+    quiet = 16.0  # seconds without anything new after which all is done; no wait is longer
 
     def __init__(self, seed: int, acts: Sequence[Act], folder: Path) -> None:
         self.seed, self.acts = seed, acts
@@ -227,7 +229,7 @@ class Stage:
         facts = -1
         while facts != len(self.history.facts):
             facts = len(self.history.facts)
-            await asyncio.sleep(QUIET)
+            await asyncio.sleep(self.quiet)
             if self.loop.now > until:
                 self.failures.append("it does not become quiet")
                 return
@@ -241,7 +243,8 @@ class Stage:
 
     async def _get(self, path: str) -> Any:
         assert self._host is not None
-        async with self._host.get(f"{self.room}/{path}" if path else self.room) as answer:
+        url = f"{self.room}/{path}" if path else self.room
+        async with self._host.get(url, timeout=PATIENT) as answer:
             said = json.loads(await answer.read())
             if answer.status != 200:
                 self.failures.append(f"GET {path}: {answer.status} {said}")
@@ -262,4 +265,4 @@ class Stage:
             world.note("api", "why", event=event["id"], recipients=said["recipients"])
 
 
-assert LEASE < QUIET
+assert Stage.quiet > LEASE + ANSWER_WITHIN

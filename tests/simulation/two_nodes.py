@@ -134,7 +134,7 @@ def _facts(room: str, stream: Stream) -> list[Fact]:
     facts: list[Fact] = []
     for number, message in stream.messages.items():
         header = header_of(message.head)[subjects.HEADER.lower()]
-        record, _ = subjects.record(room, number, header, message.body, "")
+        record = subjects.record(room, number, header, message.body, "")
         about = str(uuid.UUID(bytes=record.key)) if record.key else None
         fact: Fact = {"position": number, "kind": str(record.kind), "at": record.at}
         fact |= {"event": about, "mode": record.mode, "node": record.node}
@@ -145,6 +145,7 @@ def _facts(room: str, stream: Stream) -> list[Fact]:
 
 class TwoNodesStage(Stage):
     world: TwoNodes
+    quiet = 34.0  # a node counts as gone after some time
 
     def _build(self, folder: Path) -> None:
         self.world = TwoNodes(self.loop, self.history, self.seed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import random
@@ -17,18 +18,20 @@ from aiohttp import web
 
 from orders import app as orders
 from orders.app import make_engine
-from orders.errors import CannotStart
+from orders.errors import CannotStart, Close
 from orders.journal.sqlite import ids, views
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.settings import Settings
 from orders.web.keys import SERVER
+from orders.web.static import Files
 from tests.simulation import virtual
 from tests.simulation.disk import Disk
 from tests.simulation.history import Fact, History
 
 TOKEN = "the-token-of-the-host"
 LEASE, MAX_ATTEMPTS = 5.0, 3
-#: Small, so that what happens once in a thousand events happens here.
+#: Small, so that what happens once in a thousand events happens here; no wait is longer than some
+#: seconds, so that it is soon known that nothing more will happen; and files are read once.
 PATCHES: dict[str, Any] = {
     "orders.app.make_engine": lambda made: (
         SqliteEngine(made.journal_path, virtual.Writer)
@@ -40,6 +43,9 @@ PATCHES: dict[str, Any] = {
     "orders.broker.queue.AT_HAND": 600,
     "orders.clients.connection.HEARTBEAT": 3.0,
     "orders.clients.address.LONGEST_PAUSE": 3.0,
+    "orders.clients.address._AWAY": {Close.GOING_AWAY: (0.0, 5.0), Close.FULL: (4.0, 7.0)},
+    "orders.broker.backoff.LONGEST": 8.0,
+    "orders.web.app.Files": functools.cache(Files),
     "orders.web.security.own_names": set,
     "orders.web.security.own_addresses": set,
 }

@@ -121,9 +121,10 @@ def test_modes_are_followed() -> None:
 
 def test_a_lost_place_is_the_newest_event_and_a_reset_room_is_seen_from_its_start() -> None:
     place = welcomed(last=uuid(7), after=uuid(3))
+    place.is_new(event(8))
     place.hear(broker("error", code="unknown_position"))
     assert place.after == uuid(7)
-    place.is_new(event(8))
+    assert place.is_new(event(8)), "sent again after a reset it is another event"
     place.hear(broker("notice", code="reset"))
     assert place.after == "start"
     assert place.is_new(event(8))
@@ -145,18 +146,30 @@ def test_memory_folds_what_it_hears_and_does_not_grow_without_end() -> None:
     assert memory.get("alice", "11") is None
 
 
-async def test_bob_drops_what_came_right_before_a_reset_and_was_not_looked_at_yet() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [broker("notice", code="reset", message=""), broker("error", code="unknown_position")],
+    ids=["there", "away"],
+)
+async def test_bob_drops_what_he_knew_before_a_reset_and_what_he_had_not_looked_at_yet(
+    said: Event,
+) -> None:
+    """Seed 4078 of the simulation: who was away as the room began again took an order that was
+    sent again for one that he had answered."""
     bot = Bot()
+    bot.participant._connection = Mock(is_welcome=True)
+    bot._memory.learn(event(3))
     listening = asyncio.create_task(bot._listen())
     await asyncio.sleep(0)
     # Both in one read from the socket: nobody has fetched the order when the reset is heard.
     await bot.participant._take(event(1).model_dump_json())
-    await bot.participant._take(broker("notice", code="reset", message="").model_dump_json())
+    await bot.participant._take(said.model_dump_json())
     await bot.participant._take(event(2).model_dump_json())
     while bot._waiting.empty():
         await asyncio.sleep(0)
     assert bot._waiting.get_nowait() == event(2)
     assert bot._waiting.empty()
+    assert bot._memory.get("alice", "3") is None
     listening.cancel()
 
 

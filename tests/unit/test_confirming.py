@@ -17,6 +17,7 @@ from orders.domain.confirming import (
     answer_id,
     decide,
     duplicate_of,
+    id_after,
 )
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
@@ -129,6 +130,7 @@ def test_a_confirmation_bears_the_id_of_its_order_and_a_rejection_that_of_its_ev
     assert answer_id("main", order, Confirmed()) == expected
     assert answer_id("main", again, Confirmed()) == expected
     assert answer_id("annex", order, Confirmed()) != expected
+    assert id_after(expected) == "3e7456a6-2aaa-515a-b69c-c39319b809e0"  # as the pages have it
     rejected = duplicate_of(again)
     assert answer_id("main", again, rejected) == str(uuid5(NAMESPACE_URL, f"orders:{E2}/rejected"))
     assert answer_id("main", order, rejected) != answer_id("main", again, rejected)

@@ -16,7 +16,7 @@ from orders import cli, errors
 from orders.broker.messages import COMMANDS, LOST, NOTICE_CODES, SERVER_EVENTS
 from orders.broker.modes import Mode
 from orders.clients.participant import Participant
-from orders.domain.confirming import REASONS, Confirmed, Rejected, answer_id
+from orders.domain.confirming import REASONS, Confirmed, Rejected, answer_id, id_after
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
 from orders.errors import CODES as CODES_ON_WIRE
@@ -143,8 +143,10 @@ def test_the_ids_of_answers_to_try_ones_own_on_are_those_that_our_confirmers_use
     placed = Event.parse(block.strip())
     vector = dict(re.findall(r"^\| `(orders:[^`]+)` \| `([^`]+)` \|$", CONTRACT, re.MULTILINE))
     rejected = Rejected("unknown_item", "no")
+    confirmed = answer_id("main", placed, Confirmed())
     assert vector == {
-        "orders:main/alice/5/confirmed": answer_id("main", placed, Confirmed()),
+        "orders:main/alice/5/confirmed": confirmed,
+        f"orders:{confirmed}/again": id_after(confirmed),
         f"orders:{placed.id}/rejected": answer_id("main", placed, rejected),
     }
     assert str(NAMESPACE_URL) in CONTRACT

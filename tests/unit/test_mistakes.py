@@ -15,6 +15,7 @@ from orders.broker.participants import Participant
 from orders.broker.protocol import Protocol
 from orders.broker.room import Room
 from orders.broker.room_state import RoomState
+from orders.errors import counted
 from tests.transports import Transport
 
 MISTAKES = Path(__file__).parents[1] / "data" / "mistakes"
@@ -60,6 +61,20 @@ def test_a_type_called_like_a_command_is_ones_own_if_its_data_is(type: str) -> N
     room, alice = Room.at(RoomState("main")), Participant("main", "alice", Transport())
     text = json.dumps({"type": type, "data": {"newsletter": True}})
     assert not isinstance(Protocol(lambda: ID).receive(room, alice, text, 0, 0.0), Error)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, "1 event"),
+        (1.0, "1 event"),
+        (0.5, "0.5 events"),
+        (20.0, "20 events"),
+        (1e5, "100,000 events"),
+    ],
+)
+def test_one_of_a_kind_is_not_told_as_several(number: float, said: str) -> None:
+    assert counted(number, "event") == said
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from orders.broker.limits import Limits
 from orders.broker.participants import Participant
 from orders.broker.records import Kind, Record
 from orders.broker.room import Room
-from orders.errors import Close, Full
+from orders.errors import Close, Full, StorageFailed
 from orders.journal.sqlite.engine import SqliteEngine
 from orders.server import Node
 from tests.transports import Transport, join, running, settled
@@ -33,6 +33,23 @@ async def kinds(node: Node, name: str) -> list[str]:
     records: list[Record] = await node.engine.read("main", 0, 1000)
     controls = [record for record in records if record.kind is not Kind.EVENT]
     return [str(record.kind) for record in controls if record.data.get("name") == name]
+
+
+async def test_a_room_that_could_not_be_erased_goes_on(
+    node: Node, main: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_rooms: object) -> None:
+        raise StorageFailed("storage_full", "The disk is full.")
+
+    alice = await join(node, "alice")
+    monkeypatch.setattr(node.engine, "erase", full)
+    with pytest.raises(StorageFailed):
+        await node.presence.end(main)
+    assert alice.participant.gone
+    assert (node.room("main"), main.participants) == (main, {})
+    await join(node, "alice")
+    await settled(node, main)
+    assert await kinds(node, "alice") == ["joined", "left", "joined"]
 
 
 async def test_the_same_name_in_two_rooms_is_two_participants(node: Node) -> None:
@@ -131,7 +148,7 @@ async def test_a_full_room_and_a_full_server_refuse_and_nothing_is_left_of_it() 
         assert list(main.participants) == ["a", "b"]
         assert (await join(node, "a", session=SESSION)).participant.name == "a"
         await join(node, "a", room="second")
-        with pytest.raises(Full, match="All 2 rooms"):
+        with pytest.raises(Full, match="takes 2 rooms"):
             await join(node, "a", room="third")
         assert list(node.rooms) == ["main", "second"]
         await settled(node, node.room("second"))

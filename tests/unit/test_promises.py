@@ -152,6 +152,38 @@ def test_a_history_that_keeps_its_promises_breaks_none() -> None:
     assert broken(kept()) == []
 
 
+def test_an_answer_before_its_order_answers_nothing() -> None:
+    """Seed 4078: after a reset both were sent again, the answer first."""
+    history = kept()
+    epoch = history.journal["main"][0]
+    insert(epoch, 0, event("early", "order_confirmed", "bob1", ANSWER))
+    history.facts.append(fact(1, "console1", "heard", event="early", type="order_confirmed"))
+    assert not {s for s in broken(history) if not s.startswith(("consoles", "observers"))}
+    epoch[2]["body"]["type"] = "order_seen"
+    assert "everything is answered" in {s.partition(":")[0] for s in broken(history)}
+
+
+def test_what_is_heard_again_after_a_reset_is_of_the_next_epoch() -> None:
+    """Seed 3150: what was sent again after a reset was taken for what was heard before it."""
+    history = kept()
+    first, more = deepcopy(history.journal["main"][0]), deepcopy(history.journal["main"][0])
+    insert(more, 9, event("more", "tick", "pusher1", {}))
+    history.journal["main"] = [first, more, []]
+    heard = [f for f in history.facts if (f["who"], f["what"]) == ("console1", "heard")]
+    reset = fact(5, "console1", "reset")
+    again = [*heard, fact(6, "console1", "heard", event="more", type="tick")]
+    history.facts += [reset, *again, reset]
+    found = {s for s in broken(history) if s.startswith("consoles")}
+    assert not found
+    came_back = fact(5, "console1", "connected", after=E4, types="*")
+    history.facts.insert(history.facts.index(reset), came_back)
+    assert not {s for s in broken(history) if s.startswith("consoles")}, "in the same epoch"
+    del history.facts[history.facts.index(reset) : -2]  # it never heard of the reset
+    assert not {s for s in broken(history) if s.startswith("consoles")}, "in the next epoch"
+    history.facts.insert(-2, again[0])
+    assert {s for s in broken(history) if s.startswith("consoles")}
+
+
 @pytest.mark.parametrize("promise", BREAKING)
 def test_each_promise_that_is_broken_is_found(promise: str) -> None:
     history = deepcopy(kept())

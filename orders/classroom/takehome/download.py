@@ -33,9 +33,8 @@ from orders.web.static import FILES
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 16 * 2**20  # of all records together
-MOST_WHYS = (
-    1_000_000  # times that an event meets a record of somebody who comes or goes: ten seconds
-)
+#: How often an event may meet a record of somebody who comes or goes: some ten seconds of work.
+MOST_WHYS = 1_000_000
 AT_ONCE, MOST_WAITING = 2, 20
 SLOWEST = 300.0  # seconds that a file may take to be read
 PART = 64 * 1024  # characters that are sent at once
@@ -166,9 +165,8 @@ def _about(
     played = {record.data["scene"] for record in records if record.kind == "scene"}
     scenes = enumerate(app[LESSON].scenes, 1)
     is_ours = app[SETTINGS].lesson in (None, BUNDLED)
-    captions = (
-        {n: scene.caption for n, scene in scenes if n in played} if is_ours or not mask else {}
-    )
+    is_shown = is_ours or mask is None
+    captions = {n: scene.caption for n, scene in scenes if n in played and is_shown}
     return {"modes": modes, "bots": bots, "captions": captions, "questions": asked(records, mask)}
 
 

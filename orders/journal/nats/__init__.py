@@ -2,6 +2,7 @@
 
 failures.py    what JetStream refuses, and what that is in words
 connection.py  publish and hear the answer
+client.py      the library's client, with a shorter way for what comes often
 subjects.py    what streams, subjects and keys are called, and how a record is written
 streams.py     streams on disk, and the mark of the format that they are written in
 ranges.py      parts of a stream

@@ -32,8 +32,8 @@ MOST_OWN = 50_000  # records of this node that may arrive yet
 HEADERS = 1024  # bytes that a record's headers may take
 LOOK = 1.0  # seconds for finding out why nobody answered
 
-#: A record, and the number under which this node published it.
-Numbered = tuple[Record, int]
+#: A record, and the header with which this node published it.
+Headed = tuple[Record, str]
 
 
 class Appending(Reading):
@@ -43,11 +43,14 @@ class Appending(Reading):
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._own: dict[int, Record] = {}  # published here, and not arrived yet
+        self._own: dict[str, Record] = {}  # published here, and not arrived yet, by their headers
 
-    def _mine(self, number: int) -> Record | None:
-        """The record that this node published under a number, once it arrives."""
-        return self._own.pop(number, None)
+    def _mine(self, header: str, body: bytes) -> Record | None:
+        """The record that this node published so, once it arrives."""
+        own = self._own.get(header)
+        if own is None or own.body != body:
+            return None
+        return self._own.pop(header)
 
     async def append(self, records: Sequence[Record]) -> list[Answer]:
         answers: list[Answer] = []
@@ -69,7 +72,7 @@ class Appending(Reading):
             return [failed] * len(records)
         most = self._connection.nc.max_payload - HEADERS
         answers: dict[Record, Answer] = {}
-        published: list[Numbered] = []
+        published: list[Headed] = []
         for record in records:
             if record.position:  # the answer was lost, but it has arrived since
                 answers[record] = record.position
@@ -78,29 +81,29 @@ class Appending(Reading):
             elif len(record.body) > most:
                 answers[record] = too_large(most)
             else:
-                published.append((record, next(self._numbers)))
-        self._own.update((number, record) for record, number in published)
-        for number in list(itertools.islice(self._own, max(0, len(self._own) - MOST_OWN))):
-            del self._own[number]
+                published.append((record, subjects.header(record, self.node, next(self._numbers))))
+        self._own.update((header, record) for record, header in published)
+        for header in list(itertools.islice(self._own, max(0, len(self._own) - MOST_OWN))):
+            del self._own[header]
         replies = await self._connection.store(
-            [self._message(record, number, rooms[record.room]) for record, number in published]
+            [self._message(record, header, rooms[record.room]) for record, header in published]
         )
-        refused: list[tuple[Numbered, Rejected | None]] = []
-        for (record, number), reply in zip(published, replies, strict=True):
+        refused: list[tuple[Headed, Rejected | None]] = []
+        for (record, header), reply in zip(published, replies, strict=True):
             if isinstance(reply, int):
                 record.position = answers[record] = reply
-            elif number not in self._own:  # the answer was lost, but the record has arrived
+            elif header not in self._own:  # the answer was lost, but the record has arrived
                 answers[record] = record.position
             else:
-                refused.append(((record, number), reply))
+                refused.append(((record, header), reply))
         answers |= await self._explain(refused, rooms)
         for record in records:
             if record.kind is Kind.JOINED and record.data["was"] is not None:
                 self._connection.spawn(self._keep_name(record))
         return [answers[record] for record in records]
 
-    def _message(self, record: Record, number: int, room: FollowedRoom) -> Message:
-        headers = {subjects.HEADER: subjects.header(record, self.node, number)}
+    def _message(self, record: Record, header: str, room: FollowedRoom) -> Message:
+        headers = {subjects.HEADER: header}
         if record.kind is Kind.EVENT:
             headers[subjects.EXPECTED] = "0"
         elif record.expected is not None and record.kind in QUEUE_KINDS:
@@ -115,7 +118,7 @@ class Appending(Reading):
     # ── what was not stored, or is not known to be ──────────────────────────────────────────
 
     async def _explain(
-        self, refused: list[tuple[Numbered, Rejected | None]], rooms: dict[str, FollowedRoom]
+        self, refused: list[tuple[Headed, Rejected | None]], rooms: dict[str, FollowedRoom]
     ) -> dict[Record, Answer]:
         """The answers of those that JetStream did not store, or of which it said nothing."""
         answers: dict[Record, Answer] = {}
@@ -125,18 +128,18 @@ class Appending(Reading):
             why = await self._why_silent(rooms[name])
             answers |= {r: r.position or why for r in silent if r.room == name}
         sealed: list[Record] = []
-        for (record, number), reply in refused:
+        for (record, header), reply in refused:
             if reply is None:
                 continue
             if reply.code in TAKEN:
-                answers[record] = await self._taken(record, number, rooms[record.room], reply)
+                answers[record] = await self._taken(record, header, rooms[record.room], reply)
                 if not isinstance(answers[record], Outcome):
                     continue  # it is stored, or may be: then it arrives as ours
             elif reply.code == SEALED:
                 sealed.append(record)
             else:
                 answers[record] = failure(reply)
-            self._own.pop(number, None)
+            self._own.pop(header, None)
         return answers | dict(zip(sealed, await self._store_again(sealed, rooms), strict=True))
 
     async def _why_silent(self, room: FollowedRoom) -> StorageFailed:
@@ -165,11 +168,11 @@ class Appending(Reading):
         return await self._store(records) if records else []
 
     async def _taken(
-        self, record: Record, number: int, room: FollowedRoom, reply: Rejected
+        self, record: Record, header: str, room: FollowedRoom, reply: Rejected
     ) -> Answer:
         """Something stands under the subject already: what that means for a record."""
         try:
-            if reply.sent_twice and (position := await self._was_first(record, number, room)):
+            if reply.sent_twice and (position := await self._was_first(record, header, room)):
                 return position
             if record.kind is not Kind.EVENT:
                 return Outcome.CONFLICT
@@ -181,7 +184,7 @@ class Appending(Reading):
         same = record.parsed().says_the_same(there.parsed())
         return Outcome.DUPLICATE if same else Outcome.CONFLICT
 
-    async def _was_first(self, record: Record, number: int, room: FollowedRoom) -> int | None:
+    async def _was_first(self, record: Record, header: str, room: FollowedRoom) -> int | None:
         """The position of a record that was stored, though its answer was lost."""
         subject = subjects.subject(record, room.epoch)
         try:
@@ -191,8 +194,7 @@ class Appending(Reading):
         except Rejected:
             return None
         headers = base64.b64decode(found["message"].get("hdrs", "")).decode()
-        is_ours = subjects.header(record, self.node, number) in headers
-        return int(found["message"]["seq"]) if is_ours else None
+        return int(found["message"]["seq"]) if header in headers else None
 
     # ── the next epoch ──────────────────────────────────────────────────────────────────────
 

@@ -8,12 +8,11 @@ import asyncio
 import contextlib
 import itertools
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
@@ -24,12 +23,12 @@ from pydantic_core import from_json, to_json
 from orders.clock import new_id
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.nats import failures, starting
+from orders.journal.nats.client import DirectClient, OnMessage
 from orders.journal.nats.failures import FULL, Rejected, forbidden, unavailable
 from orders.journal.nats.subjects import EXPECTED
 
 log = structlog.get_logger()
 
-OnMessage = Callable[[Msg], None]
 #: Subject, text, headers.
 Message = tuple[str, bytes, dict[str, str]]
 
@@ -53,7 +52,7 @@ class NatsConnection:
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox = f"_INBOX.orders.{new_id()}"
-        self.nc = Client()
+        self.nc = DirectClient()
         self._said = ""
         self.forbidden = ""  # what this login was not allowed to do, the last time
 
@@ -66,7 +65,7 @@ class NatsConnection:
         if self._creds:
             wishes["user_credentials"] = starting.readable(self._creds)
         is_secret = self._ca or any(one.startswith("tls://") for one in self.addresses)
-        make = starting.EncryptedClient if is_secret else Client
+        make = starting.EncryptedClient if is_secret else DirectClient
 
         async def connect() -> None:
             for last in reversed(range(RESETS)):
@@ -114,9 +113,7 @@ class NatsConnection:
                 f"The NATS server at {shown} keeps nothing: start it with JetStream, such as"
                 " `nats-server -js -sd /var/lib/nats`, or enable it for this account.",
             ) from None
-        await self.nc.subscribe(
-            f"{self._inbox}.>", cb=self._heard, pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        await self._subscribe(f"{self._inbox}.>", self._heard)
 
     async def close(self) -> None:
         await self.nc.close()
@@ -144,11 +141,27 @@ class NatsConnection:
 
     # ── saying and hearing ──────────────────────────────────────────────────────────────────
 
-    async def _heard(self, message: Msg) -> None:
-        heard = self._routes.get(message.subject[len(self._inbox) + 1 :])
-        if heard is not None:
-            with loud():
-                heard(message)
+    def _heard(self, message: Msg) -> None:
+        if heard := self._routes.get(message.subject[len(self._inbox) + 1 :]):
+            heard(message)
+
+    async def _subscribe(self, subject: str, on_message: OnMessage) -> Subscription:
+        """Hear what is sent to a subject, in order."""
+
+        def hear(message: Msg) -> None:
+            try:
+                on_message(message)
+            except Exception as error:
+                fail(error)
+
+        async def take(message: Msg) -> None:
+            hear(message)
+
+        subscription = await self.nc.subscribe(
+            subject, cb=take, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+        self.nc.direct[subscription._id] = hear
+        return subscription
 
     def _route(self, on_message: OnMessage) -> str:
         """Where an answer to something published is sent, to be given to `heard`."""
@@ -158,21 +171,14 @@ class NatsConnection:
 
     async def listen(self, on_message: OnMessage) -> Subscription:
         """A subject to which consumers deliver; what they deliver names others."""
-
-        async def take(message: Msg) -> None:
-            with loud():
-                on_message(message)
-
-        inbox = f"{self._inbox}-{next(self._tokens)}"
         try:
-            return await self.nc.subscribe(
-                inbox, cb=take, pending_msgs_limit=0, pending_bytes_limit=0
-            )
+            return await self._subscribe(f"{self._inbox}-{next(self._tokens)}", on_message)
         except NatsError:
             raise unavailable() from None
 
     async def deafen(self, subscription: Subscription) -> None:
         """Hear no more of it."""
+        self.nc.direct.pop(subscription._id, None)
         with contextlib.suppress(NatsError):
             await subscription.unsubscribe()
 
@@ -204,9 +210,8 @@ class NatsConnection:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        with loud():
-            if not task.cancelled():
-                task.result()
+        if not task.cancelled() and (error := task.exception()):
+            fail(error)
 
     async def store(self, messages: Sequence[Message]) -> list[int | Rejected | None]:
         """Publish into streams, all at once: of each its sequence, why not, or None if unknown.
@@ -278,15 +283,10 @@ class NatsConnection:
             raise self.unanswered(error) from None
 
 
-@contextlib.contextmanager
-def loud() -> Iterator[None]:
-    """A failure here ends the process loudly: the library would only log it."""
-    try:
-        yield
-    except Exception as error:
-        asyncio.get_running_loop().call_exception_handler(
-            {"message": "the broker failed", "exception": error}
-        )
+def fail(error: BaseException) -> None:
+    """End the process loudly: the library would only log it."""
+    context = {"message": "the broker failed", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 def _stored(message: Msg) -> int | Rejected | None:

@@ -156,11 +156,13 @@ class NatsEngine(Appending):
         if there is not None and not there.summary.events:
             await self._rooms.leave(room)  # somebody may just be coming to another node
 
-    async def erase(self, state: RoomState) -> None:
-        (answer,) = await self.append([control(state.name, Kind.RESET, now_ms())])
-        if isinstance(answer, StorageFailed):
-            raise answer
-        await self._rooms.erase_before(state.name)
+    async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
+        for room in rooms:
+            (answer,) = await self.append([control(room, Kind.RESET, now_ms())])
+            if isinstance(answer, StorageFailed):
+                raise answer
+            await self._rooms.erase_before(room)
+        return None
 
     def _has_arrived(self, room: FollowedRoom, record: Record) -> None:
         self._arrived.append((room, record))

@@ -8,7 +8,6 @@ from typing import Any
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
 from orders.clock import monotonic
@@ -18,7 +17,7 @@ from orders.journal.base import NodeCallbacks
 from orders.journal.nats import subjects
 from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import Rejected, failure, unavailable
-from orders.journal.nats.streams import nodes_seen
+from orders.journal.nats.streams import bucket, nodes_seen
 
 HEARTBEAT = 1.5  # seconds between two signs of life
 ALIVE = 6.0  # seconds that one counts
@@ -47,14 +46,10 @@ class Membership:
 
     async def make_buckets(self) -> None:
         """Have the buckets; those that are there stay as they are."""
-        js = self._connection.nc.jetstream(timeout=self._connection.patience)
-
-        async def bucket(name: str, ttl: float | None = None) -> KeyValue:
-            return await js.create_key_value(bucket=name, ttl=ttl, replicas=self._replicas)
-
-        self._names = await bucket(subjects.PRESENCE)
-        self._sessions = await bucket(subjects.SESSIONS, 24 * 3600)
-        self._nodes = await bucket(subjects.NODES, ALIVE)
+        here, replicas = self._connection, self._replicas
+        self._names = await bucket(here, subjects.PRESENCE, replicas)
+        self._sessions = await bucket(here, subjects.SESSIONS, replicas, 24 * 3600)
+        self._nodes = await bucket(here, subjects.NODES, replicas, ALIVE)
 
     # ── names ───────────────────────────────────────────────────────────────────────────────
 
@@ -112,7 +107,8 @@ class Membership:
         if not owner:
             return None
         with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
-            answer = await self.ask(owner, action="take_over", room=room, session=session)
+            said = {"room": room, "session": session, "name": name}
+            answer = await self.ask(owner, action="take_over", **said)
             name = answer.get("name") or ""
         if name and await self._has(owner, room, name):
             await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))

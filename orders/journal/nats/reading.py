@@ -127,7 +127,7 @@ class Reading:
 
     def _record(self, room: str, position: int, message: Msg) -> Record:
         header = (message.headers or {})[subjects.HEADER]
-        return subjects.record(room, position, header, message.data, self.node)[0]
+        return subjects.record(room, position, header, message.data, self.node)
 
     async def controls(self, room: str, about: int) -> list[Record]:
         there = self._rooms.here.get(room)

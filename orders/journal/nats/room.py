@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 RECENT = 2000  # records at hand, for those who read what has just come
 
-#: Gives back the record that this node published under a number.
-Mine = Callable[[int], Record | None]
+#: Gives back the record that this node published with this header and text.
+Mine = Callable[[str, bytes], Record | None]
 
 
 class FollowedRoom:
@@ -79,12 +79,13 @@ class FollowedRoom:
             if header is None:
                 return  # somebody else wrote it there: it is no record
             try:
-                record, number = subjects.record(self.name, position, header, message.data, node)
+                record = mine(header, message.data) or subjects.record(
+                    self.name, position, header, message.data, node
+                )
             except StorageFailed as failed:  # passed over, like a kind that nobody knows
                 log.error(failed.message)
                 return
-            if not record.node and (own := mine(number)):
-                own.position, record = position, own
+            record.position = position
             self._fold(record)
             if self.entered or record.kind is Kind.RESET:
                 arrived(self, record)

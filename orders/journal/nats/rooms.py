@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from nats.js.errors import KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
 from pydantic_core import from_json, to_json
 
 from orders.broker.records import Kind, Record
@@ -19,7 +18,7 @@ from orders.journal.nats.connection import NatsConnection
 from orders.journal.nats.failures import Rejected, failure, unavailable
 from orders.journal.nats.room import FollowedRoom, Mine
 from orders.journal.nats.snapshots import Snapshots
-from orders.journal.nats.streams import Streams
+from orders.journal.nats.streams import Streams, bucket
 
 log = structlog.get_logger()
 
@@ -55,10 +54,7 @@ class Rooms:
 
     async def make_bucket(self) -> None:
         """Have the bucket of epochs, in it the rooms that are here; one that is there stays."""
-        js = self._connection.nc.jetstream(timeout=self._connection.patience)
-        self._epochs: KeyValue = await js.create_key_value(
-            bucket=subjects.ROOMS, replicas=self._replicas
-        )
+        self._epochs = await bucket(self._connection, subjects.ROOMS, self._replicas)
         for room in list(self.here.values()):
             with contextlib.suppress(KeyWrongLastSequenceError):  # it is there
                 begun = _begun(room.summary)

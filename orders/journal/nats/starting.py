@@ -8,11 +8,11 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from orders.errors import CannotStart
 from orders.files import check_file
+from orders.journal.nats.client import DirectClient
 
 LISTEN = 1.0  # seconds in which a server that hangs up may say why
 EXAMPLE = "--engine nats://localhost:4222"
@@ -161,7 +161,7 @@ def readable(creds: str) -> str:
     return creds
 
 
-class EncryptedClient(Client):
+class EncryptedClient(DirectClient):
     """A client that says nothing, and no login, to a server that speaks no TLS."""
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
+from nats.js.errors import BadRequestError
+from nats.js.kv import KeyValue
 
 from orders.clock import monotonic
 from orders.errors import CannotStart
@@ -100,6 +102,26 @@ class Streams:
     async def _delete(self, stream: str) -> None:
         with contextlib.suppress(Rejected):  # another node was faster
             await self._connection.api(f"STREAM.DELETE.{stream}")
+
+
+async def bucket(
+    connection: NatsConnection, name: str, replicas: int, ttl: float | None = None
+) -> KeyValue:
+    """A bucket on disk, kept by so many servers; one that is there already stays as it is.
+
+    One that an older NATS made lacks what a newer one would be asked for, so it counts as another.
+    """
+    js = connection.nc.jetstream(timeout=connection.patience)
+    try:
+        return await js.create_key_value(bucket=name, ttl=ttl, replicas=replicas)
+    except BadRequestError as refused:
+        if refused.err_code != IN_USE:
+            raise
+        there = await js.key_value(name)
+        config = (await there.status()).stream_info.config
+        if config.storage != "file" or (config.num_replicas or 1) < replicas:
+            raise
+        return there
 
 
 async def nodes_seen(connection: NatsConnection) -> list[str]:

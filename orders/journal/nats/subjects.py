@@ -77,15 +77,13 @@ def _checksum(head: str, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(head.encode()))
 
 
-def record(
-    room: str, position: int, header: str, body: bytes, this_node: str
-) -> tuple[Record, int]:
-    """The record that a message of a journal is, and its number.
+def record(room: str, position: int, header: str, body: bytes, this_node: str) -> Record:
+    """The record that a message of a journal is.
 
     `StorageFailed` if it is not as it was written; records of version 1 have no checksum.
     """
     head, *sums = header.split(" "), *header.split(" ")[9:]
-    kind, at, mode, type, source, key, about, node, number = head[:9]
+    kind, at, mode, type, source, key, about, node, _ = head[:9]
     if sums and int(sums[0]) != _checksum(" ".join(head[:9]), body):
         raise StorageFailed(
             "journal_damaged",
@@ -104,4 +102,4 @@ def record(
         about=int(about),
         position=position,
         node="" if node == this_node else node,
-    ), int(number)
+    )

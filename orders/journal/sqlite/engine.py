@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -105,21 +105,17 @@ MakeWriter = Callable[[Callable[[bool], None]], Writer]
 class SqliteEngine(Unshared):
     """An engine (see `base.Engine`) whose journal is the file `path`; accepted means synced.
 
-    Without a path it is in memory, and gone with the process. `make_writer` makes the thread that
-    writes.
+    Without a path it is in memory, and gone with the process. `make_writer` makes what writes.
     """
 
-    def __init__(
-        self,
-        path: Path | None = None,
-        make_writer: MakeWriter = WriterThread,
-    ) -> None:
+    def __init__(self, path: Path | None = None, make_writer: MakeWriter = WriterThread) -> None:
         self.durable = path is not None
         self._path = path
         self._make_writer = make_writer
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")
         self._opened: list[sqlite3.Connection] = []
+        self._files: Files | None = None
         self._lost: StorageFailed | None = None
 
     # ── opening and closing ─────────────────────────────────────────────────────────────────
@@ -128,10 +124,11 @@ class SqliteEngine(Unshared):
         path = self._path
         try:
             if path is not None:
+                path = self._path = path.resolve() if path.is_symlink() else path  # as SQLite does
                 self._opened.append(lock(path))
-            db = open_journal(path)
-            self._opened.append(db)
-            self._log = Log(db, path)
+            self._db = open_journal(path)
+            self._opened.append(self._db)
+            self._log = Log(self._db, path)
             states = self._log.restore()
             self._files = Files(path) if path is not None else None
         except (sqlite3.Error, OSError, StorageFailed) as error:
@@ -140,8 +137,7 @@ class SqliteEngine(Unshared):
         except CannotStart:
             self._close_all()
             raise
-        self._db = db
-        self._writer = self._make_writer(self._log.tidy)
+        self._writer = self._make_writer(lambda idle: self._log.tidy(idle, self._files))
         self._writer.start()
         return states
 
@@ -154,6 +150,8 @@ class SqliteEngine(Unshared):
         for connection in reversed(self._opened):
             connection.close()
         self._opened.clear()
+        if self._files:
+            self._files.close()
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────
 
@@ -167,15 +165,19 @@ class SqliteEngine(Unshared):
         return self.lost() or await self._writer.call(self._log.probe)
 
     def lost(self) -> StorageFailed | None:
-        self._lost = self._log.stuck or (self._files.problem() if self._files else None)
+        self._lost = (self._files.problem() if self._files else None) or self._log.stuck
         return self._lost
 
     async def forget(self, room: str) -> None:
         await self._writer.call(lambda: self._log.forget(room))
 
-    async def erase(self, state: RoomState) -> None:
-        with self._files.shrinking() if self._files else nullcontext():  # what lies beside the file
-            await self._writer.call(lambda: self._log.erase(state.name))
+    async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
+        if self._files:
+            self._files.shrink()
+        left = await self._writer.call(lambda: self._log.erase(rooms))
+        if self._files and left is None:  # else a later checkpoint cuts them off
+            self._files.shrunk()
+        return left
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────
 

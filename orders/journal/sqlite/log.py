@@ -13,7 +13,7 @@ from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.journal.sqlite.ids import IdIndex
-from orders.journal.sqlite.opening import write_again, write_ahead
+from orders.journal.sqlite.opening import Files, write_again, write_ahead
 from orders.journal.sqlite.rows import (
     MOST,
     QUERIES,
@@ -201,8 +201,10 @@ class Log:
 
     # ── beside appending ────────────────────────────────────────────────────────────────────
 
-    def tidy(self, idle: bool) -> None:
-        """Let the views catch up, as far as there is time."""
+    def tidy(self, idle: bool, files: Files | None = None) -> None:
+        """Let the views catch up, as far as there is time; not in files that others wrote to."""
+        if files and not self.stuck:
+            self.stuck = files.overwritten()
         for view in () if self.stuck else self.views:
             view.tidy(idle)
 
@@ -244,20 +246,17 @@ class Log:
         del self.rooms[name]
         self._forget(row)
 
-    def erase(self, name: str) -> None:
-        """Erase a room in all of its epochs, in the file and in what SQLite wrote beside it."""
-        row = self.rooms.pop(name, None)
-        if row is not None:
-            self._forget(row)
+    def erase(self, names: Sequence[str]) -> StorageFailed | None:
+        """Erase rooms in all of their epochs, in the file and in what SQLite wrote beside it."""
         self._db.execute("PRAGMA secure_delete = on")
-        keys = [key for (key,) in self._db.execute(QUERIES["keys_of_room"], (name,))]
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            for key in keys:
-                values = {"room": key, "first": key << SHIFT, "last": (key << SHIFT) + MOST}
-                for query in ("erase_records", "erase_ids", "erase_queue", "erase_orders"):
-                    self._db.execute(QUERIES[query], values)
-                self._db.execute(QUERIES["forget_room"], (key,))
+            self._db.execute("BEGIN IMMEDIATE")
+            for name in names:
+                for (key,) in self._db.execute(QUERIES["keys_of_room"], (name,)).fetchall():
+                    values = {"room": key, "first": key << SHIFT, "last": (key << SHIFT) + MOST}
+                    for query in ("erase_records", "erase_ids", "erase_queue", "erase_orders"):
+                        self._db.execute(QUERIES[query], values)
+                    self._db.execute(QUERIES["forget_room"], (key,))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -265,7 +264,27 @@ class Log:
             raise self.failure(error) from None
         finally:
             self._db.execute("PRAGMA secure_delete = fast")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for row in filter(None, [self.rooms.pop(name, None) for name in names]):
+            self._forget(row)
+        return self._clean()
+
+    def _clean(self) -> StorageFailed | None:
+        """Write the file again, since its pages keep copies of rows that were moved or erased.
+
+        It takes some 10 s for each GB that stays. Returns why it was not done.
+        """
+        try:
+            self._db.execute("VACUUM")
+            (is_read, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_read:
+                raise sqlite3.OperationalError("it is being read")
+        except sqlite3.Error as error:
+            return StorageFailed(
+                self.failure(error).code,
+                f"The room is gone, but some of it may still be found in the journal ({error}):"
+                " make room on the disk, then end any room, such as main; that erases it, too.",
+            )
+        return None
 
     def _forget(self, row: RoomRow) -> None:
         for view in self.views:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orders.errors import CannotStart, StorageFailed
 from orders.files import check_file
+from orders.journal.sqlite.contents import Contents
 from orders.journal.sqlite.inspection import damaged
 from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
@@ -41,6 +42,12 @@ def connect(path: Path | None) -> sqlite3.Connection:
 def lock(path: Path) -> sqlite3.Connection:
     """Held as long as the process lives: one server a journal. `OSError` where it is no file."""
     check_file(path)
+    if path.exists() and path.stat().st_nlink > 1:
+        raise CannotStart(
+            "bad_journal",
+            f"The journal {path} has a second name (a hard link), and SQLite would keep a log for"
+            " each: copy it with cp, and choose the copy with --journal.",
+        )
     beside = path.with_name(path.name + ".lock")
     check_file(beside)
     in_use = CannotStart(
@@ -140,7 +147,7 @@ def write_again(path: Path) -> None:
 class Files:
     """The files of a journal that is open: whether what is written to them now is kept.
 
-    They are looked at, never opened: to close one would end the locks that SQLite has on it.
+    To close one before SQLite does would end the locks that it has on it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,7 +156,20 @@ class Files:
         self._opened = {file: file.stat().st_ino for file in beside if file.exists()}
         self._folder, self._log = path.parent, beside[1]
         self._sizes = {file: file.stat().st_size for file in self._opened}
-        self._shrinking = 0  # how many of us cut one off now
+        self._shrinking = 0  # how many of us cut them off now
+        # on Windows SQLite could not remove what we have open
+        self._contents = Contents(*beside[:3]) if os.name != "nt" else None
+
+    def close(self) -> None:
+        """After all connections of SQLite."""
+        if self._contents:
+            self._contents.close()
+
+    def overwritten(self) -> StorageFailed | None:
+        """Why nothing in the files can be relied on. For the writer's thread."""
+        if self._contents is None or (file := self._contents.foreign()) is None:
+            return None
+        return self._spoilt(file, "was overwritten")
 
     def problem(self) -> StorageFailed | None:
         """Why what is written now would be lost; None while it would not."""
@@ -181,26 +201,31 @@ class Files:
         if seen.st_ino != self._opened.get(file):
             return _lost(file, "was replaced")
         if seen.st_size < self._sizes.get(file, 0) and not self._shrinking:
-            return _lost(file, "was cut off")
+            return self._spoilt(file, "was cut off")
         self._sizes[file] = seen.st_size
         return None
 
-    @contextmanager
-    def shrinking(self) -> Iterator[None]:
-        """For as long as we cut one off ourselves."""
+    def _spoilt(self, file: Path, what: str) -> StorageFailed:
+        copy = f"Stop the server, remove {self._log}, put a copy of the journal in its place, and"
+        return _lost(file, what, f"{copy} start the server again.")
+
+    def shrink(self) -> None:
+        """We cut them off ourselves from now on, at a checkpoint."""
         self._shrinking += 1
-        try:
-            yield
-        finally:
-            self._shrinking -= 1
-            self._sizes.clear()
+
+    def shrunk(self) -> None:
+        """That was done."""
+        self._shrinking -= 1
+        self._sizes.clear()
 
 
-def _lost(file: Path, what: str) -> StorageFailed:
+def _lost(
+    file: Path, what: str, then: str = "Put back what was there, or start the server again."
+) -> StorageFailed:
     return StorageFailed(
         "journal_lost",
-        f"The file {file} of the journal {what} while it was in use: nothing more is accepted. Put"
-        " back what was there, or start the server again.",
+        f"The file {file} of the journal {what} while it was in use: nothing more is accepted."
+        f" {then}",
     )
 
 

@@ -100,21 +100,21 @@ ORDER BY place;
 
 -- name: save_entry
 -- A queued event after the slice that brought it. Its key is not stored again.
-INSERT INTO queue (room, position, state, attempt, reason, name) VALUES (?1, ?2, ?4, ?5, ?6, ?7)
+INSERT INTO queue (room, position, state, attempt, reason, name) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (room, position) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, reason = excluded.reason,
     name = excluded.name;
 
 -- name: move_entry
 -- The same after a later one; null: as it was. With another key it is of an epoch that is over.
-UPDATE queue SET state = ?4, attempt = coalesce(?5, attempt), reason = coalesce(?6, reason),
-    name = coalesce(?7, name)
-WHERE room = ?1 AND position = ?2 AND (SELECT key FROM records WHERE place = (?1 << 40) + ?2) = ?3;
+UPDATE queue SET state = ?, attempt = coalesce(?, attempt), reason = coalesce(?, reason),
+    name = coalesce(?, name)
+WHERE room = ? AND position = ? AND (SELECT key FROM records WHERE place = (room << 40) + position) = ?;
 
 -- name: settle
 -- Done, or discarded: the log alone remembers it.
 DELETE FROM queue
-WHERE room = ?1 AND position = ?2 AND (SELECT key FROM records WHERE place = (?1 << 40) + ?2) = ?3;
+WHERE room = ? AND position = ? AND (SELECT key FROM records WHERE place = (room << 40) + position) = ?;
 
 -- name: entries
 -- All that waits in a room, at start; null: it was never handed over.

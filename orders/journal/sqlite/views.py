@@ -164,9 +164,11 @@ class QueueTable(View):
         changes: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for key, said in standing.items():
             if said["state"] is not SETTLED:
-                query = "save_entry" if key in new else "move_entry"
-                told_last = said["attempt"], said["reason"], said["name"]
-                changes[query].append((*key, str(said["state"]), *told_last))
+                now = str(said["state"]), said["attempt"], said["reason"], said["name"]
+                if key in new:
+                    changes["save_entry"].append((*key[:2], *now))
+                else:
+                    changes["move_entry"].append((*now, *key))
             elif key not in new:
                 changes["settle"].append(key)
         for query, rows in changes.items():
