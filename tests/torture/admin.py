@@ -20,7 +20,7 @@ STEPPING = Path(__file__).with_name("stepping.py")
 
 async def purge(url: str) -> None:
     """Purge every stream that allows it: the log cannot be purged, names and nodes can."""
-    nc = await nats.connect(url)
+    nc = await nats.connect(url.split(","))
     try:
         for stream in await nc.jetstream().streams_info():
             name = stream.config.name or ""
