@@ -226,8 +226,8 @@ def as_type(sent: object) -> str:
 def _wrong_created(sent: object) -> str:
     is_number = isinstance(sent, int | float) and not isinstance(sent, bool)
     return (
-        f"`created` is {'a number' if is_number else short(sent)}; it must be a string of"
-        ' milliseconds, such as "1676554735324"; leave it out, and the broker writes it.'
+        f"`created` is {'a number' if is_number else short(sent)}; the envelope wants a string of"
+        ' milliseconds, such as "1676554735324"; or leave it out, and the broker writes it.'
     )
 
 

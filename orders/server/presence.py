@@ -247,10 +247,7 @@ class Presence:
         return submission
 
     async def take_over(self, name: str, session: str, was: str | None) -> str | None:
-        """Put a participant out for another node; returns its name, None if it had none.
-
-        If it `was` here, and has just left, its name is not free yet: it may have it all the same.
-        """
+        """Put a participant out for another node: its name, or what it `was` if it has just left."""
         room = self._context.rooms.get(name)
         old = room.sessions.get(session) if room else None
         if room is None or old is None:

@@ -532,6 +532,11 @@ async def test_under_a_second_name_no_second_server_gets_at_a_journal(
         await engine.close()
 
 
+async def test_a_name_longer_than_a_disk_takes_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="too long"):
+        await SqliteEngine(tmp_path / ("x" * 300)).open()
+
+
 @pytest.mark.parametrize("name", ["orders.db", "orders.db-wal", "orders.db.lock", "."])
 async def test_while_a_file_or_the_folder_may_not_be_written_to_nothing_is_accepted(
     tmp_path: Path, name: str

@@ -11,7 +11,6 @@ from orders.classroom.lesson import read
 from orders.cli.options import settings_from
 from orders.doctor import examine, save_intact
 from orders.errors import OrdersError
-from orders.journal.nats.starting import readable, trusting
 from orders.journal.sqlite.opening import lock, unusable
 from orders.settings import Settings
 
@@ -27,6 +26,16 @@ def locked(path: Path) -> None:
 
 def saved(path: Path) -> None:
     save_intact(Settings(journal=str(path)), path.with_name("new.db"))
+
+
+def read_creds(path: Path) -> None:
+    starting = pytest.importorskip("orders.journal.nats.starting", exc_type=ImportError)
+    starting.readable(str(path))
+
+
+def trusted(path: Path) -> None:
+    starting = pytest.importorskip("orders.journal.nats.starting", exc_type=ImportError)
+    starting.trusting(str(path))
 
 
 def examined(path: Path) -> None:
@@ -47,7 +56,7 @@ def special(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 @pytest.mark.parametrize(
     "use",
-    [locked, examined, saved, read, lambda path: readable(str(path)), lambda p: trusting(str(p))],
+    [locked, examined, saved, read, read_creds, trusted],
     ids=["journal", "doctor", "save", "lesson", "creds", "ca"],
 )
 @pytest.mark.timeout(60)

@@ -110,7 +110,7 @@ class SqliteEngine(Unshared):
 
     def __init__(self, path: Path | None = None, make_writer: MakeWriter = WriterThread) -> None:
         self.durable = path is not None
-        self._path = path.resolve() if path and path.is_symlink() else path  # as SQLite does
+        self._path = path
         self._make_writer = make_writer
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(READERS, "journal-reader")
@@ -124,10 +124,11 @@ class SqliteEngine(Unshared):
         path = self._path
         try:
             if path is not None:
+                path = self._path = path.resolve() if path.is_symlink() else path  # as SQLite does
                 self._opened.append(lock(path))
-            db = open_journal(path)
-            self._opened.append(db)
-            self._log = Log(db, path)
+            self._db = open_journal(path)
+            self._opened.append(self._db)
+            self._log = Log(self._db, path)
             states = self._log.restore()
             self._files = Files(path) if path is not None else None
         except (sqlite3.Error, OSError, StorageFailed) as error:
@@ -136,7 +137,6 @@ class SqliteEngine(Unshared):
         except CannotStart:
             self._close_all()
             raise
-        self._db = db
         self._writer = self._make_writer(lambda idle: self._log.tidy(idle, self._files))
         self._writer.start()
         return states
