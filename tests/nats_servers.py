@@ -66,6 +66,7 @@ class Nats:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.name, self.port = directory, name, port or free_port()
+        self.program = program()
         self._monitor = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / f"{name}.log"
@@ -93,7 +94,7 @@ class Nats:
         """Start it, or start it again, and do not wait for it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program(), "-c", self._config], stdout=log, stderr=log, start_new_session=True
+                [self.program, "-c", self._config], stdout=log, stderr=log, start_new_session=True
             )
         self._monitor = 0
         return self
@@ -140,6 +141,13 @@ class Nats:
             self._process.wait(DEADLINE)
             self._process = None
 
+    def stop(self) -> None:
+        """End it as a service manager would."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+        self._process = None
+
     def freeze(self) -> None:
         """It does nothing any more, and keeps its connections open (SIGSTOP)."""
         os.kill(self.pid, signal.SIGSTOP)
@@ -173,7 +181,7 @@ class Nats:
 class Cluster:
     """Servers that are one JetStream; it goes on as long as most of them do. One may be alone."""
 
-    def __init__(self, directory: Path, size: int = 3) -> None:
+    def __init__(self, directory: Path, size: int = 3, version: Path | None = None) -> None:
         ports = [free_port() for _ in range(size)]
         routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports)
         together = (
@@ -185,6 +193,8 @@ class Cluster:
             )
             for number, port in enumerate(ports, 1)
         ]
+        for server in self.servers:
+            server.program = version or server.program
 
     @property
     def url(self) -> str:

@@ -19,6 +19,8 @@ from typing import Self
 
 from tests.wire import DEADLINE
 
+ROOT = Path(__file__).parents[1]
+
 
 class Process:
     """`orders serve` on a port and journal of its own.
@@ -38,6 +40,7 @@ class Process:
         self.log_path = directory / "server.log"
         self.flags = flags
         self.wrapper = wrapper
+        self.source = ROOT  # the checkout that it is started from
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +66,7 @@ class Process:
             self._process = subprocess.Popen(
                 [*command, *self.flags],
                 cwd=self.directory,
-                env=environment(),
+                env=environment(PYTHONPATH=str(self.source)),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -121,8 +124,7 @@ class Process:
 def environment(**more: str) -> dict[str, str]:
     """This environment without settings of Orders, and with this source tree to import from."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
-    root = str(Path(__file__).parents[1])
-    return {**kept, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **more}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from orders.broker.records import Kind, Record
 from orders.broker.room_state import Member, RoomState
 
 MOST_NAMED = 500
+HELD_BACK = "Not yet: the room is paused, and the broker holds it."
 
 
 @dataclass(slots=True)
@@ -183,7 +184,7 @@ def _log(event: Record, stay: _Stay, course: _Course) -> Recipient:
         late = max(0, member.at - event.at) / 1000
         return said(True, f"Was offline, and caught up {late:.0f} s later.")
     if not course.released and member.last is None:
-        return said(False, "Not yet: the room is paused, and the broker holds it.")
+        return said(False, HELD_BACK)
     if not was_there:
         return said(False, "Left while the broker held it.")
     if event.mode == Mode.RELAY:
@@ -213,7 +214,7 @@ def _queue(event: Record, stay: _Stay, course: _Course) -> Recipient:
     if not works_on(stay.types, member.ack, event.type):
         return said(f"Only listens: a worker names {event.type} itself, or has ack=manual.")
     if not course.released and not course.taker:
-        return said("Not yet: the room is paused, and the broker holds it.")
+        return said(HELD_BACK)
     if course.end:
         return said(f"Nobody gets it any more: {course.end}.")
     if course.taker and member.since > course.taken:

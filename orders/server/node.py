@@ -180,7 +180,8 @@ class Node:
 
     async def _take_over(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Another node takes over the session of a participant that is connected here."""
-        return {"name": await self.presence.take_over(request["room"], request["session"])}
+        room, session, was = request["room"], request["session"], request.get("name")
+        return {"name": await self.presence.take_over(room, session, was)}
 
     # ── what depends on time alone ──────────────────────────────────────────────────────────
 

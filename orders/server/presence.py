@@ -246,12 +246,12 @@ class Presence:
         old.transport.close(Close.TAKEN_OVER, "another connection took over your session")
         return submission
 
-    async def take_over(self, name: str, session: str) -> str | None:
-        """Put a participant out for another node; returns its name, None if it had none."""
+    async def take_over(self, name: str, session: str, was: str | None) -> str | None:
+        """Put a participant out for another node: its name, or what it `was` if it just left."""
         room = self._context.rooms.get(name)
         old = room.sessions.get(session) if room else None
         if room is None or old is None:
-            return None
+            return None if room and was and room.has_name(was) else was
         submission = self.put_out(old)
         if submission is not None:
             await submission  # its leaving must not come behind the other's joining

@@ -22,7 +22,7 @@ from orders.errors import NotFound, Refused, counted
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
-from orders.web.connect_options import QueryName
+from orders.web.connect_options import NAME, QueryName
 from orders.web.export import FORMATS, export, whole_or_broken
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
@@ -62,9 +62,7 @@ class OrdersQuery(Query):
 class PublishQuery(Query):
     """Who publishes."""
 
-    name: QueryName | None = Field(
-        None, description="1–32 letters, digits, `-`, `_` or `.`, such as alice"
-    )
+    name: QueryName | None = NAME
 
 
 def routes() -> list[web.RouteDef]:

@@ -22,6 +22,7 @@ def _types(text: str) -> frozenset[str]:
         raise WrongParameter(refused.code, refused.message) from None
 
 
+NAME = Field(None, description="1–32 letters, digits, `-`, `_` or `.`, such as alice")
 HEARTBEAT = Field(
     None, ge=5, le=60, description="5–60 seconds: broker.heartbeat after so much silence"
 )
@@ -31,9 +32,7 @@ class ConnectOptions(Query):
     """A participant that comes, and what it wants to hear; everything may be left out."""
 
     room: str = Field("main", pattern=ROOM, description="1–32 of a–z, 0–9 and `-`, such as main")
-    name: QueryName | None = Field(
-        None, description="1–32 letters, digits, `-`, `_` or `.`, such as alice"
-    )
+    name: QueryName | None = NAME
     types: Annotated[
         frozenset[str] | None, PlainValidator(_types), WithJsonSchema({"type": "string"})
     ] = Field(None, description="types with commas between them, or beginnings such as order_*")

@@ -97,7 +97,10 @@ export class Desk {
     this.#feed ??= observe(
       { room: this.room },
       {
-        snapshot: (room) => this.me.learn(room),
+        snapshot: (room, again) => {
+          this.me.learn(room);
+          if (!again && room.last !== welcome.last) this.#restore(); // something happened before we listened
+        },
         records: (records, skipped) => (skipped ? this.#restore() : records.forEach((record) => this.#observed(record))),
         lost: () => this.#restore({ lost: true }),
         down: (final) => {

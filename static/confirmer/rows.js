@@ -3,7 +3,7 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { orderNumber } from '../orders/book.js';
-import { envelope, lease } from '../ui/shapes.js';
+import { envelope, lease, withCode } from '../ui/shapes.js';
 import { duration, ordinal, reasonWord } from '../ui/words.js';
 
 /** What an order is about, in a few words. */
@@ -38,7 +38,7 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
       <p class="small verdict" data-says=${says.type === 'order_confirmed' ? 'yes' : 'no'}>${
         says.type === 'order_confirmed' ? 'Bob’s rules say: confirm.' : `Bob’s rules say: reject. ${says.message}`
       }</p>
-      ${problem ? html`<p class="notice small" data-kind="refused">${problem}</p>` : nothing}
+      ${problem ? html`<p class="notice small" data-kind="refused">${withCode(problem)}</p>` : nothing}
       ${rejecting === placed.id ? drawReasons(row, says, reasons, actions) : nothing}
     </div>
     <div class="row answer" ?hidden=${rejecting === placed.id}>

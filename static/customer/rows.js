@@ -1,7 +1,7 @@
 /** How the customer's page draws her orders. */
 
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
-import { envelope } from '../ui/shapes.js';
+import { envelope, withCode } from '../ui/shapes.js';
 import { clock, duration } from '../ui/words.js';
 
 /** Refusals that say nothing about the order itself: what was refused today may be taken tomorrow. */
@@ -17,7 +17,7 @@ export function drawOrder(order, again) {
       <div class="row spread"><h3>${item ? `${quantity} × ${item}` : `Order ${number}`}</h3><time class="small muted">${clock(order.at)}</time></div>
       ${note ? html`<p class="note">“${note}”</p>` : nothing}
       ${steps(order)}
-      ${order.message ? html`<p class="small why">${order.message}</p>` : nothing}
+      ${order.message ? html`<p class="small why">${withCode(order.message)}</p>` : nothing}
       ${state === 'refused' && PASSING.has(order.reason) ? html`<button type="button" @click=${() => again(order.event)}>Send again<span class="unseen"> order ${number}</span></button>` : nothing}
       ${order.also.length ? html`<p class="small muted">Also answered by ${order.also.join(', ')}.</p>` : nothing}
       <details data-events=${order.event}>

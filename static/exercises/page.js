@@ -2,6 +2,7 @@
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { byId, copying, fetched, here, toast } from '../ui/page.js';
+import { withCode } from '../ui/shapes.js';
 
 const KEPT = 'orders exercise';
 const LOOK = 500; // ms between two looks while a check runs
@@ -83,9 +84,9 @@ function drawStage(place, one) {
   place.querySelector('.exercise-verdict').textContent = verdict === 'passed' ? '✓ passed' : verdict;
   render(html`
     ${one?.failure ? html`<div class="notice" data-kind="refused">
-      <dl>${LINES.map((line) => html`<dt>${line}</dt><dd>${one.failure[line]}</dd>`)}</dl>
+      <dl>${LINES.map((line) => html`<dt>${line}</dt><dd>${withCode(one.failure[line])}</dd>`)}</dl>
       <a href=${one.link}>See the diagram of it</a></div>` : nothing}
-    ${one?.reason ? html`<p class="notice">${one.reason}</p>` : nothing}`, place.querySelector('.exercise-failure'));
+    ${one?.reason ? html`<p class="notice">${withCode(one.reason)}</p>` : nothing}`, place.querySelector('.exercise-failure'));
 }
 
 byId('begin').addEventListener('submit', async (submitted) => {

@@ -5,6 +5,7 @@
 
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
 import { dress, fetched, here, over, stand } from '../ui/page.js';
+import { withCode } from '../ui/shapes.js';
 import { drawRounds } from './rounds.js';
 
 const path = `/api/rooms/${here.room}/questions`;
@@ -90,7 +91,7 @@ function drawChoice(one) {
 
 function says() {
   const mine = tapped.get(key());
-  if (wrong) return html`<p class="notice" data-kind="refused">${wrong}</p>`;
+  if (wrong) return html`<p class="notice" data-kind="refused">${withCode(wrong)}</p>`;
   if (question.state === 'revealed') return html`<p><b>${question.why}</b></p>`;
   if (question.state === 'closed') {
     return html`<p><b>The round is over.</b> ${question.round === 1 ? 'Talk it over with your neighbour: why?' : 'Look up: now it happens.'}</p>`;

@@ -1,11 +1,15 @@
 /** Small things every page needs: who and where we are, words to the reader, copying, fetching. */
 
+import { coded } from './words.js';
+
 /** What the server rendered into the page: its room and the visitor's name. */
 export const here = {
   room: document.body.dataset.room,
   name: document.body.dataset.name,
   host: document.body.dataset.host === 'true',
 };
+
+delete document.documentElement.dataset.loading; // the script is here: now the font may come, see tokens.css
 
 /** The element of that id; its absence is our mistake, so it is thrown. */
 export function byId(id) {
@@ -39,11 +43,13 @@ export function given(id) {
   return JSON.parse(byId(id).textContent);
 }
 
-/** Puts words into `[data-says="…"]`, which screen readers announce. */
+/** Puts words, with their `code`, into `[data-says="…"]`, which screen readers announce. */
 export function say(where, words) {
   const place = document.querySelector(`[data-says="${where}"]`);
-  if (place !== null && place.textContent !== words) place.textContent = words;
+  if (place !== null && place.textContent !== coded(words).join('')) place.replaceChildren(...coded(words, code));
 }
+
+const code = (text) => Object.assign(document.createElement('code'), { textContent: text });
 
 const standing = new Map();
 
@@ -56,8 +62,9 @@ export function stand(key, words, actions = { Hide: () => { standing.get(key).no
   if (standing.get(key)?.words === words) return;
   over(key);
   const notice = Object.assign(document.createElement('p'), { className: 'notice' });
-  const code = (text) => Object.assign(document.createElement('code'), { textContent: text });
-  notice.append(...words.split('`').map((part, at) => (at % 2 ? code(part) : part)));
+  const said = document.createElement('span');
+  said.append(...coded(words, code));
+  notice.append(said);
   for (const [label, act] of Object.entries(actions)) {
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
     button.addEventListener('click', act);

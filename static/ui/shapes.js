@@ -1,10 +1,10 @@
 /**
- * Envelopes, participants and leases, drawn by script; templates/parts/shapes.html draws the same into a page.
+ * Envelopes, participants and leases, and sentences with code, drawn by script; templates/parts/shapes.html draws the same into a page.
  * Their lines are in templates/parts/shapes.svg alone.
  */
 
 import { html, nothing, svg } from '/static/vendor/lit-html/lit-html.js';
-import { isSealed, short } from './words.js';
+import { coded, isSealed, short } from './words.js';
 
 /** An envelope: 3:2, the order's number, and a seal with + ✓ or ✕. */
 export function envelope(kind, number, { unsent = false } = {}) {
@@ -37,6 +37,9 @@ export function lease(seconds, of) {
     <text x="20" y="24.5">${Math.ceil(seconds)}</text>
   </svg>`;
 }
+
+/** A sentence of the server, with what stands in backticks as code. */
+export const withCode = (words) => coded(words, (text) => html`<code>${text}</code>`);
 
 /** The lines of a shape for a canvas: its paths, in the order in which they are drawn. @param {string} id  as in shapes.svg */
 export function paths(id) {

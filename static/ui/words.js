@@ -25,9 +25,12 @@ export function ordinal(number) {
   return `${number}${ending ?? 'th'}`;
 }
 
+/** "2,000": a number of things. */
+export const digits = (number) => number.toLocaleString('en');
+
 /** "1 event", "2,000 events". */
 export function count(number, one, many = `${one}s`) {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+  return `${digits(number)} ${number === 1 ? one : many}`;
 }
 
 /** 14:03:07 in the reader's own time. @param {number} ms */
@@ -56,6 +59,9 @@ const UNSEEN = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202
 export function visible(text) {
   return text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** The parts of a sentence, of which `code` makes those that stand in backticks. */
+export const coded = (words, code = (text) => text) => words.split(/`([^`]+)`/).map((part, at) => (at % 2 ? code(part) : part));
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 

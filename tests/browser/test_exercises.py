@@ -31,7 +31,7 @@ async def test_a_student_begins_is_checked_sees_the_failure_where_it_happened_an
         )
         fourth = page.locator("#stage-4")
         await expect(fourth).to_have_attribute("data-verdict", "failed", timeout=60_000)
-    await expect(fourth).to_contain_text("`data.event` is the `id` of the event that you heard")
+    await expect(fourth).to_contain_text("data.event is the id of the event that you heard")
     hints = fourth.locator(".exercise-hints li:visible")
     await expect(hints).to_have_count(0)
     await fourth.get_by_role("button", name="A hint").click()

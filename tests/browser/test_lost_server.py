@@ -98,20 +98,38 @@ async def test_a_change_of_the_network_is_doubted_at_once_and_believed_with_the_
     await is_open(alice)
 
 
-async def test_a_page_that_slept_comes_back_and_repeats_nothing(
+#: Ten minutes go by at once. Notes what the page says of its connection from now on.
+SLEEP = """() => {
+  const now = Date.now;
+  Date.now = () => now() + 600_000;
+  globalThis.said = [];
+  const place = document.querySelector('[data-says="connection"]');
+  new MutationObserver(() => said.push(place.textContent)).observe(place, { childList: true });
+}"""
+
+
+async def test_a_phone_that_slept_doubts_at_once_repeats_nothing_and_keeps_what_was_typed(
     server: Any, open_page: OpenPage, http: aiohttp.ClientSession
 ) -> None:
     bob = await is_open(await open_page(server, "/confirmer?name=bob"))
-    alice = await is_open(await open_page(server, "/customer?name=alice"))
-    await place(alice, {"id": 1})
-    await stands(alice, "alice/1", "stored")
-    devtools = await alice.context.new_cdp_session(alice)
-    await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-    await confirm(bob, "alice/1")
-    await stands(bob, "alice/1", "confirmed")
-    await devtools.send("Page.setWebLifecycleState", {"state": "active"})
-    await stands(alice, "alice/1", "confirmed")
-    await place(alice, {"id": 2})
-    await stands(alice, "alice/2", "stored")
-    await expect(alice.locator("[data-order]")).to_have_count(2)
-    assert len(await Room(http, server).log(type="order_placed")) == 2
+    async with way(server.port) as through:
+        alice = await open_page(through, "/customer?name=alice", may_lose_server=True)
+        await is_open(alice)
+        await place(alice, {"id": 1})
+        await stands(alice, "alice/1", "stored")
+        await alice.get_by_label("Note").fill("with oat milk")
+        devtools = await alice.context.new_cdp_session(alice)
+        await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+        await alice.evaluate(SLEEP)
+        through.carries.clear()
+        await confirm(bob, "alice/1")
+        await stands(bob, "alice/1", "confirmed")
+        through.carries.set()
+        await devtools.send("Page.setWebLifecycleState", {"state": "active"})
+        await stands(alice, "alice/1", "confirmed")
+        assert await alice.evaluate("said") == ["Offline, trying again", "Connected"]
+        await place(alice)
+        await stands(alice, "alice/2", "stored")
+        await expect(alice.locator("[data-order]")).to_have_count(2)
+        first, second = await Room(http, server).log(type="order_placed")
+        assert (first["data"]["id"], second["data"]["note"]) == (1, "with oat milk")

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from orders.domain.confirming import Confirmed, answer_data, answer_id, id_after
 from orders.domain.envelope import Event
@@ -57,6 +57,28 @@ async def test_an_order_placed_in_one_window_is_confirmed_in_another(
     assert placed["data"] == {"id": 5, "item": "mint tea", "quantity": 2, "note": "hot, please"}
     (answer,) = await confirmations(http, server)
     assert answer["data"] == {"id": 5, "customer": "alice", "event": placed["id"]}
+
+
+async def test_who_answered_while_a_confirmer_was_still_arriving_is_seen(
+    server: Any, open_page: OpenPage, connect: Connect, room: Room
+) -> None:
+    await room.set_modes(MODES["pubsub"])
+    event = await send(await connect(server, name="alice", types="tea"), id=5)
+    ben, watches = await connect(server, name="ben", types="tea"), asyncio.Event()
+
+    async def watch(socket: WebSocketRoute) -> None:
+        await watches.wait()
+        socket.connect_to_server()
+
+    page = await open_page(
+        server,
+        "/confirmer?name=bob",
+        prepare=lambda page: page.route_web_socket("**/observe/**", watch),
+    )
+    await stands(page, "alice/5", "waiting")
+    await send(ben, "order_confirmed", id=5, customer="alice", event=event)
+    watches.set()
+    await stands(page, "alice/5", "confirmed")
 
 
 async def test_a_rejection_says_why(server: Any, open_page: OpenPage) -> None:

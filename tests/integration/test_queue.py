@@ -64,20 +64,23 @@ async def test_an_event_that_was_acked_does_not_come_again(
 
 @pytest.mark.parametrize("how", ["nack", "leave", "cut"])
 async def test_what_is_let_go_comes_to_another_with_the_next_attempt(
-    server: Any, connect: Connect, come: Come, room: Room, how: str, alice: Wire
+    serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession, how: str
 ) -> None:
-    bob = await connect(server, name="bob", ack="manual")
-    (event,) = await give(alice)
-    await bob.expect("work")
-    carol = await come(server, name="carol", ack="manual")
-    if how == "nack":
-        await bob.nack(event)
-    elif how == "leave":
-        await bob.ws.close()
-    else:
-        bob.cut()
-    again = await carol.expect("work")
-    assert (again["id"], again["attempt"]) == (event, 2)
+    async with serve(lease=3600.0) as server:  # which is over long after the test has given up
+        await Room(http, server).set_modes(QUEUE)
+        alice = await connect(server, name="alice")
+        bob = await connect(server, name="bob", ack="manual")
+        (event,) = await give(alice)
+        await bob.expect("work")
+        carol = await come(server, name="carol", ack="manual")
+        if how == "nack":
+            await bob.nack(event)
+        elif how == "leave":
+            await bob.ws.close()
+        else:
+            bob.cut()
+        again = await carol.expect("work")
+        assert (again["id"], again["attempt"]) == (event, 2)
 
 
 async def test_a_lease_that_runs_out_lets_go(

@@ -86,6 +86,16 @@ test('rates tell what each sends and gets a second', () => {
   assert.deepEqual(rates.flows(people(5, 150), 500).get('bob'), { sends: 10, gets: 100 });
 });
 
+test('the rates of a group are those of who is in it now, whoever came to it or got a face of their own', () => {
+  const rates = new Rates();
+  rates.count(40, 0);
+  const people = (delivered) => new Map(['bob', 'eve'].map((name) => [name, { name, sent: 0, delivered }]));
+  const figureOf = (alone) => (name) => (name === alone ? name : 'all');
+  rates.flows(people(100), 0, figureOf('eve'));
+  assert.deepEqual(rates.flows(people(110), 1000, figureOf()), new Map([['all', { sends: 0, gets: 20 }]]));
+  assert.equal(rates.flows(people(120), 1250, figureOf('bob')).get('all').gets, 16);
+});
+
 test('those who share a figure share a move, which says how many they are: nobody is left out', () => {
   const crowd = Array.from({ length: 300 }, (_, n) => joined(`c-${n}`));
   const from = advance(begin(SNAPSHOT), [joined('alice'), ...crowd]);

@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+import pytest
 
 from tests.conftest import Come, Connect
 from tests.nodes.conftest import Nodes, Rooms, hears, say
@@ -197,3 +198,25 @@ async def test_a_name_in_any_letters_reaches_the_other_node_as_it_is(
         for room in (here, there):
             await room.has(name)
             assert [event["source"] for event in await room.log(source=name)] == [name]
+
+
+async def test_one_that_left_a_node_just_now_has_its_name_on_another(
+    nodes: Nodes, come: Come, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a node is stopped for an upgrade: those whom it closes come to another at once."""
+    one, two = await nodes(2)
+    is_freed = asyncio.Event()
+
+    async def free_later(*_: object) -> None:
+        await is_freed.wait()
+
+    monkeypatch.setattr("orders.journal.nats.membership.Membership.free", free_later)
+    carol = await come(one, name="carol", session="a-session-of-carol")
+    await carol.ws.close()
+    (here,) = rooms([one])
+    await here.lacks("carol")
+    again = await come(two, name="carol", session="a-session-of-carol")
+    other = await come(one, name="carol", session="a-session-of-another")
+    is_freed.set()
+    assert again.of_type("broker.welcome")[0]["data"]["name"] == "carol"
+    assert other.of_type("broker.welcome")[0]["data"]["name"] == "carol-2"

@@ -43,6 +43,15 @@ async def test_while_nats_is_frozen_nothing_is_falsely_accepted_and_nobody_is_cu
     assert torture.ledger.connected == 4, "a sender lost its connection"
 
 
+async def test_clocks_that_are_set_and_upgrades_of_nats_and_of_nodes_lose_nothing(
+    tmp_path: Path,
+) -> None:
+    """Here to the same version: `make torture-nats` goes through several of NATS."""
+    kinds = (Fault.CLOCK, Fault.NATS_UPGRADED, Fault.NODE_UPGRADED)
+    _, verdict = await hurt(tmp_path, Plan(seed=6, faults=3, kinds=kinds, rest=(0.3, 0.3)))
+    assert verdict.is_clean, verdict.wrongs
+
+
 async def test_a_node_that_is_cut_off_and_an_admin_who_purges_lose_nothing(tmp_path: Path) -> None:
     plan = Plan(
         seed=6,

@@ -3,8 +3,9 @@
 Two nodes with a bot each; half the customers and publishers on either, and a listener that moves
 from one to the other. A node is killed, or cut off from NATS; the NATS server is killed, or frozen
 with SIGSTOP; with `--servers 3` it is a cluster that loses its leader. Each comes back after a
-while. An admin purges what can be purged, which the log must not be. At the end the log is read
-from a node that was started again on NATS that was started again.
+while. An admin purges what can be purged, which the log must not be, sets the clocks of nodes, and
+upgrades NATS, server by server, and nodes. At the end the log is read from a node that was started
+again on NATS that was started again.
 """
 
 import argparse
@@ -23,12 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import nats
-from nats.js.errors import APIError
 
-from tests.nats_servers import Cluster
-from tests.process import Process
+from tests.nats_servers import Cluster, program
+from tests.process import ROOT, Process
 from tests.rooms import Room
+from tests.torture import admin
 from tests.torture.gate import Gap, Gate
 from tests.torture.kills import MODES, Bob
 from tests.torture.ledger import Ledger, Verdict, judge
@@ -39,17 +39,19 @@ from tests.wire import DEADLINE
 FLAGS = ("--rate", "0", "--max-attempts", "100", "--lease", "3")
 HELD = (Gap.HANDED, Gap.RECEIVED, Gap.CONFIRMED)  # between these a bot holds an order
 SETTLED = {"ready": 0, "in_flight": 0, "dead": 0}
+STEPS = (-3600.0, -5.0, -0.5, 0.5, 5.0, 86400.0)  # seconds by which a clock is set off
 DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
 
 
 class Fault(StrEnum):
-    """What is done to whom."""
-
     NODE = "node"  # a node is killed while its bot holds an order
     KILLED = "killed"  # a NATS server is killed; of a cluster, the leader
     FROZEN = "frozen"  # the same, but frozen, with all its connections open
     CUT_OFF = "cut off"  # nothing passes between a node and NATS
     PURGED = "purged"  # an admin purges every stream that allows it
+    CLOCK = "clock set"  # of a node
+    NATS_UPGRADED = "NATS upgraded"  # to the next version, or to the same if there is none
+    NODE_UPGRADED = "node upgraded"  # the same
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Plan:
 
     `rest` is how long all is well between two, `away` how long NATS is gone: at least and at most,
     in seconds. `patience` is that of the nodes; `work` how long a bot thinks about an order, in
-    seconds. Unless `rereads`, NATS is not started again before the log is read.
+    seconds. Unless `rereads`, NATS is not started again before the log is read. `programs` are
+    versions of NATS, oldest first; nodes begin as the version in the checkout `before`.
     """
 
     seed: int
@@ -72,6 +75,8 @@ class Plan:
     patience: float = 4.0
     work: float = 0.0
     rereads: bool = True
+    programs: tuple[Path, ...] = ()
+    before: Path = ROOT
 
 
 class Torture:
@@ -83,7 +88,9 @@ class Torture:
         self.faults = Counter[Fault]()
         self._random = random.Random(plan.seed)
         self._directory = directory
-        self._cluster = Cluster(directory / "nats", plan.servers)
+        self._programs = [*plan.programs] or [program()]
+        self._cluster = Cluster(directory / "nats", plan.servers, self._next_version())
+        self._clocks: list[admin.Clock] = []
         self._ways: list[list[Way]] = []  # of each node to each server of NATS
         self.nodes: list[Process] = []
         self._bots: list[Bob] = []
@@ -102,11 +109,15 @@ class Torture:
                 ways = [Way(server.port) for server in self._cluster.servers]
                 self._ways.append([await stack.enter_async_context(way.open()) for way in ways])
                 url = ",".join(f"nats://127.0.0.1:{way.port}" for way in ways)
-                node = Process(self._make(name), "--engine", url, *flags, *FLAGS)
+                clock = admin.Clock(self._directory / f"{name}.clock")
+                self._clocks.append(clock)
+                every = ("--engine", url, *flags, *FLAGS)
+                node = Process(self._make(name), *every, program=clock.program)
+                node.source = plan.before
                 await asyncio.to_thread(stack.enter_context, node)
                 self.nodes.append(node)
             async with aiohttp.ClientSession() as http, self._loaded(http) as load:
-                await self._hurt(load)
+                await self._hurt(load, http)
                 await load.stop()
                 await self._until_drained(http, load)
             return judge(self.ledger, await self._log())
@@ -132,7 +143,7 @@ class Torture:
 
     # ── what is done ────────────────────────────────────────────────────────────────────────
 
-    async def _hurt(self, load: Load) -> None:
+    async def _hurt(self, load: Load, http: aiohttp.ClientSession) -> None:
         end = time.monotonic() + (self.plan.seconds or float("inf"))
         for fault in self._kinds():
             await self._wait(self._random.uniform(*self.plan.rest), load)
@@ -143,10 +154,21 @@ class Torture:
             elif fault is Fault.CUT_OFF:
                 await self._cut_off(self._random.choice(self._ways), load)
             elif fault is Fault.PURGED:
-                await self._purge()
+                await admin.purge(self._cluster.url)
+            elif fault is Fault.CLOCK:
+                number = self._random.randrange(len(self.nodes))
+                await self._clocks[number].set(self.nodes[number], http, self._random.choice(STEPS))
+            elif fault is Fault.NATS_UPGRADED:
+                await admin.upgrade(self._cluster, self._next_version())
+            elif fault is Fault.NODE_UPGRADED:
+                await admin.upgrade_node(self._random.choice(self.nodes), ROOT)
             else:
                 await self._take_away(fault, load)
             self.faults[fault] += 1
+
+    def _next_version(self) -> Path:
+        """The next version of NATS; the last one stays."""
+        return self._programs.pop(0) if len(self._programs) > 1 else self._programs[0]
 
     async def _kill(self, number: int, load: Load) -> None:
         """Kill a node while its bot holds an order, and start it again."""
@@ -188,21 +210,6 @@ class Torture:
         await self._wait(self._random.uniform(*self.plan.away), load)
         for way in ways:
             way.heal()
-
-    async def _purge(self) -> None:
-        """What an admin does who means well: the log cannot be purged, names and nodes can."""
-        nc = await nats.connect(self._cluster.url)
-        try:
-            for stream in await nc.jetstream().streams_info():
-                name = stream.config.name or ""
-                try:
-                    await nc.jetstream().purge_stream(name)
-                except APIError:
-                    assert name.startswith("ORDERS_"), f"{name} cannot be purged"
-                else:
-                    assert not name.startswith("ORDERS_main"), "the log can be purged"
-        finally:
-            await nc.close()
 
     async def _wait(self, seconds: float, load: Load) -> None:
         """A time of load, in which nothing may go wrong by itself."""
@@ -258,6 +265,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(random)")
     parser.add_argument("--pace", type=float, default=200.0, help="news a second (200)")
     parser.add_argument("--servers", type=int, default=0, help="NATS servers (half 1, half 3)")
+    parser.add_argument("--nats", type=Path, nargs="*", default=(), help="versions, oldest first")
+    parser.add_argument("--before", type=Path, default=ROOT, help="a checkout that nodes begin as")
     parser.add_argument("--work", type=float, default=0.3, help="seconds an order takes (0.3)")
     options = parser.parse_args()
     from tests.torture.__main__ import Progress, summary
@@ -266,7 +275,15 @@ def main() -> int:
     clean = True
     for size in sizes:
         seconds = options.minutes * 60 / len(sizes)
-        plan = Plan(options.seed, size, seconds=seconds, pace=options.pace, work=options.work)
+        plan = Plan(
+            options.seed,
+            size,
+            seconds=seconds,
+            pace=options.pace,
+            work=options.work,
+            programs=tuple(options.nats),
+            before=options.before.resolve(),
+        )
         print(f"Seed {plan.seed}, {size} NATS server(s), {seconds / 60:g} minutes.", flush=True)
         with tempfile.TemporaryDirectory(prefix="orders-torture-") as directory:
             torture = Torture(Path(directory), plan, Progress())

@@ -107,7 +107,8 @@ class Membership:
         if not owner:
             return None
         with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
-            answer = await self.ask(owner, action="take_over", room=room, session=session)
+            said = {"room": room, "session": session, "name": name}
+            answer = await self.ask(owner, action="take_over", **said)
             name = answer.get("name") or ""
         if name and await self._has(owner, room, name):
             await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))

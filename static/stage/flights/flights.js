@@ -24,6 +24,7 @@ const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, besid
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
 const DOTS = 24; // px between two dots of a flow
+const APART = 0.2; // of the way: before that, what leaves the counter for several groups lies one on another
 const ASIDE = 7; // units between the line and what flows along it, one way and the other
 
 export class Flights {
@@ -162,7 +163,7 @@ export class Flights {
       const x = from.x + (to.x - from.x) * gone;
       const y = from.y + (to.y - from.y) * gone;
       this.#envelope(move, x, y);
-      if (move.many > 1) this.#times(move.many, x, y);
+      if (move.many > 1 && gone > APART) this.#times(move, x, y);
       if (move.leg === 'rest') this.#tick(x, y, slots.size > 1 ? '✓' : '✓ stored');
       if (move.leg === 'ring') this.#ring(move.to);
     }
@@ -175,25 +176,25 @@ export class Flights {
   }
 
   #envelope({ type, number }, x, y, width = this.picture.letter) {
-    const image = this.sprites.envelope(type, number, width, this.ratio);
+    this.#put(this.sprites.envelope(type, number, width, this.ratio), x, y);
+  }
+
+  #put(image, x, y) {
     const [w, h] = [image.width / this.ratio, image.height / this.ratio];
     this.on.drawImage(image, x - w / 2, y - h / 2, w, h);
   }
 
-  /** So many envelopes fly as one. */
-  #times(many, x, y) {
-    this.on.font = this.sprites.font(Math.max(13, 28 * this.picture.scale));
-    this.on.textAlign = 'left';
-    this.on.fillStyle = this.sprites.colour('ink');
-    this.on.fillText(`×${many}`, x + this.picture.letter * 0.6, y + 6);
+  /** So many envelopes fly as one: said on that side of it where its recipients are not. */
+  #times({ many, to }, x, y, width = this.picture.letter) {
+    const image = this.sprites.label(`×${many}`, Math.max(13, 28 * this.picture.scale), 'ink', this.ratio);
+    this.#put(image, x + (this.picture.place(to)?.inner ?? 1) * (width + image.width / this.ratio) / 2, y);
   }
 
   /** At rest it is stored: that is what the tick says. */
   #tick(x, y, words) {
     const size = Math.max(14, 28 * this.picture.scale);
     const image = this.sprites.label(words, size, 'broker', this.ratio);
-    const [w, h] = [image.width / this.ratio, image.height / this.ratio];
-    this.on.drawImage(image, x - w / 2, y - this.picture.letter / 3 - h, w, h);
+    this.#put(image, x, y - this.picture.letter / 3 - image.height / this.ratio / 2);
   }
 
   /** Whose turn it is. */
@@ -258,7 +259,7 @@ export class Flights {
     const small = this.picture.letter * 0.85;
     const aside = (this.picture.place(name)?.inner ?? 0) * (this.picture.around(name) + small * 0.5);
     this.#envelope(move, x + aside, y + lines * small * 0.7, small);
-    if (move.many > 1) this.#times(move.many, x + aside, y - small * 0.5);
+    if (move.many > 1) this.#times({ ...move, to: name }, x + aside, y + lines * small * 0.7, small);
   }
 
   #line(from, to) {
@@ -286,7 +287,7 @@ export class Flights {
       this.#looked = now;
       this.flows = {
         rate: this.rates.perSecond(now),
-        of: this.rates.flows(this.picture.counted(), now),
+        of: this.rates.flows(this.#state.participants, now, (name) => this.picture.figureOf(name)),
       };
       this.landed();
     }
@@ -294,6 +295,7 @@ export class Flights {
     const shift = this.still.matches ? 0 : (this.#time / 8) % DOTS;
     this.on.lineCap = 'round';
     for (const [name, { sends, gets }] of this.flows.of) {
+      if (!this.picture.place(name)) continue; // just come, and not drawn yet
       const [near, edge] = this.#ends({ from: name, to: DESK });
       this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -ASIDE * this.picture.scale);
       this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), ASIDE * this.picture.scale);

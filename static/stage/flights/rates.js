@@ -28,25 +28,27 @@ export class Rates {
   }
 
   /**
-   * What each participant sends and gets a second: Map name → {sends, gets}. Asked for a few times a
-   * second; the answer is over about the last second.
+   * What each figure sends and gets a second: Map name → {sends, gets}. Asked for a few times a second; the answer
+   * is over about the last second. Counted for each participant, since they come to a group, and leave it.
    */
-  flows(participants, now) {
+  flows(participants, now, figureOf = (name) => name) {
     this.#settle(now);
     const newest = this.#samples.at(-1);
     if (!newest || now - newest.at >= WINDOW / SAMPLES) {
-      const counts = new Map([...participants.values()].map(({ name, sent, delivered }) => [name, { sent, delivered }]));
-      this.#samples.push({ at: now, counts });
+      this.#samples.push({ at: now, participants });
       if (this.#samples.length > SAMPLES + 1) this.#samples.shift();
     }
     const oldest = this.#samples[0];
     const seconds = (now - oldest.at) / 1000;
-    if (seconds <= 0) return new Map();
-    return new Map([...participants.values()].map(({ name, sent, delivered }) => {
-      const then = oldest.counts.get(name) ?? { sent, delivered };
-      const rate = (more) => Math.max(0, Math.round(more / seconds));
-      return [name, { sends: rate(sent - then.sent), gets: rate(delivered - then.delivered) }];
-    }));
+    const flows = new Map();
+    if (seconds <= 0) return flows;
+    for (const { name, sent, delivered } of participants.values()) {
+      const then = oldest.participants.get(name) ?? { sent, delivered };
+      const { sends, gets } = flows.get(figureOf(name)) ?? { sends: 0, gets: 0 };
+      const more = (before, after) => Math.max(0, after - before) / seconds;
+      flows.set(figureOf(name), { sends: sends + more(then.sent, sent), gets: gets + more(then.delivered, delivered) });
+    }
+    return new Map([...flows].map(([name, { sends, gets }]) => [name, { sends: Math.round(sends), gets: Math.round(gets) }]));
   }
 
   #settle(now) {

@@ -20,7 +20,7 @@ export class Sprites {
 
   /** A colour of the page by its token's name, such as 'broker'. */
   colour(token) {
-    const theme = `${document.documentElement.dataset.theme} ${this.#forced.matches}`;
+    const theme = `${document.documentElement.dataset.theme} ${this.#forced.matches} ${document.fonts.status}`; // the font comes late
     if (theme !== this.#theme) {
       this.#theme = theme;
       this.#kept.clear();

@@ -3,7 +3,8 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { MODE_NAMES } from '../../room/modes.js';
-import { count, short } from '../../ui/words.js';
+import { withCode } from '../../ui/shapes.js';
+import { count, digits, short } from '../../ui/words.js';
 import { depth, inState } from '../queue.js';
 import { letter } from './figure.js';
 
@@ -22,9 +23,9 @@ export function counter(state, inAir, rate) {
     <div class="stage-desk">${stack(state, ready, inAir)}</div>
     <div class="stage-front">
       <h2>Broker</h2>
-      <p data-total><b>${state.total.toLocaleString('en')}</b> ${state.total === 1 ? 'event' : 'events'}${rate === null ? nothing : html`, <b data-rate>${rate.toLocaleString('en')}/s</b>`}</p>
-      ${hasQueue ? html`<p data-waiting=${ready}><b>${ready}</b> ${ready === 1 ? 'waits' : 'wait'}${held ? html`, <b>${held}</b> leased` : nothing}</p>` : nothing}
-      ${state.paused ? html`<p class="stamp stage-paused">Paused: ${state.parked.length} kept</p>` : nothing}
+      <p data-total><b>${digits(state.total)}</b> ${state.total === 1 ? 'event' : 'events'}${rate === null ? nothing : html`, <b data-rate>${digits(rate)}/s</b>`}</p>
+      ${hasQueue ? html`<p data-waiting=${ready}><b>${digits(ready)}</b> ${ready === 1 ? 'waits' : 'wait'}${held ? html`, <b>${digits(held)}</b> leased` : nothing}</p>` : nothing}
+      ${state.paused ? html`<p class="stamp stage-paused">Paused: ${digits(state.parked.length)} kept</p>` : nothing}
     </div>
     ${hasQueue ? tray(state, dead, inAir) : nothing}
   </div>`;
@@ -32,14 +33,14 @@ export function counter(state, inAir, rate) {
 
 /** A message that was refused turned round at the counter: this is why. @param {{name: string, message: string}|null} refused */
 export function refusal(refused) {
-  return html`<p class="stage-refused" role="status" ?hidden=${!refused}>${refused ? html`<b>${refused.name}</b>: ${refused.message}` : nothing}</p>`;
+  return html`<p class="stage-refused" role="status" ?hidden=${!refused}>${refused ? html`<b>${refused.name}</b>: ${withCode(refused.message)}` : nothing}</p>`;
 }
 
 /** How many coffees were made and wasted in each mode. @param {object} coffees  see ../coffees.js */
 export function coffeesMade({ modes, wasted }) {
   if (!modes.size) return nothing;
   return html`<span class="stage-coffees">${wasted ? html`<b>order ${short(wasted.number)}: ${count(wasted.made, 'coffee')} made, ${wasted.made - 1} wasted</b>` : nothing}<span>Coffees made</span>
-    ${[...modes].map(([mode, made]) => html`<span data-coffees=${mode}>${MODE_NAMES[mode]} <b>${made.made}</b>${made.wasted ? html`, <b class="wasted">${made.wasted} wasted</b>` : nothing}</span>`)}</span>`;
+    ${[...modes].map(([mode, made]) => html`<span data-coffees=${mode}>${MODE_NAMES[mode]} <b>${digits(made.made)}</b>${made.wasted ? html`, <b class="wasted">${digits(made.wasted)} wasted</b>` : nothing}</span>`)}</span>`;
 }
 
 /** How many lie on the counter, drawn or only counted. */
@@ -58,7 +59,7 @@ function stack(state, ready, inAir) {
   if (!drawn.length && !more) return nothing;
   return html`<div class="stage-stack">
     ${repeat(drawn, ({ event }) => event.id, (one) => letter(one, one.state === 'parked' ? 'kept at the broker' : 'waiting'))}
-    ${more ? html`<b>+${more}</b>` : nothing}
+    ${more ? html`<b>+${digits(more)}</b>` : nothing}
   </div>`;
 }
 

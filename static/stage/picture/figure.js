@@ -2,15 +2,15 @@
 
 import { html, nothing } from '/static/vendor/lit-html/lit-html.js';
 import { envelope, seal, shape } from '../../ui/shapes.js';
-import { isSealed, kindOf, ordinal } from '../../ui/words.js';
+import { count, digits, isSealed, kindOf, ordinal } from '../../ui/words.js';
 
 /**
  * @param {object} one  a participant or a group (see places.js)
- * @param {{tier: string, held: object[], flow: object|null, way: string|null, bot: object|null, mayKill: boolean}} more
- *   tier: how large its place is; held: the events that lie with it; flow: {sends, gets} a second while it
+ * @param {{tier: string, wide: boolean, held: object[], flow: object|null, way: string|null, bot: object|null, mayKill: boolean}} more
+ *   tier: how large its place is; wide: whether it has room for two rates; held: the events that lie with it; flow: {sends, gets} a second while it
  *   flows; way: 'from', 'to' or 'none', how the event that is explained came by; bot: {delay, naive} of one that the host sent in
  */
-export function figure(one, { tier, held, flow, way, bot, mayKill }) {
+export function figure(one, { tier, wide, held, flow, way, bot, mayKill }) {
   return html`<li class="stage-figure" data-participant=${one.group ? nothing : one.name} data-figure=${one.name} data-tier=${tier}
     data-group=${one.group ? one.role : nothing} data-role=${one.role} data-online=${one.online} data-way=${way ?? nothing}
     ?data-slow=${one.slow} ?data-bot=${one.bot} ?data-leases=${Boolean(held[0]?.lease)}>
@@ -20,8 +20,8 @@ export function figure(one, { tier, held, flow, way, bot, mayKill }) {
       ${held.length ? holding(held, bot) : nothing}
       ${mayKill ? html`<button type="button" class="stage-kill" data-does="kill" data-name=${one.name} aria-label="Kill ${one.name}">Kill</button>` : nothing}
     </span>
-    <b>${one.group ? `${one.more ? '+' : ''}${one.count} ${one.group}` : one.name}</b>
-    <span class="stage-caption">${caption(one, { tier, held, flow, bot })}</span>
+    <b>${one.group ? `${one.more ? '+' : ''}${count(one.count, one.role, one.group)}` : one.name}</b>
+    <span class="stage-caption">${caption(one, { wide, held, flow, bot })}</span>
   </li>`;
 }
 
@@ -52,14 +52,14 @@ function arc(radius, name, end, of) {
 }
 
 /** One thing about everyone: how they fare, else what they do, else what they asked for. */
-function caption(one, { tier, held, flow, bot }) {
+function caption(one, { wide, held, flow, bot }) {
   if (one.group) return grouped(one, flow);
   if (!one.online) return 'offline';
   if (held[0]?.lease) return html`<span class="stage-left" data-until=${until(held[0])} data-thinks=${bot ? held[0].handedAt + bot.delay * 1000 : 0}></span>`;
   if (one.slow) return 'slow';
-  if (flow?.sends || flow?.gets) return rates(tier === 'middle' && flow.gets ? { gets: flow.gets } : flow); // as much as its place has room for
+  if (flow?.sends || flow?.gets) return rates(!wide && flow.gets ? { gets: flow.gets } : flow); // as much as its place has room for
   if (bot?.naive) return 'naive';
-  return one.types.includes('*') ? nothing : html`gets ${one.types.map(wanted)}`;
+  return one.types.includes('*') ? nothing : html`wants ${one.types.map(wanted)}`;
 }
 
 function grouped({ offline, inFlight, slow }, flow) {
@@ -68,8 +68,7 @@ function grouped({ offline, inFlight, slow }, flow) {
 }
 
 function rates({ sends, gets }) {
-  const number = (value) => value.toLocaleString('en');
-  return [sends ? `sends ${number(sends)}/s` : '', gets ? `gets ${number(gets)}/s` : ''].filter(Boolean).join(', ');
+  return [sends ? `sends ${digits(sends)}/s` : '', gets ? `gets ${digits(gets)}/s` : ''].filter(Boolean).join(', ');
 }
 
 /** A type somebody subscribed to: its seal if it has one, else its name. */

@@ -21,6 +21,7 @@ const ALONE = {
 const KEPT = 250; // ms between two looks at the leases
 const REFUSED = 8000; // ms that the sentence to a refused message stays
 const READ = 3000; // ms that it stays whatever else is refused
+const WIDE = 310; // units: "sends 120/s, gets 360/s"
 const LETTER = { width: 84, crowded: 64, least: 30 };
 
 export class Picture {
@@ -87,6 +88,7 @@ export class Picture {
     const bots = new Map(state.bots.map((bot) => [bot.name, bot]));
     const told = (one) => ({
       tier: places.get(one.name).tier,
+      wide: places.get(one.name).width > WIDE * this.scale,
       held: one.online ? (held.get(one.name) ?? []) : [],
       flow: flows?.of.get(one.name) ?? null,
       way: this.way && this.#wayOf(one.name, this.way),
@@ -171,11 +173,6 @@ export class Picture {
   /** Where events come from whose sender is not in the picture: from outside, over HTTP perhaps. */
   get door() {
     return { x: this.layout.counter.x, y: -40 };
-  }
-
-  /** The figures with their numbers: participants, and groups in place of their members. */
-  counted() {
-    return new Map(this.layout?.figures.map((one) => [one.name, one]));
   }
 
   #line({ name }) {

@@ -148,13 +148,12 @@ function faces(members, before, free, now) {
 }
 
 function grouped(members, more) {
-  const sum = (key) => members.reduce((total, one) => total + one[key], 0);
   const online = members.filter((one) => one.online).length;
   const [{ role }] = members;
   return {
     name: `all ${PARTS[role]}`, role, group: PARTS[role], more, count: online, offline: members.length - online,
     online: online > 0, bot: false, slow: members.some((one) => one.slow), types: [],
-    inFlight: sum('inFlight'), sent: sum('sent'), delivered: sum('delivered'),
+    inFlight: members.reduce((sum, one) => sum + one.inFlight, 0),
   };
 }
 
