@@ -247,7 +247,7 @@ class Presence:
         return submission
 
     async def take_over(self, name: str, session: str, was: str | None) -> str | None:
-        """Put a participant out for another node: its name, or what it `was` if it has just left."""
+        """Put a participant out for another node: its name, or what it `was` if it just left."""
         room = self._context.rooms.get(name)
         old = room.sessions.get(session) if room else None
         if room is None or old is None:
