@@ -27,7 +27,7 @@ const OF_TYPE = new Map([
 ]);
 
 /** @param {string} type  an event's type, or `*` */
-export function sentenceOf(type, mode) {
+function sentenceOf(type, mode) {
   return `${type === '*' ? 'All other types' : type}: ${OF_TYPE.get(mode)}`;
 }
 

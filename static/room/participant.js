@@ -54,6 +54,7 @@ export class Participant {
       owed: () => this.outbox.values().next().value?.at ?? null,
       down: (final) => {
         this.joined = false;
+        if (final) for (const key of ['paused', 'muted']) over(key); // no longer ours
         this.#tell('down', final);
       },
     });
@@ -155,14 +156,14 @@ export class Participant {
 
   #wrong(error) {
     const { code, event = null, message } = error.data;
-    if (!this.joined) this.link.why = message; // and it closes
+    if (!this.joined) this.link.why = message; // and it closes: the page says so at its top
     if (code === 'unknown_position') {
       this.last = null;
       this.shown.clear(); // the room has begun again, and what was sent again is new
       this.#tell('lost');
     } else if (code === 'rate_limited' && this.outbox.has(event)) {
       setTimeout(() => this.#sendNow(event), 1000);
-    } else this.#answered(event, 'refused', error);
+    } else if (this.joined) this.#answered(event, 'refused', error);
   }
 
   #noticed({ code, message }) {

@@ -27,7 +27,7 @@ const switches = [...document.querySelectorAll('input[name="mode"]')];
 
 // --- what happens --------------------------------------------------------------------------
 
-let mending = null;
+let restarting = null;
 const observer = observe({ room: here.room, resume: false }, {
   snapshot(snapshot) {
     flights.stop();
@@ -37,7 +37,7 @@ const observer = observe({ room: here.room, resume: false }, {
   missing: () => show.begin({ room: here.room, modes: { '*': 'relay' } }),
   records(records, skipped) {
     show.advance(records, skipped);
-    if (skipped || show.state?.uncertain) mend();
+    if (skipped || show.state?.uncertain) restart();
   },
 });
 
@@ -54,9 +54,9 @@ async function remember({ events, paused, queues }) {
 }
 
 /** Records were left out, or spoke of what we do not know: a fresh snapshot puts the picture right. */
-function mend() {
-  mending ??= setTimeout(() => {
-    mending = null;
+function restart() {
+  restarting ??= setTimeout(() => {
+    restarting = null;
     observer.restart();
   }, UNCERTAIN);
 }

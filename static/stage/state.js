@@ -30,7 +30,7 @@ const GHOST_TIME = 600_000;
  * bots:         those that the host sent in, {name, delay, naive}
  * at:           when the last record was written, in milliseconds of the broker's clock
  * read:         how many records were applied, by which who came later is told from who came before
- * uncertain:    a record spoke of an event we cannot place; a fresh snapshot mends it
+ * uncertain:    a record spoke of an event we cannot place; a fresh snapshot puts it right
  */
 export function begin(snapshot) {
   const bots = snapshot.bots ?? [];

@@ -62,7 +62,9 @@ export function stand(key, words, actions = { Hide: () => { standing.get(key).no
   if (standing.get(key)?.words === words) return;
   over(key);
   const notice = Object.assign(document.createElement('p'), { className: 'notice' });
-  notice.append(...coded(words, code));
+  const said = document.createElement('span');
+  said.append(...coded(words, code));
+  notice.append(said);
   for (const [label, act] of Object.entries(actions)) {
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: label });
     button.addEventListener('click', act);

@@ -1,5 +1,7 @@
 /** The bits of a frame's header, field by field, and frames in plain words. Pure. */
 
+import { count } from '../ui/words.js';
+
 const ROW = 32;
 
 /** Two hexadecimal digits for each byte; one that is hidden stays two dots. */
@@ -23,9 +25,9 @@ export function fields(frame) {
     ['R', 'RSV 1–3', 3, rsv ? 'set, by an extension' : 'for extensions; 0, since none was agreed on'],
     ['op', 'opcode', 4, `${opcode}: ${frame.kind}`],
     ['M', 'MASK', 1, masked ? (isClient ? 'masked, as all that a client sends' : 'masked, though a server never does') : isClient ? 'not masked, though a client must' : 'not masked: a server never does'],
-    ['len', 'length', 7, form === 7 ? `${told} bytes: up to 125 fit into these 7 bits` : `${told}: the next ${form} bits tell the length`],
+    ['len', 'length', 7, form === 7 ? `${count(told, 'byte')}: up to 125 fit into these 7 bits` : `${told}: the next ${form} bits tell the length`],
   ];
-  if (form !== 7) all.push(['length', `length, ${form} bits`, form, `${length.toLocaleString('en')} bytes`]);
+  if (form !== 7) all.push(['length', `length, ${form} bits`, form, count(length, 'byte')]);
   if (masked) all.push(['key', 'masking key', 32, `${bytes(key).join(' ')}: four random bytes, new for each frame`]);
   let at = 0;
   return all.map(([short, name, size, words]) => ({ short, name, bits: bits.slice(at, (at += size)), words }));
@@ -63,7 +65,7 @@ export function gist(frame) {
   if (frame.kind === 'pong') return 'I am';
   const text = frame.text ?? '';
   const type = /^\s*\{(?:.*?[{,]\s*)?"type"\s*:\s*"([^"]{1,64})"/su.exec(text)?.[1];
-  return type ?? (text.slice(0, 60) || (frame.length ? `${frame.length} bytes` : 'nothing'));
+  return type ?? (text.slice(0, 60) || (frame.length ? count(frame.length, 'byte') : 'nothing'));
 }
 
 /** What a frame is, in a sentence or two. @param {string} who  the name of the client */

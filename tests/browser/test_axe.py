@@ -239,7 +239,7 @@ async def test_axe_finds_nothing_on_a_page_that_finds_no_room_or_has_lost_what_i
     assert await found_in_each_look(alice) == {}
     ben = await open_page(server, "/confirmer?name=ben")
     standing = ben.locator('#standing [data-stands="connection"]')
-    await expect(standing).to_contain_text("which is all it takes")
+    await expect(standing).to_contain_text("has 1 participant, which is all it takes")
     assert await found_in_each_look(ben) == {}
     await alice.close()
     await standing.get_by_role("button", name="Try now").click()

@@ -63,9 +63,12 @@ async def test_who_was_removed_can_join_again_once_that_is_lifted(
     server: Any, open_page: OpenPage, http: aiohttp.ClientSession
 ) -> None:
     alice = await is_open(await open_page(server, "/customer?name=alice"))
+    await Room(http, server).act("/participants/alice/mute")
+    await expect(notice(alice, "muted")).to_be_visible()
     await Room(http, server).act("/participants/alice/kick")
     again = notice(alice, "connection").get_by_role("button", name="Join again")
     await expect(again).to_be_visible()
+    await expect(notice(alice, "muted")).to_have_count(0)
     async with http.delete(f"{server.url}/api/rooms/main/kicked/alice") as lifted:
         assert lifted.status == 200
     await again.click()
@@ -78,7 +81,10 @@ async def test_who_does_not_get_into_a_locked_room_reads_why_and_can_try_again(
 ) -> None:
     await Room(http, server).act("/lock")
     alice = await open_page(server, "/customer?name=alice")
-    await expect(notice(alice, "connection")).to_contain_text("locked")
+    await expect(notice(alice, "connection").locator("span")).to_contain_text(
+        "locked the room main:"
+    )
+    await expect(alice.locator('[data-says="toast"]')).to_be_empty()
     await Room(http, server).act("/unlock")
     await notice(alice, "connection").get_by_role("button", name="Try now").click()
     await is_open(alice)

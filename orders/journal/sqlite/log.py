@@ -108,7 +108,7 @@ class Log:
         """Store a batch; if that fails, each answer says so."""
         batch = _Batch()
         try:
-            self._mend()
+            self._repair()
             self._db.execute("BEGIN IMMEDIATE")
             answers = [self._take(record, batch) for record in records]
             self._db.executemany(QUERIES["append_record"], batch.rows)
@@ -128,7 +128,7 @@ class Log:
                 self._forget(ended)
         return answers
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """After a sync that failed, write again what it may have dropped.
 
         Of that SQLite repeats only its own transaction. Before it lie those of the views, which
@@ -211,7 +211,7 @@ class Log:
     def probe(self) -> StorageFailed | None:
         """A write that changes nothing: why that fails, or None."""
         try:
-            self._mend()
+            self._repair()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.execute(f"PRAGMA user_version = {version}")
         except sqlite3.Error as error:

@@ -62,7 +62,7 @@ export function drawLatest(place, state, linkTo) {
 }
 
 /** What happened to an event, in a few words. */
-export function fate({ state, audience, holder, attempt, reason }) {
+function fate({ state, audience, holder, attempt, reason }) {
   if (state === 'ready') return reason ? `Waits again: ${reason}` : 'Waits for someone to take it';
   if (state === 'held') return attempt > 1 ? `${holder} holds it, attempt ${attempt}` : `${holder} holds it`;
   if (state === 'settled') return holder ? `${holder} took it` : 'Taken';
