@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from orders.journal.nats.connection import NatsConnection
 from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Nats, required
 from tests.nodes.conftest import Nodes, Rooms, ids, say
@@ -278,3 +279,30 @@ async def test_a_journal_without_room_left_is_full(
     info.config.discard = DiscardPolicy.NEW
     await jetstream.update_stream(info.config)
     assert (await refused(alice))["code"] == "storage_full"
+
+
+async def test_a_stream_of_which_nats_tells_another_time_is_still_the_same(
+    nodes: Nodes, come: Come, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a cluster of NATS was upgraded who led it told another time at which it was made."""
+    monkeypatch.setattr("orders.journal.nats.follower.CHECK", 0.05)
+    (node,) = await nodes(1)
+    alice = await come(node, name="alice")
+    await say(alice)
+    api, looks = NatsConnection.api, list[str]()
+
+    async def tell_another(connection: NatsConnection, subject: str, /, **more: Any) -> Any:
+        said = await api(connection, subject, **more)
+        if subject == f"STREAM.INFO.{STREAM}":
+            looks.append(subject)
+            if len(looks) > 3:  # before that it has seen what stands first
+                said["created"] = "2026-11-28T14:50:13.072526936Z"
+        return said
+
+    monkeypatch.setattr(NatsConnection, "api", tell_another)
+
+    async def has_looked() -> bool:
+        return len(looks) > 6
+
+    await until(has_looked, "the node looks at the stream")
+    await say(alice)

@@ -46,6 +46,7 @@ class Follower:
         self._stream, self._subject = stream, subject
         self.lost: StorageFailed | None = None
         self._began: tuple[str, int] | None = None  # when the stream was made, its first position
+        self._first_at: str | None = None  # when what stands first was stored
         self._alive = 0.0
         self._torn = False  # whether something was lost on the way
         self._stopped = False
@@ -98,7 +99,10 @@ class Follower:
         state, made = info["state"], info["created"]
         began = self._began = self._began or (made, max(state["first_seq"], 1))
         self.lost, what = None, ""
-        if made != began[0]:
+        first_at = state.get("first_ts") if state["messages"] else None
+        # Who leads a cluster after an upgrade may tell another time at which the stream was made;
+        # that of what stands first is the same everywhere.
+        if made != began[0] and (first_at is None or first_at != self._first_at):
             what = "is gone, and another has its name"
         elif state["last_seq"] < known:
             what = "has lost its end"
@@ -107,6 +111,7 @@ class Follower:
         if what:
             self.lost = stream_lost(self._stream, what)
             raise self.lost
+        self._first_at = first_at
         if self._subject not in info["config"].get("subjects", ()):
             self.lost = stream_elsewhere(self._stream, self._subject)
         elif info["config"].get("sealed") and state["last_seq"] == self.position:
