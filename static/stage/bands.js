@@ -8,6 +8,7 @@ import { bind } from '../ui/keys.js';
 
 const BANDS = new Map(Object.entries({ tools: ['t', 'The tools'], diagram: ['g', 'The diagram, and back in time'], table: ['v', 'The table of types'], ask: [] }));
 const RESTS = 3000; // ms until a pointer that rests hides
+const STEADY = 8; // px that a pointer may move between pressing and letting go
 
 /** Wire the bands up. `changed` is called with the one that is open then, or null. */
 export function useBands(changed) {
@@ -43,9 +44,13 @@ export function askForThePast(show, ask) {
   bind('ArrowRight', 'One step on', does(({ time }) => time.step(1)), { when: () => !show.live });
   bind('p', 'Play what happened, or stop', does(({ time }) => time.play()));
   bind('l', 'Back to live', does(({ time }) => time.live()), { when: () => !show.live });
+  // While events flow, another one may be under the pointer when it is let go.
+  let pressed = null;
+  document.addEventListener('pointerdown', ({ target, clientX: x, clientY: y }) => { pressed = { on: target.closest?.('[data-event]'), x, y }; });
   document.addEventListener('click', (click) => {
     if (click.ctrlKey || click.metaKey || click.shiftKey) return; // a link into another window
-    const on = click.target.closest?.('[data-event]');
+    const stays = click.detail && pressed && Math.hypot(click.clientX - pressed.x, click.clientY - pressed.y) < STEADY;
+    const on = stays ? pressed.on : click.target.closest?.('[data-event]');
     const id = on?.dataset.event;
     if (!id || on.closest('#stage-explain')) return;
     click.preventDefault();

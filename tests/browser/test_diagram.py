@@ -1,5 +1,6 @@
 """What the stage tells beside the picture: the sequence diagram, and why."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -178,6 +179,51 @@ async def test_an_open_explanation_goes_on_with_what_happens(
     await come(server, name="bob", types="order_placed", ack="manual")
     why = page.locator("[data-why]", has=page.locator('[data-recipient="bob"]'))
     await expect(why).to_contain_text("and holds it")
+
+
+@pytest.mark.settings(rate=0)
+async def test_while_events_flow_the_pressed_row_is_explained_and_what_one_reads_stays(
+    server: Any, come: Come, http: aiohttp.ClientSession, open_page: OpenPage
+) -> None:
+    alice = await come(server, name="alice")
+    placed = [await send(alice, id=number) for number in range(40)]
+    page = await open_stage(open_page, server, "diagram")
+    await press(page, placed[-1])
+    await expect(
+        page.locator(f'.row[data-event="{await send(alice, id=40)}"]').first
+    ).to_be_visible()
+    await page.mouse.up()
+    await expect(page.locator(f'[data-explains="{placed[-1]}"]')).to_be_visible()
+    await page.keyboard.press("Escape")
+
+    async def flow() -> None:
+        for number in range(41, 10_000):  # ten at a time: the diagram cannot be drawn for each
+            for _ in range(9):
+                await alice.send({"type": "tick", "data": {}})
+            await send(alice, id=number)
+
+    async def more() -> bool:
+        return bool((await Room(http, server).get())["events"] > before + 100)
+
+    flowing = asyncio.create_task(flow())
+    await expect(page.locator(".row").filter(has_text="tick").last).to_be_visible()
+    await page.locator("#diagram-paper").evaluate("paper => { paper.scrollTop -= 300; }")
+    before = (await Room(http, server).get())["events"]
+    await until(more, "a hundred more events")
+    await expect(page.get_by_role("button", name="Newest")).to_be_visible()
+    stands = await page.locator("#diagram-paper").evaluate("paper => paper.scrollTop")
+    before = (await Room(http, server).get())["events"]
+    await until(more, "a hundred more events")
+    assert await page.locator("#diagram-paper").evaluate("paper => paper.scrollTop") == stands
+    flowing.cancel()
+
+
+async def press(page: Page, event: str) -> None:
+    """Press the mouse on the row of an event, and do not let go."""
+    box = await page.locator(f'.row[data-event="{event}"]').first.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await page.mouse.down()
 
 
 async def test_the_diagram_is_taken_along_as_mermaid_and_as_svg(

@@ -123,7 +123,7 @@ export class Diagram {
   }
 
   #scrolled() {
-    if (this.#waiting || this.#count !== null || !this.#past) return;
+    if (this.#count !== null || !this.#past) return;
     const bottom = this.#paper.scrollHeight - this.#paper.clientHeight - this.#paper.scrollTop;
     if (bottom <= NEAR && this.#stands !== null) this.#toNewest();
     else if (bottom > NEAR && this.#stands === null) {
