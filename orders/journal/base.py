@@ -207,7 +207,7 @@ class Engine(Protocol):
     async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
         """Erase rooms, in all of their epochs, so that nothing of them can be found on the disk.
 
-        Returns why something can still be found; raises `StorageFailed` if the rooms are there yet.
+        Returns why something can still be found; `StorageFailed` if the rooms are still there.
 
         A shared one ends its epoch for all nodes, and what was before that is erased.
         """

@@ -598,7 +598,9 @@ class Failing:
         return self._db.execute(query, *values)
 
 
-async def test_a_room_that_could_not_be_erased_is_there_yet(tmp_path: Path) -> None:
+async def test_a_room_that_could_not_be_erased_is_still_there_and_a_file_cut_off_still_noticed(
+    tmp_path: Path,
+) -> None:
     async with journal_of("sqlite", tmp_path) as journal:
         await journal.take(said(1), said(2))
         log: Any = vars(journal.engine)["_log"]
@@ -606,8 +608,13 @@ async def test_a_room_that_could_not_be_erased_is_there_yet(tmp_path: Path) -> N
         with pytest.raises(StorageFailed):
             await journal.engine.erase(["main"])
         log._db = log._db._db
+        assert journal.engine.lost() is None
         assert await journal.take(said(3)) == ["accepted"]
         assert [record.position for record in await journal.engine.read("main", 0, 9)] == [1, 2, 3]
+        os.truncate(tmp_path / "orders.db-wal", 1024)
+        lost = journal.engine.lost()
+        assert lost is not None
+        assert "cut off" in lost.message
 
 
 async def test_what_cannot_be_written_again_is_overwritten_and_said_to_be_left(

@@ -86,7 +86,7 @@ test('rates tell what each sends and gets a second', () => {
   assert.deepEqual(rates.flows(people(5, 150), 500).get('bob'), { sends: 10, gets: 100 });
 });
 
-test('the rates of a group are those of who is in it now, whoever came to it or got a face of their own', () => {
+test('the rates of a group are those of the people in it now, even after somebody joins it or gets a face of their own', () => {
   const rates = new Rates();
   rates.count(40, 0);
   const people = (delivered) => new Map(['bob', 'eve'].map((name) => [name, { name, sent: 0, delivered }]));

@@ -9,8 +9,8 @@ from pathlib import Path
 from orders.clock import monotonic
 
 LOOK = 1.0  # seconds between two looks
-#: Seconds for which what is found must stand: another process, such as a tool that copies the
-#: journal all the time, may just be at a checkpoint, and wait for its disk.
+#: How many seconds a finding must last: another process, such as a tool that copies the journal
+#: all the time, may be in the middle of a checkpoint, and wait for its disk.
 STANDS = 3.0
 SAMPLE = 32  # pages of the journal that are compared, at most; of a smaller one, each
 PAGE = 4096
@@ -48,7 +48,7 @@ class Contents:
         self._looked = now
         try:
             suspect = self._look()
-        except OSError:  # SQLite will say so, or who looks whether the file is there
+        except OSError:  # SQLite says so, or `Files.lost`
             return None
         if suspect != self._suspect:
             self._suspect, self._since = suspect, now

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -172,11 +172,10 @@ class SqliteEngine(Unshared):
         await self._writer.call(lambda: self._log.forget(room))
 
     async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
-        if self._files:
-            self._files.shrink()
-        left = await self._writer.call(lambda: self._log.erase(rooms))
-        if self._files and left is None:  # else a later checkpoint cuts them off
-            self._files.shrunk()
+        with self._files.shrinking() if self._files else nullcontext():
+            left = await self._writer.call(lambda: self._log.erase(rooms))
+        if left and self._files:
+            self._files.shrink_later()
         return left
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────

@@ -209,14 +209,19 @@ class Files:
         copy = f"Stop the server, remove {self._log}, put a copy of the journal in its place, and"
         return _lost(file, what, f"{copy} start the server again.")
 
-    def shrink(self) -> None:
-        """We cut them off ourselves from now on, at a checkpoint."""
+    @contextmanager
+    def shrinking(self) -> Iterator[None]:
+        """For as long as we cut them off ourselves."""
         self._shrinking += 1
+        try:
+            yield
+        finally:
+            self._shrinking -= 1
+            self._sizes.clear()
 
-    def shrunk(self) -> None:
-        """That was done."""
-        self._shrinking -= 1
-        self._sizes.clear()
+    def shrink_later(self) -> None:
+        """We cut them off ourselves at a later checkpoint, nobody knows which."""
+        self._shrinking += 1
 
 
 def _lost(
