@@ -207,7 +207,8 @@ class Engine(Protocol):
     async def erase(self, rooms: Sequence[str]) -> StorageFailed | None:
         """Erase rooms, in all of their epochs, so that nothing of them can be found on the disk.
 
-        Returns why something can still be found; `StorageFailed` if the rooms are still there.
+        Returns why something can still be found, or None; raises `StorageFailed` if nothing was
+        erased.
 
         A shared one ends its epoch for all nodes, and what was before that is erased.
         """

@@ -34,7 +34,7 @@ function drawRow(row, { verdict, rejecting, reasons, now, actions }) {
       <div class="row spread"><h3><bdi>${placed.source}</bdi>: ${about(placed)}<span class="unseen">, number ${orderNumber(placed.data.id, placed.id)}</span></h3>
         ${holding?.attempt > 1 ? html`<span class="stamp">${ordinal(holding.attempt)} try</span>` : nothing}
         <span class="small muted">waits ${duration(Math.max(1000, now - at)).replace(/\.\d/, '')}</span></div>
-      ${typeof placed.data.note === 'string' ? html`<p class="note">“${placed.data.note}”</p>` : nothing}
+      ${placed.data.note && typeof placed.data.note === 'string' ? html`<p class="note">“${placed.data.note}”</p>` : nothing}
       <p class="small verdict" data-says=${says.type === 'order_confirmed' ? 'yes' : 'no'}>${
         says.type === 'order_confirmed' ? 'Bob’s rules say: confirm.' : `Bob’s rules say: reject. ${says.message}`
       }</p>

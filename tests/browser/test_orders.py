@@ -320,7 +320,7 @@ async def test_the_second_of_a_name_is_told_who_she_is_and_stays_so(
 async def test_a_name_that_runs_from_right_to_left_leaves_the_words_beside_it_in_their_order(
     server: Any, connect: Connect, open_page: OpenPage
 ) -> None:
-    await send(await connect(server, name="محمد"), id=1, item="espresso", quantity=2)
+    await send(await connect(server, name="محمد"), id=1, item="espresso", quantity=2, note="")
     bob = await is_open(await open_page(server, "/confirmer?name=bob"))
     heading = order(bob, "محمد/1").get_by_role("heading")
     await expect(heading).to_contain_text("محمد: 2 × espresso")
@@ -336,3 +336,4 @@ async def test_a_name_that_runs_from_right_to_left_leaves_the_words_beside_it_in
     _, name_ends = await heading.evaluate(ends, "محمد")
     number_begins, _ = await heading.evaluate(ends, "2")
     assert name_ends <= number_begins + 1
+    await expect(order(bob, "محمد/1").locator(".note")).to_have_count(0)  # it is empty
