@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from orders.cli.output import as_json, clock, note, note_connections, paint, printable, say
-from orders.clients.address import server_url
+from orders.clients.address import understood
 from orders.clients.bot import Bot, Handled
 from orders.domain.confirming import Rejected
 from orders.domain.envelope import Event
@@ -21,7 +21,7 @@ async def confirm_orders(
         delay=delay,
         naive=naive,
         on_handled=_say_json if json else _say_line,
-        on_broker=_noting(str(server_url(url))),
+        on_broker=_noting(str(understood(url).server)),
     )
     await bot.run()
 
