@@ -115,7 +115,9 @@ def bot(
     """
     from orders.cli.bot import confirm_orders
 
-    work = confirm_orders(url, _room(room, url), name, delay, naive=naive, json=json)
+    work = confirm_orders(
+        url, _room(room, url), name, delay, naive=naive, json=json, of_server=stdin
+    )
     raise typer.Exit(_ended(run(until_stdin_closes(work) if stdin else work)))
 
 
