@@ -29,6 +29,7 @@ from orders.web.marks import session_mark, session_of
 from orders.web.query import Query, however_ended
 from orders.web.security import check_host
 from orders.web.static import FILES
+from orders.web.turns import in_line
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 16 * 2**20  # of all records together
@@ -186,6 +187,7 @@ async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 # ── the letter ──────────────────────────────────────────────────────────────────────────────────
 
 
+@in_line
 async def get_letter(request: web.Request) -> web.Response:
     """`{"letter"}`: what stands for you in the file without names, by the session that joined.
 
