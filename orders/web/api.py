@@ -210,6 +210,8 @@ async def get_orders(request: web.Request) -> web.StreamResponse:
     first = await next_page()  # what cannot be read at all is refused
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     with whole_or_broken(request):
         await response.write(b'{"orders":[' + first)
         while more := await next_page():

@@ -89,12 +89,13 @@ def _written(base: str, begins: int, position: int) -> str:
 async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
     """What a place means: the event it counts from, that one's position, and its own."""
     base, _, between = place.partition("~")
-    count = int(between) if between.isascii() and between.isdigit() and len(between) < 12 else 0
+    is_count = between.isascii() and between.isdigit() and len(between) < 12
+    count = int(between) if is_count else 0
     begins = 0
     if base != START:
         found: Record = await record_named(node, room, base)
         begins = found.position
-    if begins + count > room.state.head:
+    if begins + count > room.state.head or (between and not is_count):
         raise NotFound(
             "unknown_position",
             f"{place[:64]!r} is no place in room {room.name} (any more): begin with after=start.",
