@@ -23,8 +23,10 @@ def consoles_hear_the_log(history: History) -> Iterator[str]:
                 epoch = max(0, epoch - 1)
             if is_last:
                 epoch = len(wanted) - 1
-            while not is_last and epoch < len(wanted) and part[0] not in rests[epoch]:
-                epoch += 1
+            else:  # one answer may stand in several epochs: what was heard after it tells which
+                holding = [n for n in range(epoch, len(wanted)) if part[0] in rests[n]]
+                exact = [n for n in holding if rests[n][: len(part)] == part]
+                epoch = next(iter(exact or holding), len(wanted))
             there = rests[epoch] if 0 <= epoch < len(wanted) else []
             whole = there if is_last else there[: len(part)]
             if part != whole:

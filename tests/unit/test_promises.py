@@ -184,6 +184,21 @@ def test_what_is_heard_again_after_a_reset_is_of_the_next_epoch() -> None:
     assert {s for s in broken(history) if s.startswith("consoles")}
 
 
+def test_what_is_heard_first_may_stand_in_an_epoch_of_before_one_came() -> None:
+    """Seed 47409: Bob answered an order again after a reset, and the console came after that."""
+    history = kept()
+    first, second = deepcopy(history.journal["main"][0]), deepcopy(history.journal["main"][0])
+    second[:] = [r for r in second if r["event"] == E4]
+    insert(second, 1, event("more", "tick", "pusher1", {}))
+    history.journal["main"] = [first, second, []]
+    history.facts = [f for f in history.facts if f["what"] == "connected"]
+    heard = [fact(5, "console1", "heard", event=one, type="tick") for one in (E4, "more")]
+    history.facts += [*heard, fact(6, "console1", "reset")]
+    assert not {s for s in broken(history) if s.startswith("consoles")}
+    history.facts.remove(heard[0])
+    assert {s for s in broken(history) if s.startswith("consoles")}
+
+
 @pytest.mark.parametrize("promise", BREAKING)
 def test_each_promise_that_is_broken_is_found(promise: str) -> None:
     history = deepcopy(kept())
