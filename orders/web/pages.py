@@ -92,7 +92,7 @@ def _page(page: str) -> Any:
 
 
 def _context(request: web.Request, page: str) -> dict[str, Any]:
-    """What every template may use beside the settings."""
+    """What every template may use besides the settings."""
     room, given = _room_asked(request), _name_asked(request)
     return _links(room, given) | {
         "page": page,
@@ -109,7 +109,7 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
 
 
 def shown(request: web.Request, page: str, **more: Any) -> web.Response:
-    """A page that another part of the house brings: its template, and what that may use."""
+    """A page of another part of the application: its template, and what it may use besides."""
     return _rendered(request, page, {**_context(request, page), **more})
 
 

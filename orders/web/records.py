@@ -23,6 +23,7 @@ from orders.server import Node
 from orders.web.api import answer, record_named, room_named
 from orders.web.observe import observed
 from orders.web.query import Query
+from orders.web.turns import in_line
 
 MOST = 1000
 MOST_LATEST = 100_000
@@ -46,6 +47,7 @@ def routes() -> list[web.RouteDef]:
     return [web.get(f"{room}/records", get_records), web.get(f"{room}/queue", get_queue)]
 
 
+@in_line
 async def get_records(request: web.Request) -> web.Response:
     """Records of every kind `after` a place, or the `latest` so many; oldest first, paged.
 
@@ -100,6 +102,7 @@ async def _place(node: Node, room: Room, place: str) -> tuple[str, int, int]:
     return base, begins, begins + count
 
 
+@in_line
 async def get_queue(request: web.Request) -> web.Response:
     """Events that are ready, held or dead, and those held at the broker while it is paused.
 

@@ -199,7 +199,7 @@ class Log:
         self.rooms[summary.name] = row
         return row
 
-    # ── beside appending ────────────────────────────────────────────────────────────────────
+    # ── besides appending ───────────────────────────────────────────────────────────────────
 
     def tidy(self, idle: bool, files: Files | None = None) -> None:
         """Let the views catch up, as far as there is time; not in files that others wrote to."""
