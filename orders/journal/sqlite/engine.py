@@ -143,6 +143,8 @@ class SqliteEngine(Unshared):
 
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.stop)
+        # one whose client has gone may read on, and nobody ends it
+        self._log.stuck = StorageFailed("storage_failed", "The server is going down.")
         self._readers.shutdown()
         self._close_all()
 
