@@ -5,11 +5,9 @@ are heard in the rest of it, however many send much.
 """
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
-from heapq import heappop, heappush
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -93,13 +91,14 @@ class Line:
 
 
 class Admission:
-    """Requests begin one in a turn of the loop: first those of whose connection least was asked
-    lately, so that one who asks now and then does not wait behind those who ask all the time."""
+    """Requests begin one in a turn of the loop: by turns the one that waits longest, and one of
+    whose connection least was asked lately. So who asks now and then does not wait behind all those
+    who ask without end, and nobody waits for ever."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], float] = {}  # oldest first
         self._asked = WeakKeyDictionary[object, tuple[float, float]]()  # how much, and when
-        self._numbers, self._begun, self._is_busy = itertools.count(), 0.0, False
+        self._begun, self._is_busy, self._by_age = 0.0, False, False
 
     async def turn(self, request: web.Request) -> None:
         """Wait until this request may begin."""
@@ -107,12 +106,15 @@ class Admission:
         asked, at = self._asked.get(connection, (0.0, now))
         asked *= 0.5 ** ((now - at) / FORGOTTEN)
         self._asked[connection] = asked + 1, now
-        if self._is_busy:
-            begins = asyncio.get_running_loop().create_future()
-            heappush(self._waiting, (asked, next(self._numbers), begins))
-            await begins
-        else:
+        if not self._is_busy:
             self._begins()
+            return
+        begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[begins] = asked
+        try:
+            await begins
+        finally:
+            self._waiting.pop(begins, None)
 
     def _begins(self) -> None:
         self._is_busy, self._begun = True, monotonic()
@@ -125,7 +127,9 @@ class Admission:
     def _next(self) -> None:
         self._is_busy = False
         while self._waiting and not self._is_busy:
-            _, _, begins = heappop(self._waiting)
+            self._by_age, waiting = not self._by_age, self._waiting
+            begins = next(iter(waiting)) if self._by_age else min(waiting, key=waiting.__getitem__)
+            del waiting[begins]
             if not begins.done():  # else its connection has ended
                 begins.set_result(None)
                 self._begins()

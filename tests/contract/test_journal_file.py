@@ -545,6 +545,14 @@ async def test_a_file_of_another_kind_is_refused_however_short_and_stays_as_it_i
     assert path.read_bytes() == begins
 
 
+async def test_a_journal_that_was_closed_is_read_no_more_and_says_so(tmp_path: Path) -> None:
+    async with journal_of("sqlite", tmp_path) as journal:
+        await journal.take(said(1))
+        engine = journal.engine
+    with pytest.raises(StorageFailed, match="going down"):
+        await engine.read("main", 0, 10)
+
+
 async def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     path.touch()

@@ -130,7 +130,7 @@ async def test_a_reader_that_went_away_while_it_waited_is_given_nothing() -> Non
         pass
 
 
-async def test_requests_begin_one_after_the_other_first_of_those_who_asked_least() -> None:
+async def test_requests_begin_by_turns_by_age_and_first_of_those_who_asked_least() -> None:
     admission, begun = Admission(), list[str]()
     of = {name: asking() for name in ("busy", "quiet")}
 
@@ -138,11 +138,27 @@ async def test_requests_begin_one_after_the_other_first_of_those_who_asked_least
         await admission.turn(of[name])
         begun.append(name)
 
-    for _ in range(3):
+    for _ in range(5):
         await ask("busy")
     begun.clear()
-    await asyncio.gather(ask("busy"), ask("busy"), ask("quiet"))
-    assert begun == ["busy", "quiet", "busy"], "only the first found nobody there"
+    await asyncio.gather(*(ask("busy") for _ in range(4)), ask("quiet"))
+    assert begun == ["busy", "busy", "quiet", "busy", "busy"], "the first found nobody there"
+
+
+async def test_one_that_asked_much_waits_for_no_more_than_those_before_it() -> None:
+    admission, greedy = Admission(), asking()
+    for _ in range(100):
+        await admission.turn(greedy)
+    begun = asyncio.create_task(admission.turn(greedy))
+    others = [asyncio.create_task(admission.turn(asking())) for _ in range(2)]
+    count = 0
+    while not begun.done():
+        assert count < 10
+        await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        others = [one for one in others if not one.done()]
+        others.append(asyncio.create_task(admission.turn(asking())))
+        count += 1
+    await asyncio.gather(*others)
 
 
 async def test_a_request_that_ended_while_it_waited_holds_up_nobody() -> None:

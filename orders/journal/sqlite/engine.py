@@ -143,6 +143,8 @@ class SqliteEngine(Unshared):
 
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.stop)
+        # one whose client has gone may read on, and nobody ends it
+        self._log.stuck = StorageFailed("storage_failed", "The server is going down.")
         self._readers.shutdown()
         self._close_all()
 
@@ -275,10 +277,7 @@ class SqliteEngine(Unshared):
             await self._writer.call(self._log.orders.catch_up)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Put a question to a reader's own connection, in a reader's thread.
-
-        A journal in memory has one connection, the writer's.
-        """
+        """Put a question to a reader's own connection and thread; in memory, to the writer's."""
         if self._log.stuck:
             raise self._log.stuck
         try:
