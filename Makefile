@@ -18,7 +18,7 @@ ESLINT := $(VENV)/eslint/node_modules/.bin/eslint
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: simulate simulate-some pictures test-pythons exercises verdicts starters oracle help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
+.PHONY: simulate simulate-some simulate-meanwhile suite pictures test-pythons exercises verdicts starters oracle help demo lesson test lint lint-pages types coverage unit format bench bench-quick idle growth start classroom attacks mutants torture torture-nats fuzz io-faults clean
 
 help:
 	@sed -n '2,6s/^# //p' Makefile
@@ -31,9 +31,12 @@ lesson: $(VENV)/made-for-demo
 	$(BIN)/orders serve --lan --open --lease 60 --journal lesson.db
 
 # What comes first uses one core each, so it runs side by side; each part's output stays together.
+# Most tests wait for servers and pages: the simulation plays meanwhile, and reports when it is done.
 test: $(VENV)/made-for-test
-	@$(MAKE) --no-print-directory --jobs=4 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
-		lint types coverage $(if $(TESTS),,simulate-some)
+	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync) lint types coverage
+	@$(MAKE) --no-print-directory --jobs=2 suite $(if $(TESTS),,simulate-meanwhile)
+
+suite: $(VENV)/made-for-test
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(or $(TESTS),--ignore=tests/unit)
 
 lint: $(VENV)/made-for-test
@@ -124,6 +127,11 @@ simulate-some:
 		$(MAKE) --no-print-directory simulate SEEDS=$(or $(SEEDS),300) && \
 		$(MAKE) --no-print-directory simulate SEEDS=4 NODES=2; \
 		else echo "Without a Python of 3.12 or newer: the simulation is left out."; fi
+
+simulate-meanwhile:
+	@mkdir -p build && if nice -n 15 $(MAKE) --no-print-directory simulate-some >build/simulated.txt 2>&1; \
+		then echo && grep -E '^(Without|([0-9]+)/\2 )' build/simulated.txt; \
+		else cat build/simulated.txt; exit 1; fi
 
 # Random histories on SQLite and on NATS: what is stored, restored, told and received is the same.
 oracle: $(VENV)/made-for-test

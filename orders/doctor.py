@@ -20,7 +20,7 @@ from orders.settings import DEFAULT_PORT, Settings
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 37)
-SPARE_FILES = 64  # beside one per participant
+SPARE_FILES = 64  # besides one per participant
 MOST_NAMED = 10  # damaged records
 LEAST_SPACE = 200 * 1024 * 1024  # bytes: about a million events
 

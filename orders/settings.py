@@ -4,6 +4,7 @@ A flag beats the environment (`ORDERS_PORT=9000`), which beats a `.env` file in 
 directory.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -122,4 +123,6 @@ class Settings(BaseSettings):
     @property
     def journal_path(self) -> Path | None:
         """Where the journal lies; None while it lives in memory."""
-        return None if self.journal in ("memory", ":memory:") else Path(self.journal)
+        if self.journal in ("memory", ":memory:"):
+            return None
+        return Path(os.path.expanduser(self.journal))

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.forked import Forked
 from tests.wire import DEADLINE
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +28,7 @@ class Process:
     """`orders serve` on a port and journal of its own.
 
     `url` and `port` are known once it has started; what it printed in all its lives is in `log`.
+    `program`: what is started instead of `orders`; `wrapper`: what starts it, such as strace.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class Process:
         directory: Path,
         *flags: str,
         wrapper: tuple[str, ...] = (),
-        program: tuple[str, ...] = (sys.executable, "-m", "orders"),
+        program: tuple[str, ...] = (),
     ) -> None:
         self.directory = directory
         self.program = program
@@ -42,7 +45,7 @@ class Process:
         self.wrapper = wrapper
         self.source = ROOT  # the checkout that it is started from
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -60,17 +63,24 @@ class Process:
     def start(self) -> Self:
         """Start it, or start it again on the port it had; return once it is ready for events."""
         seen = self.log_path.stat().st_size if self.log_path.exists() else 0
-        command = [*self.wrapper, *self.program, "serve"]
-        command += ["--port", str(self.port), "--journal", str(self.directory / "orders.db")]
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *self.flags],
-                cwd=self.directory,
-                env=environment(PYTHONPATH=str(self.source)),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        given = ["serve", "--port", str(self.port)]
+        given += ["--journal", str(self.directory / "orders.db"), *self.flags]
+        env = environment(PYTHONPATH=str(self.source))
+        if self.wrapper or self.program:
+            program = self.program or (sys.executable, "-m", "orders")
+            with self.log_path.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*self.wrapper, *program, *given],
+                    cwd=self.directory,
+                    env=env,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        else:
+            self.log_path.touch()
+            log_path = self.log_path.absolute()
+            self._process = Forked(given, self.directory, env, log_path, log_path)
         deadline = time.monotonic() + DEADLINE
         while not self._ready(seen):
             assert self._process.poll() is None, f"it ended: {self.log}"
@@ -128,15 +138,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(*arguments: str, cwd: Path) -> Iterator[Forked]:
     """An `orders` command that goes on until it is ended, such as a bot; what it prints is lost."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orders", *arguments],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Forked([*arguments], cwd, environment(), Path(os.devnull), Path(os.devnull))
     try:
         yield process
     finally:
@@ -148,12 +152,16 @@ def orders(
     *arguments: str, cwd: Path, wrapper: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run an `orders` command to its end."""
-    return subprocess.run(
-        [*wrapper, sys.executable, "-m", "orders", *arguments],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    command = [*wrapper, sys.executable, "-m", "orders", *arguments]
+    if wrapper:
+        env = environment()
+        return subprocess.run(
+            command, cwd=cwd, env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
+        )
+    with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+        process = Forked([*arguments], cwd, environment(), Path(out.name), Path(err.name))
+        try:
+            code = process.wait(DEADLINE)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())

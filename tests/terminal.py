@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.forked import Forked
 from tests.process import environment
 from tests.wire import DEADLINE, until
 
@@ -19,6 +20,12 @@ class Command:
 
     def __init__(self, directory: Path, *arguments: str, stdin: bool = False, **env: str) -> None:
         self._files = [directory / f"{id(self)}.{name}" for name in ("out", "err")]
+        self.process: subprocess.Popen[bytes] | Forked
+        if not stdin and not env:
+            self._files[0].touch()
+            self._files[1].touch()
+            self.process = Forked([*arguments], directory, environment(), *self._files)
+            return
         with self._files[0].open("wb") as out, self._files[1].open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "orders", *arguments],
@@ -69,6 +76,7 @@ class Command:
         """End it, and whatever it started and left behind in its session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # before it had a session of its own
         self.process.wait(DEADLINE)
         if self.process.stdin is not None:
             self.process.stdin.close()

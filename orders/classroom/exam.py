@@ -27,7 +27,7 @@ QUIET = 0.4  # seconds in which what must not come would have come
 ANSWERS = ("order_confirmed", "order_rejected")
 NAMES = ("alice", "carol", "dora", "emil", "fay", "gus", "hana", "ivo", "jo", "kim", "lea", "max")
 
-OURS = "-of-ours-"  # in our names, where the student has taken the usual one
+OURS = "-from-orders-"  # in our names, where the student has taken the usual one
 
 T = TypeVar("T")
 Event = dict[str, Any]

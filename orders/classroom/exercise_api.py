@@ -15,14 +15,16 @@ from orders.classroom.line import connection_of
 from orders.clock import monotonic, new_id, rng, token
 from orders.domain.envelope import check_name
 from orders.errors import Forbidden
-from orders.web.api import PUBLISHERS, answer
+from orders.web.api import answer
 from orders.web.host import hosted
 from orders.web.keys import NODE
 from orders.web.marks import marks_of, session_mark
 from orders.web.pages import shown
 from orders.web.proxy import scheme, visitor
+from orders.web.publishing import PUBLISHERS
 from orders.web.query import Body, Query
 from orders.web.security import check_host, is_host
+from orders.web.turns import in_line
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 PONG = 2.0  # seconds in which a ping is answered, or not
@@ -105,6 +107,7 @@ async def check(request: web.Request) -> web.Response:
     return answer({"check": running["check"], "ahead": running["ahead"]}, 202)
 
 
+@in_line
 async def get_one(request: web.Request) -> web.Response:
     """How an exercise stands."""
     Query.read(request.query)
@@ -118,6 +121,7 @@ class AllQuery(Query):
     format: Literal["json", "csv"] = Field("json", description="json or csv")
 
 
+@in_line
 async def get_all(request: web.Request) -> web.Response:
     """The whole class, for the host."""
     check_host(request)

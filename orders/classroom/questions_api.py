@@ -22,6 +22,7 @@ from orders.web.keys import HOLDS, NODE
 from orders.web.marks import DEVICE, session_mark, session_of
 from orders.web.query import Body, Query, however_ended
 from orders.web.security import check_host, is_host
+from orders.web.turns import in_line
 
 
 class Asked(Body):
@@ -105,6 +106,7 @@ class QuestionsQuery(Query):
     format: Literal["json", "csv"] = Field("json", description="json or csv")
 
 
+@in_line
 async def get_questions(request: web.Request) -> web.Response:
     """All questions of the room, oldest first."""
     query = QuestionsQuery.read(request.query)

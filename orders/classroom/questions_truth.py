@@ -17,7 +17,7 @@ RECEIVERS = {
     "exactly_one": "Exactly one",
     "nobody": "Nobody",
 }
-#: Who receives it from a queue, beside the workers by their names.
+#: Who receives it from a queue, besides the workers by their names.
 OF_QUEUE = {"other": "Somebody else", "nobody": "Nobody: it waits"}
 OUR_CODES = RECEIVERS.keys() | OF_QUEUE.keys()
 BY_MODE = {"relay": "everyone", "pubsub": "those_who_asked", "queue": "exactly_one"}

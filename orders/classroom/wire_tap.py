@@ -114,7 +114,7 @@ class Tap:
             self._connection.write_through(self._transport)
 
     def _note(self, sender: str, frames: Iterable[Frame]) -> None:
-        """Keep them. Whatever goes wrong here, the connection is none the worse for it."""
+        """Keep them. Whatever goes wrong here does the connection no harm."""
         try:
             for frame in frames:
                 self.count += 1

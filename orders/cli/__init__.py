@@ -10,7 +10,7 @@ from orders import __version__
 from orders.cli.options import with_settings
 from orders.cli.output import have_streams, note, paint, say, take_any_character, written_out
 from orders.cli.running import run, until_stdin_closes
-from orders.clients.address import DEFAULT_URL, room_in
+from orders.clients.address import DEFAULT_URL, understood
 from orders.domain.menu import MENU
 from orders.errors import OrdersError
 from orders.settings import Settings
@@ -115,7 +115,9 @@ def bot(
     """
     from orders.cli.bot import confirm_orders
 
-    work = confirm_orders(url, _room(room, url), name, delay, naive=naive, json=json)
+    work = confirm_orders(
+        url, _room(room, url), name, delay, naive=naive, json=json, of_server=stdin
+    )
     raise typer.Exit(_ended(run(until_stdin_closes(work) if stdin else work)))
 
 
@@ -258,7 +260,7 @@ def check(
     """
     from orders.cli.check import check_program
 
-    work = check_program(url, room or room_in(url), session, stage, seed, json=json)
+    work = check_program(url, room or understood(url).room, session, stage, seed, json=json)
     raise typer.Exit(run(work))
 
 
@@ -277,7 +279,7 @@ def doctor(settings: Settings, save: Save = None) -> None:
 
 
 def _room(given: str | None, url: str) -> str:
-    return given or room_in(url) or "main"
+    return given or understood(url).room or "main"
 
 
 def _ended(code: int) -> int:

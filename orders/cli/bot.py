@@ -3,17 +3,19 @@
 from collections.abc import Callable
 
 from orders.cli.output import as_json, clock, note, note_connections, paint, printable, say
-from orders.clients.address import server_url
+from orders.clients.address import understood
 from orders.clients.bot import Bot, Handled
 from orders.domain.confirming import Rejected
 from orders.domain.envelope import Event
 
 
 async def confirm_orders(
-    url: str, room: str, name: str, delay: float, *, naive: bool, json: bool
+    url: str, room: str, name: str, delay: float, *, naive: bool, json: bool, of_server: bool
 ) -> None:
-    """Answer orders until the server is done with us."""
-    note_connections()
+    """Answer orders until the server is done with us. One that the server itself started says
+    nothing of its end: both end at the same Ctrl-C."""
+    if not of_server:
+        note_connections()
     bot = Bot(
         url,
         room=room,
@@ -21,7 +23,7 @@ async def confirm_orders(
         delay=delay,
         naive=naive,
         on_handled=_say_json if json else _say_line,
-        on_broker=_noting(str(server_url(url))),
+        on_broker=_noting(str(understood(url).server), ("going_down",) if of_server else ()),
     )
     await bot.run()
 
@@ -30,8 +32,8 @@ _WORTH_SAYING = ("broker.error", "broker.notice")
 _EVERYDAY = ("id_conflict", "not_held", "rate_limited")  # what a Bob among Bobs deals with
 
 
-def _noting(url: str) -> Callable[[Event], None]:
-    welcomes = 0
+def _noting(url: str, passed_over: tuple[str, ...]) -> Callable[[Event], None]:
+    welcomes, everyday = 0, (*_EVERYDAY, *passed_over)
 
     def hear(said: Event) -> None:
         nonlocal welcomes
@@ -40,7 +42,7 @@ def _noting(url: str) -> Callable[[Event], None]:
             again = " again" if welcomes else ""
             welcomes += 1
             note(f"{data['name']} is in room {data['room']} at {url}{again}, confirming orders.")
-        elif said.type in _WORTH_SAYING and said.data.get("code") not in _EVERYDAY:
+        elif said.type in _WORTH_SAYING and said.data.get("code") not in everyday:
             note(printable(str(said.data.get("message"))))
 
     return hear

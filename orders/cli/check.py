@@ -8,7 +8,7 @@ from yarl import URL
 
 from orders.cli.output import as_json, note, paint, printable, say
 from orders.cli.progress import progress
-from orders.clients.address import server_url
+from orders.clients.address import understood
 from orders.clients.api import fetch, room_url
 from orders.clock import monotonic
 from orders.errors import CannotStart, Refused
@@ -22,7 +22,7 @@ async def check_program(
     url: str, room: str | None, session: str | None, stage: int, seed: int | None, *, json: bool
 ) -> int:
     """Begin an exercise unless there is a room, have it checked, and say what comes of it."""
-    server = server_url(url)
+    server = understood(url).server
     try:
         async with aiohttp.ClientSession() as http:
             if room is None:

@@ -16,7 +16,7 @@ import aiohttp
 from orders.broker.modes import matches
 from orders.cli.output import as_json, clock, note, note_connections, paint, say, writing_out
 from orders.cli.progress import progress
-from orders.clients.address import server_url
+from orders.clients.address import understood
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
 from orders.clients.place import ResumePoint
@@ -32,7 +32,7 @@ class Tail:
     def __init__(
         self, url: str, room: str, *, after: str | None, types: list[str], json: bool, all: bool
     ) -> None:
-        self.url, self.room, self.after = server_url(url), room, after
+        self.url, self.room, self.after = understood(url).server, room, after
         self.types, self.json, self.all = frozenset(types), json, all
         self._place = ResumePoint()
 
@@ -111,7 +111,7 @@ async def export_log(
     What only the host gets is asked for with the token of `ORDERS_HOST_TOKEN`, if there is one.
     """
     what = "export" if format == "html" else "events"
-    address = room_url(server_url(url), room, what, format=format, **query)
+    address = room_url(understood(url).server, room, what, format=format, **query)
     token = os.environ.get("ORDERS_HOST_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token and "names" in query else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -130,7 +130,7 @@ async def export_log(
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
         raise CannotStart(
             "no_server",
-            f"No server answers at {server_url(url)}, or it went away: start one with"
+            f"No server answers at {understood(url).server}, or it went away: start one with"
             " `orders serve`, or give its address.",
         ) from error
 

@@ -11,7 +11,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from orders.clients.address import DEFAULT_URL, pause_before, room_in, server_url
+from orders.clients.address import DEFAULT_URL, pause_before, understood
 from orders.clients.api import fetch, room_url
 from orders.clients.connection import Connection
 from orders.clients.place import REMEMBERED, ResumePoint
@@ -42,10 +42,10 @@ class Participant:
                     print(event.source, event.type)
                     break
 
-    `room` is the one that the address names, else `main`. `types` is what it subscribes to: a
-    type such as `order_placed`, a beginning such as `order_*`, or several of them. `after` is the
-    id of the last event seen, or `start`. With `ack="manual"` call `ack` for each event you are
-    done with.
+    `room` and `name` are those in the address, else `main` and a guest's. `types` is what it
+    subscribes to: a type such as `order_placed`, a beginning such as `order_*`, or several. `after`
+    is the id of the last event seen, or `start`. With `ack="manual"` call `ack` for each event you
+    are done with.
 
     It comes back by itself after a lost connection, goes on where it was, and shows no event
     twice, but for queued work that is handed over again (its `attempt` says so). Iterating ends
@@ -71,8 +71,8 @@ class Participant:
         patient: bool = False,
         on_broker: Callable[[Event], None] | None = None,
     ) -> None:
-        self.url = server_url(url)
-        self.room, self.name = room or room_in(url) or "main", name
+        self.url, its_room, its_name = understood(url)
+        self.room, self.name = room or its_room or "main", name or its_name
         self._query = {
             "types": types if types is None or isinstance(types, str) else ",".join(types),
             "ack": ack,

@@ -65,7 +65,7 @@ class Context:
         self.protocol = Protocol(new_id)
         self.stats = Stats()
         self.rooms: dict[str, Room] = {}
-        #: Who follows records of a kind beside us: told when one is true.
+        #: Who else follows records of a kind: told when one is true.
         self.followers: dict[str, list[Callable[[Room, Record], None]]] = {}
         #: What another node may ask of this one, by its action.
         self.asked: dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]] = {}
@@ -74,7 +74,7 @@ class Context:
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def follow(self, kind: str, follower: Callable[[Room, Record], None]) -> None:
-        """Tell one more who follows records of this kind."""
+        """Have a follower told of each record of this kind."""
         self.followers.setdefault(kind, []).append(follower)
 
     def say(self, data: messages.Data) -> bytes:
@@ -82,18 +82,18 @@ class Context:
         return self.frame(messages.say(data, *stamp()))
 
     def tell(self, participant: Participant, data: messages.Data) -> None:
-        """Say something to one, beside the log."""
+        """Say something to one participant; it is no part of the log."""
         if participant.hears_notices:
             participant.transport.write(self.say(data))
 
     def tell_all(self, room: Room, data: messages.Data) -> None:
-        """Say something to all in a room, beside the log."""
+        """Say something to all in a room; it is no part of the log."""
         text = self.say(data)
         for participant in list(room.participants.values()):
             if participant.hears_notices:
                 participant.transport.write(text)
 
-    # ── what runs beside ────────────────────────────────────────────────────────────────────
+    # ── background tasks ────────────────────────────────────────────────────────────────────
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """A task whose failure ends the process loudly: no failure is swallowed."""
@@ -114,7 +114,7 @@ class Context:
         )
 
     async def cancel_tasks(self) -> None:
-        """End all that runs beside, and wait until it has."""
+        """Cancel every background task, and wait until all have ended."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

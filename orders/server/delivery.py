@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 
 from orders.broker import messages
-from orders.broker.modes import QUEUE
 from orders.broker.participants import Life, Participant, joined
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
@@ -115,8 +114,6 @@ class Delivery:
                     too_slow.append(participant)
         for participant in too_slow:
             self._replay.fall_behind(room, participant)
-        for type in {record.type: None for record in run if record.mode == QUEUE}:
-            self._queues.touch(room, type)
 
     async def _deliver_held(self, room: Room, by: Record, submission: Submission | None) -> None:
         """Deliver what was held and may go now, then what arrived meanwhile."""
@@ -134,6 +131,7 @@ class Delivery:
             if events:
                 self._deliver(room, events)
             room.cursor = min(page[-1].position, state.cursor)
+            self._queues.touch(room)  # what was queued while it was held may be taken now
             await asyncio.sleep(0)  # others have their turn
         room.cursor = state.cursor
         self._queues.touch(room)

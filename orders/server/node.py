@@ -149,7 +149,7 @@ class Node:
 
     async def publish(self, room: Room, event: Event, name: str) -> tuple[str, bool]:
         """Accept one event from a sender that is no participant: its id, and whether it was a
-        duplicate; else what it would hear as a participant is raised."""
+        duplicate. What a participant would hear as `broker.error` is raised."""
         record = self.context.protocol.record(room, event, name, now_ms())
         answer = await self.inbox.submit(record)
         id = record.parsed().id

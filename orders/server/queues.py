@@ -131,9 +131,10 @@ class Queues:
         entry = room.leases.next(type, participant.name, room.cursor)
         if entry is None:
             return False
-        record = entry.record or await self._read(room, entry)
-        if record is None or participant.credit <= 0:  # it may have left while one was read
-            return False
+        if (record := entry.record) is None:
+            record = await self._read(room, entry)
+            if record is None or participant.credit <= 0:  # it may have left while one was read
+                return False
         if entry.state is not READY:
             return True  # it has gone meanwhile
         room.turn = participant.number
@@ -181,8 +182,7 @@ class Queues:
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
-    def _seconds(self, room: Room) -> float:
-        """How long an event may be held in a room."""
+    def _seconds(self, room: Room) -> float:  # that an event may be held here  # of a lease
         return room.state.rules.lease or self._context.options.lease
 
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:

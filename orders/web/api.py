@@ -3,8 +3,9 @@
 Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers them.
 """
 
+import asyncio
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Literal
 
 from aiohttp import web
@@ -12,23 +13,18 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from orders.broker.explain import explain
-from orders.broker.limits import Bucket
 from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
-from orders.clock import monotonic
-from orders.domain.envelope import UUID, Event, check_name, id_text, is_room, is_uuid, key_of
-from orders.errors import NotFound, Refused, counted
+from orders.domain.envelope import UUID, id_text, is_uuid, key_of
+from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
-from orders.web.connect_options import NAME, QueryName
 from orders.web.export import FORMATS, export, whole_or_broken
 from orders.web.keys import NODE
-from orders.web.marks import marks_of
-from orders.web.proxy import visitor
 from orders.web.query import PLACE, Query
-from orders.web.security import is_host
+from orders.web.turns import LINE, in_line
 
 MOST_EVENTS, MOST_ORDERS = 1000, 10_000
 
@@ -59,19 +55,12 @@ class OrdersQuery(Query):
     )
 
 
-class PublishQuery(Query):
-    """Who publishes."""
-
-    name: QueryName | None = NAME
-
-
 def routes() -> list[web.RouteDef]:
     """Everything under /api."""
     room = "/api/rooms/{room}"
     return [
         web.get(room, get_room),
         web.get(f"{room}/events", get_events),
-        web.post(f"{room}/events", post_event),
         web.get(f"{room}/events/{{event}}", get_event),
         web.get(f"{room}/orders", get_orders),
         web.get(f"{room}/dead-letters", get_dead_letters),
@@ -159,7 +148,12 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     query, (node, room) = EventsQuery.read(request.query), await room_named(request)
     wanted = Filter(query.type, query.source, query.text)
     if query.format in FORMATS:
-        return await export(request, node.engine, room, wanted, query.format)
+        return await export(request, room, wanted, query.format)
+    async with request.app[LINE].piece(request):
+        return await _get_page(node, room, wanted, query)
+
+
+async def _get_page(node: Node, room: Room, wanted: Filter, query: EventsQuery) -> web.Response:
     limit = query.limit
     if query.before is not None:
         end = room.state.head + 1
@@ -183,18 +177,20 @@ def _page(records: list[Record], **ids: bytes | None) -> web.Response:
     )
 
 
+@in_line
 async def get_event(request: web.Request) -> web.Response:
     """One event: who received it, who did not, and why."""
     Query.read(request.query)
     node, room = await room_named(request)
     record = await record_named(node, room, request.match_info["event"])
     controls = await node.engine.controls(room.name, record.position)
+    recipients = await asyncio.to_thread(explain, record, controls)  # of all who came and went
     return answer(
         {
             "event": from_json(record.body),
             "at": record.at,
             "mode": record.mode,
-            "recipients": [asdict(recipient) for recipient in explain(record, controls)],
+            "recipients": [asdict(recipient) for recipient in recipients],
         }
     )
 
@@ -202,21 +198,31 @@ async def get_event(request: web.Request) -> web.Response:
 async def get_orders(request: web.Request) -> web.StreamResponse:
     """Each order, and where it stands; the newest, oldest first, read as the answer is read."""
     query, (node, room) = OrdersQuery.read(request.query), await room_named(request)
+    line = request.app[LINE]
     if query.customer is not None and query.number is not None:
-        found = await node.engine.order(room.name, query.customer, query.number)
+        async with line.piece(request):
+            found = await node.engine.order(room.name, query.customer, query.number)
         return answer({"orders": [found] if found else []})
     pages = node.engine.pages_of_orders(room.name, query.customer, MOST_ORDERS, query.state)
-    first = await anext(pages, None) or []  # what cannot be read at all is refused
+
+    async def next_page() -> bytes:
+        async with line.piece(request):
+            return to_json(await anext(pages, []))[1:-1]
+
+    first = await next_page()  # what cannot be read at all is refused
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     with whole_or_broken(request):
-        await response.write(b'{"orders":[' + to_json(first)[1:-1])
-        async for orders in pages:
-            await response.write(b"," + to_json(orders)[1:-1])
-    await response.write_eof(b"]}")
+        await response.write(b'{"orders":[' + first)
+        while more := await next_page():
+            await response.write(b"," + more)
+        await response.write_eof(b"]}")
     return response
 
 
+@in_line
 async def get_dead_letters(request: web.Request) -> web.Response:
     """What was set aside after the last attempt, oldest first."""
     Query.read(request.query)
@@ -236,63 +242,3 @@ async def get_dead_letters(request: web.Request) -> web.Response:
                 }
             )
     return answer({"dead_letters": letters})
-
-
-# ── publishing ──────────────────────────────────────────────────────────────────────────────────
-
-
-async def post_event(request: web.Request) -> web.Response:
-    """Publish one event, as `name` of the query or as its `source` says."""
-    node, room_name = request.app[NODE], request.match_info["room"]
-    if not is_room(room_name):
-        raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
-    request.app[PUBLISHERS].spend(visitor(request), monotonic())
-    given = PublishQuery.read(request.query).name
-    event = Event.parse(await request.read())
-    name = event.source if given is None else given
-    host = is_host(request)
-    check_name(name, is_host=host)
-    if event.source and event.source != name:
-        raise Refused(
-            "wrong_source",
-            f"`source` is {event.source!r}, but `name` is {name!r}: they must be the same.",
-        )
-    if event.type.startswith("broker."):
-        raise Refused(
-            "reserved_type",
-            f"`{event.type}` is the broker's own: over HTTP you publish events of your own,"
-            " such as order_placed.",
-        )
-    room = await node.enter(room_name, begin=host)
-    name = node.presence.poster(room, name, marks_of(request), host)
-    id, duplicate = await node.publish(room, event, name)
-    return answer({"event": id, "duplicate": duplicate}, 200 if duplicate else 201)
-
-
-@dataclass(eq=False)
-class Publishers:
-    """How fast each address publishes; as fast as a participant may."""
-
-    rate: float
-    burst: int
-    buckets: dict[str, Bucket] = field(default_factory=dict)
-    most: int = 10_000
-
-    def spend(self, address: str, clock: float) -> None:
-        """Take one token of this address, or refuse."""
-        if not self.rate:
-            return
-        bucket = self.buckets.pop(address, None) or Bucket(self.rate, self.burst, filled=clock)
-        if len(self.buckets) >= self.most:
-            del self.buckets[next(iter(self.buckets))]  # the one that was quiet for longest
-        self.buckets[address] = bucket
-        if not bucket.take(1, clock):
-            raise Refused(
-                "rate_limited",
-                f"This address publishes more than {counted(self.rate, 'event')} a second: wait a"
-                " moment.",
-                status=429,
-            )
-
-
-PUBLISHERS = web.AppKey("publishers", Publishers)

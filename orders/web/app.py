@@ -14,13 +14,24 @@ from orders.clock import now_ms
 from orders.errors import Close, OrdersError
 from orders.server import Node
 from orders.settings import Settings
-from orders.web import api, bots, health, host, pages, records, security, socket
+from orders.web import (
+    api,
+    bots,
+    health,
+    host,
+    pages,
+    publishing,
+    records,
+    security,
+    socket,
+)
 from orders.web.asyncapi import document
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import FEEDS, Feeds, observe
 from orders.web.proxy import scheme
 from orders.web.query import however_ended
 from orders.web.static import FILES, Files
+from orders.web.turns import ADMISSION, LINE, Admission, Line
 
 _PACKAGE = Path(__file__).parent.parent
 log = structlog.get_logger()
@@ -38,16 +49,17 @@ def build(node: Node, settings: Settings, server: Server) -> web.Application:
     app[NODE], app[SETTINGS], app[SERVER] = node, settings, server
     app[FILES] = Files(folder("static"))
     app[socket.CONNECTIONS], app[socket.TURN] = {}, asyncio.Lock()
+    app[ADMISSION], app[LINE] = Admission(), Line(shared=node.engine.shared)
     sockets: list[security.Handler] = [socket.socket, observe]
     app[socket.SOCKETS] = sockets
     app[socket.OPENED], app[FEEDS] = [], Feeds()
-    app[api.PUBLISHERS] = api.Publishers(settings.rate, settings.burst)
+    app[publishing.PUBLISHERS] = publishing.Publishers(settings.rate, settings.burst)
     app[bots.BOTS], app[HOLDS] = bots.Bots(), []
     app[health.REGISTRY] = health.registry(node)
     app.router.add_routes(
         [
             *pages.routes(),
-            *however_ended(*api.routes(), *records.routes(), *host.routes()),
+            *however_ended(*api.routes(), *publishing.routes(), *records.routes(), *host.routes()),
             web.get("/ws", socket.socket),
             web.get("/observe/{room}", observe),
             web.get("/host", security.become_host),
@@ -108,6 +120,7 @@ async def asyncapi(request: web.Request) -> web.Response:
 async def explain_refusals(request: web.Request, handler: security.Handler) -> web.StreamResponse:
     """Every refusal in its stable shape: JSON for programs, a page for people."""
     try:
+        await request.app[ADMISSION].turn(request)
         await security.admit(request)
         return await handler(request)
     except OrdersError as error:
@@ -118,6 +131,9 @@ async def explain_refusals(request: web.Request, handler: security.Handler) -> w
         return _refusal(request, _explained(request, error))
     except ConnectionError:
         raise  # the client went away: aiohttp knows what to do
+    except OSError as error:  # anybody may ask again and again: the log would be full of it
+        why = f"This machine cannot do it now ({error.strerror or error}): try again in a moment."
+        return _refusal(request, OrdersError("system_failed", why, status=503))
     except Exception:
         log.exception("request failed", path=request.path)
         failure = OrdersError("internal_error", "Something went wrong here: it is in the log.")

@@ -20,7 +20,7 @@ _ACK: Schema = {"title": "AckMode", "type": "string", "enum": ["auto", "manual"]
 _BOT: Schema = {"title": "Bot", "type": "object"}
 _MODES: Schema = {"type": "object", "additionalProperties": _MODE}
 
-#: What a record of each kind has beside `kind` and `at`.
+#: What a record of each kind has besides `kind` and `at`.
 KINDS: dict[str, dict[str, Schema]] = {
     "event": {"mode": _MODE, "event": {"$ref": "#/components/schemas/Envelope"}},
     "joined": {

@@ -12,7 +12,10 @@ from pydantic_core import to_json
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.errors import OrdersError
-from orders.journal.base import Engine, Filter
+from orders.journal.base import Filter
+from orders.server.context import in_turns
+from orders.web.keys import NODE
+from orders.web.turns import LINE
 
 PAGE = 500
 
@@ -71,7 +74,7 @@ def whole_or_broken(request: web.Request) -> Iterator[None]:
 
 
 async def export(
-    request: web.Request, engine: Engine, room: Room, wanted: Filter, format: str
+    request: web.Request, room: Room, wanted: Filter, format: str
 ) -> web.StreamResponse:
     """All events that the filter admits, as a download."""
     content_type, head, _ = FORMATS[format]
@@ -85,26 +88,33 @@ async def export(
     if wanted.is_open:
         response.headers["Orders-Events"] = str(room.state.events)
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     await response.write(head.encode())
     with whole_or_broken(request):
-        await _write_all(response, engine, room, wanted, format)
+        await _write_all(request, response, room, wanted, format)
     await response.write_eof()
     return response
 
 
 async def _write_all(
-    response: web.StreamResponse, engine: Engine, room: Room, wanted: Filter, format: str
+    request: web.Request,
+    response: web.StreamResponse,
+    room: Room,
+    wanted: Filter,
+    format: str,
 ) -> None:
-    line = FORMATS[format][2]
+    engine, line = request.app[NODE].engine, FORMATS[format][2]
     position, lanes = 0, set[str]()
     while True:
-        page = await engine.page(room.name, wanted, PAGE, after=position)
-        lines = []
-        for record in page.events:
-            if format == "mermaid" and record.source not in lanes:
-                lanes.add(record.source)
-                lines.append(f"    participant {_lane(record.source)} as {record.source}\n")
-            lines.append(line(record))
+        async with request.app[LINE].piece(request):
+            page = await engine.page(room.name, wanted, PAGE, after=position)
+            lines = []
+            async for record in in_turns(page.events):
+                if format == "mermaid" and record.source not in lanes:
+                    lanes.add(record.source)
+                    lines.append(f"    participant {_lane(record.source)} as {record.source}\n")
+                lines.append(line(record))
         await response.write("".join(lines).encode())
         if page.more is None:
             break

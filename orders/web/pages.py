@@ -7,6 +7,7 @@ on a page of its own (HTTP 400), for it was probably typed by hand.
 import io
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import aiohttp_jinja2
@@ -76,12 +77,17 @@ async def own_room(request: web.Request) -> web.Response:
 
 async def qr(request: web.Request) -> web.Response:
     """The address of a room as a QR code, dark on light in either theme, as scanners like it."""
+    drawn = _drawn(str(_joining(request, _room_asked(request))))
+    return web.Response(body=drawn, content_type="image/svg+xml")
+
+
+@lru_cache(100)
+def _drawn(url: str) -> bytes:
     out = io.BytesIO()
-    code = segno.make(str(_joining(request, _room_asked(request))), error="m")
-    code.save(
+    segno.make(url, error="m").save(
         out, kind="svg", border=2, dark="#16181d", light="#ffffff", xmldecl=False, omitsize=True
     )
-    return web.Response(body=out.getvalue(), content_type="image/svg+xml")
+    return out.getvalue()
 
 
 def _page(page: str) -> Any:
@@ -92,7 +98,7 @@ def _page(page: str) -> Any:
 
 
 def _context(request: web.Request, page: str) -> dict[str, Any]:
-    """What every template may use beside the settings."""
+    """What every template may use besides the settings."""
     room, given = _room_asked(request), _name_asked(request)
     return _links(room, given) | {
         "page": page,
@@ -109,7 +115,7 @@ def _context(request: web.Request, page: str) -> dict[str, Any]:
 
 
 def shown(request: web.Request, page: str, **more: Any) -> web.Response:
-    """A page that another part of the house brings: its template, and what that may use."""
+    """A page of another part of the application: its template, and what it may use besides."""
     return _rendered(request, page, {**_context(request, page), **more})
 
 

@@ -1,12 +1,19 @@
-"""Whose turn it is: those who send much have it one after the other, and rest in between.
+"""Whose turn it is: those who send or ask much have it one after the other, with rests between.
 
 So what they send together keeps the loop busy for a share of the time at most, and all others
 are heard in the rest of it, however many send much.
 """
 
 import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import wraps
+from heapq import heappop, heappush
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
-from aiohttp import WSMessage, WSMsgType
+from aiohttp import WSMessage, WSMsgType, web
 
 from orders.clock import monotonic
 
@@ -21,27 +28,121 @@ SAID = TEXT, BINARY, _, PONG = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING,
 
 
 class Turn:
-    """What is left of one connection's turn; the `lock` is that of all connections."""
+    """What is left of one connection's turn; the `lock` is that of all connections.
 
-    __slots__ = ("_at", "_left", "_lock", "_rests", "_work")
+    `at` is when the last message came, `work` for how long this turn kept the loop busy, so far.
+    """
+
+    __slots__ = ("_left", "_lock", "_rests", "at", "work")
 
     def __init__(self, lock: asyncio.Lock, *, rests: bool) -> None:
         self._lock, self._rests = lock, rests
-        self._at, self._left, self._work = monotonic(), float(AT_ONCE), 0.0
+        self.at, self._left, self.work = monotonic(), float(AT_ONCE), 0.0
 
     def is_over(self, message: WSMessage) -> bool:
         """Whether this message is for the next one."""
         now = monotonic()
-        back, self._at = (now - self._at) * BACK, now
+        back, self.at = (now - self.at) * BACK, now
         self._left = min(self._left + back, AT_ONCE) - 1 - len(message.data) // PIECE
         return self._left <= 0
 
     async def next(self) -> None:
         """Wait for the next one."""
         async with self._lock:
-            await asyncio.sleep(min(REST * self._work, LONGEST) if self._rests else 0)
-        self._at, self._left, self._work = monotonic(), float(AT_ONCE), 0.0
+            await asyncio.sleep(min(REST * self.work, LONGEST) if self._rests else 0)
+        self.at, self._left, self.work = monotonic(), float(AT_ONCE), 0.0
 
-    def worked(self) -> None:
-        """What came of the last message is done, but for what others do with it."""
-        self._work += monotonic() - self._at
+
+# ── what is asked for over HTTP ─────────────────────────────────────────────────────────────────
+
+#: Pieces of reading that are at work at once: as many as the journal has readers. A shared journal
+#: may keep one waiting for seconds, and another room must not wait for that.
+AT_WORK, AT_WORK_SHARED = 2, 16
+#: How long nobody begins the next piece: so many times as long as the last one took; at most, in
+#: seconds.
+PAUSE, LONGEST_PAUSE = 1, 0.25
+FORGOTTEN = 10.0  # seconds after which what a connection has asked counts for half as much
+
+Answer = TypeVar("Answer", bound=web.StreamResponse)
+
+
+class Line:
+    """All who read the journal over HTTP wait in one line: for each page, not for each answer."""
+
+    def __init__(self, *, shared: bool) -> None:
+        self._places = asyncio.Semaphore(AT_WORK_SHARED if shared else AT_WORK)
+        self._free = 0.0
+
+    @asynccontextmanager
+    async def piece(self, request: web.Request) -> AsyncIterator[None]:
+        """Read a page and put it into words. A reader that may never read is not waited for here,
+        and for one that has gone nothing is done."""
+        async with self._places:
+            begun = monotonic()
+            while begun < self._free:
+                await asyncio.sleep(self._free - begun)
+                begun = monotonic()
+            if request.transport is None:
+                raise ConnectionResetError("the client went away while it waited")
+            try:
+                yield
+            finally:
+                now = monotonic()
+                pause = min(PAUSE * (now - begun), LONGEST_PAUSE)
+                self._free = max(self._free, now) + pause
+
+
+class Admission:
+    """Requests begin one in a turn of the loop: first those of whose connection least was asked
+    lately, so that one who asks now and then does not wait behind those who ask all the time."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._asked = WeakKeyDictionary[object, tuple[float, float]]()  # how much, and when
+        self._numbers, self._begun, self._is_busy = itertools.count(), 0.0, False
+
+    async def turn(self, request: web.Request) -> None:
+        """Wait until this request may begin."""
+        now, connection = monotonic(), request.task
+        asked, at = self._asked.get(connection, (0.0, now))
+        asked *= 0.5 ** ((now - at) / FORGOTTEN)
+        self._asked[connection] = asked + 1, now
+        if self._is_busy:
+            begins = asyncio.get_running_loop().create_future()
+            heappush(self._waiting, (asked, next(self._numbers), begins))
+            await begins
+        else:
+            self._begins()
+
+    def _begins(self) -> None:
+        self._is_busy, self._begun = True, monotonic()
+        asyncio.get_running_loop().call_soon(self._has_begun)
+
+    def _has_begun(self) -> None:
+        pause = min(PAUSE * (monotonic() - self._begun), LONGEST)
+        asyncio.get_running_loop().call_later(pause, self._next) if self._waiting else self._next()
+
+    def _next(self) -> None:
+        self._is_busy = False
+        while self._waiting and not self._is_busy:
+            _, _, begins = heappop(self._waiting)
+            if not begins.done():  # else its connection has ended
+                begins.set_result(None)
+                self._begins()
+
+
+LINE = web.AppKey("line", Line)
+ADMISSION = web.AppKey("admission", Admission)
+
+
+def in_line(
+    handler: Callable[[web.Request], Awaitable[Answer]],
+) -> Callable[[web.Request], Awaitable[Answer]]:
+    """A handler that is one piece of reading as a whole."""
+
+    @wraps(handler)
+    async def waiting(request: web.Request) -> Answer:
+        async with request.app[LINE].piece(request):
+            return await handler(request)
+
+    return waiting

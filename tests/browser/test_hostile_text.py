@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order
+from tests.browser.watching import loaded
 from tests.conftest import Connect
 from tests.rooms import Room
 
@@ -45,7 +46,7 @@ async def runs_nothing(page: Page, path: str) -> None:
     if path.startswith("/log"):
         row = page.locator('[data-event][data-type="order_placed"]').first
         await row.click()
-    await page.wait_for_load_state("networkidle")
+    await loaded(page)
     assert await page.evaluate("typeof ran") == "undefined"
     assert await page.locator("img[src='/ran'], main script:not([type]), main style").count() == 0
 

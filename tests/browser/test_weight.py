@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open
-from tests.browser.watching import send
+from tests.browser.watching import loaded, send
 from tests.conftest import Connect
 
 pytestmark = pytest.mark.browser
@@ -48,7 +48,7 @@ async def test_a_page_is_light_with_its_headers_and_all_it_loads(
     size = (1920, 1080) if PAGES[path] is PROJECTOR else (390, 844)
     viewport = {"width": size[0], "height": size[1]}
     page = await open_page(server, path, prepare=prepare, viewport=viewport)
-    await page.wait_for_load_state("networkidle")
+    await loaded(page)
     if path not in ("/handout", "/styleguide", "/exercises", "/board"):
         await is_open(page)
     await page.evaluate("document.fonts.ready")

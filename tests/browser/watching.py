@@ -1,5 +1,6 @@
 """Watching a room on the log and the stage, while raw participants send."""
 
+import asyncio
 import itertools
 from typing import Any
 from uuid import uuid4
@@ -48,7 +49,7 @@ async def show(page: Page, band: str) -> None:
     await expect(body).to_have_attribute("data-band", band)
 
 
-#: Of each figure, the counter and the tray: the box around all that is seen of it.
+#: Of the room, then each figure, the counter and the tray: the box around all that is seen of it.
 BOXES = """() => {
   const tray = (one) => one.closest('.stage-tray');
   const boxed = (one) => [...one.querySelectorAll('*')]
@@ -56,31 +57,42 @@ BOXES = """() => {
     .filter((part) => !tray(part) || tray(one))
     .map((part) => part.getBoundingClientRect()).filter(({ width }) => width);
   const figures = document.querySelectorAll('.stage-figure, .stage-counter, .stage-tray');
-  return [...figures].map((one) => ({
+  const room = document.querySelector('.stage-room').getBoundingClientRect().toJSON();
+  return [room, ...[...figures].map((one) => ({
     what: one.dataset.figure ?? one.className, role: one.dataset.role,
     left: Math.min(...boxed(one).map(({ left }) => left)),
     right: Math.max(...boxed(one).map(({ right }) => right)),
     top: Math.min(...boxed(one).map(({ top }) => top)),
     bottom: Math.max(...boxed(one).map(({ bottom }) => bottom)),
-  }));
+  }))];
 }"""
-STILL = "!document.getAnimations().some(({ playState }) => playState === 'running')"
+LOADED = "document.readyState === 'complete' && performance.getEntriesByType('resource').length"
+
+
+async def loaded(page: Page) -> None:
+    """The page is there, and for half a second nothing more came."""
+
+    async def quiet() -> bool:
+        before = await page.evaluate(LOADED)
+        await asyncio.sleep(0.5)
+        return bool(before) and before == await page.evaluate(LOADED)
+
+    await until(quiet, "the page is loaded")
 
 
 async def figures_apart(page: Page) -> None:
     """Nobody lies on another, on the counter or outside, and nobody crosses to the other role."""
 
-    async def still() -> bool:  # the page's policy forbids what wait_for_function does
-        return bool(await page.evaluate(STILL))
+    async def still() -> Any:
+        before = await page.evaluate(BOXES)
+        await asyncio.sleep(0.2)
+        return before if before == await page.evaluate(BOXES) else None
 
-    await until(still, "everyone stands still")
-    boxes = await page.evaluate(BOXES)
-    room = await page.locator(".stage-room").bounding_box()
-    assert room is not None
-    right, middle = room["x"] + room["width"], room["x"] + room["width"] / 2
+    room, *boxes = await until(still, "everyone stands still")
+    middle = (room["left"] + room["right"]) / 2
     for box in boxes:
-        assert room["x"] <= box["left"] and box["right"] <= right, box
-        assert room["y"] <= box["top"] and box["bottom"] <= room["y"] + room["height"], box
+        assert room["left"] <= box["left"] and box["right"] <= room["right"], box
+        assert room["top"] <= box["top"] and box["bottom"] <= room["bottom"], box
         assert box["role"] != "customer" or box["right"] < middle, box
         assert box["role"] != "confirmer" or box["left"] > middle, box
     for one, other in itertools.combinations(boxes, 2):

@@ -532,6 +532,42 @@ async def test_under_a_second_name_no_second_server_gets_at_a_journal(
         await engine.close()
 
 
+@pytest.mark.parametrize(
+    "begins", [b"x", b"{}", b"SQLite format 3", b"\0" * 4096, b"id,type\n" * 900]
+)
+async def test_a_file_of_another_kind_is_refused_however_short_and_stays_as_it_is(
+    tmp_path: Path, begins: bytes
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(begins)
+    with pytest.raises(CannotStart, match=r"notes\.txt is no database.*--journal orders\.db"):
+        await SqliteEngine(path).open()
+    assert path.read_bytes() == begins
+
+
+async def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    path.touch()
+    engine = SqliteEngine(path)
+    assert await engine.open() == []
+    await engine.close()
+
+
+async def test_an_empty_database_of_another_application_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA application_id = 7")
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(CannotStart, match="somebody else's database"):
+        await SqliteEngine(path).open()
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "orders.db"
+    with pytest.raises(CannotStart, match=f"The journal {path} .*there is no folder"):
+        await SqliteEngine(path).open()
+
+
 async def test_a_name_longer_than_a_disk_takes_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="too long"):
         await SqliteEngine(tmp_path / ("x" * 300)).open()

@@ -454,6 +454,18 @@ async def test_the_bot_ends_with_the_process_that_started_it(server: Any, tmp_pa
         assert await bob.ended() == 0
 
 
+async def test_the_bot_of_a_server_says_nothing_of_its_end(start: Start, tmp_path: Path) -> None:
+    server = start()
+    one, other = ["bot", server.url, "--name", "own", "--until-stdin-closes"], ["bot", server.url]
+    with Command(tmp_path, *one, stdin=True) as own, Command(tmp_path, *other) as bob:
+        for command in (own, bob):
+            await command.until_said("is in room main")
+        assert server.stop() == 0
+        await bob.until_said("going down")
+        await bob.until_said("trying again")
+        assert own.noted.splitlines()[1:] == []
+
+
 async def test_the_bot_can_be_ended_while_that_process_goes_on(server: Any, tmp_path: Path) -> None:
     with Command(tmp_path, "bot", server.url, "--until-stdin-closes", stdin=True) as bob:
         await bob.until_said("bob is in room main")

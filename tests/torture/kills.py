@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.forked import Forked
 from tests.process import Process, environment
 from tests.rooms import Room
 from tests.torture.gate import Gap, Gate
@@ -61,16 +61,14 @@ class Bob:
 
     def __init__(self, directory: Path, gate: Gate, name: str, work: float = 0.0) -> None:
         self.name, self._gate, self._work = name, gate, work
-        self._log = directory / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._directory, self._log = directory, directory / f"{name}.log"
+        self._log.touch()
+        self._process: Forked | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "orders", "bot", self._gate.url, "--name", self.name]
-        command += ["--delay", f"{self._work}"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, env=environment(), stdout=subprocess.DEVNULL, stderr=log
-            )
+        command = ["bot", self._gate.url, "--name", self.name, "--delay", f"{self._work}"]
+        nowhere = Path(os.devnull)
+        self._process = Forked(command, self._directory, environment(), nowhere, self._log)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -1,6 +1,7 @@
 """What a client knows without a server: addresses, pauses, its place in the log, its memory."""
 
 import asyncio
+import re
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
@@ -8,7 +9,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from orders.clients.address import LONGEST_PAUSE, pause_before, room_in, server_url
+from orders.app import create_app
+from orders.clients.address import LONGEST_PAUSE, PLACES, pause_before, understood
 from orders.clients.bot import Bot, Handled
 from orders.clients.connection import Connection
 from orders.clients.memory import REMEMBERED, Memory
@@ -17,6 +19,7 @@ from orders.clients.place import ResumePoint
 from orders.clients.unanswered import PendingPublishes
 from orders.domain.envelope import Event
 from orders.errors import CannotStart, Close, Refused
+from tests.conftest import MakeSettings
 from tests.wire import DEADLINE
 
 
@@ -50,22 +53,62 @@ def welcomed(last: str | None = None, after: str | None = None, **modes: str) ->
     ],
 )
 def test_a_server_is_known_by_any_of_its_addresses(address: str) -> None:
-    assert str(server_url(address)) == "http://school:9000"
+    assert str(understood(address).server) == "http://school:9000"
 
 
 def test_a_secure_server_stays_secure() -> None:
-    assert str(server_url("wss://school.example/ws")) == "https://school.example"
+    assert str(understood("wss://school.example/ws").server) == "https://school.example"
 
 
 @pytest.mark.parametrize("address", ["", "ftp://school", "http://", "http://school:port", "::"])
 def test_what_is_no_address_is_refused_with_an_example(address: str) -> None:
     with pytest.raises(Refused, match="http://localhost:8080"):
-        server_url(address)
+        understood(address)
 
 
-def test_a_page_names_its_room() -> None:
-    assert room_in("http://school/log?room=pair-7") == "pair-7"
-    assert room_in("http://school/log") is None
+@pytest.mark.parametrize(
+    ("address", "room"),
+    [
+        ("http://school/log?room=pair-7", "pair-7"),
+        (" http://school/?room=pair-7&own=#own\n", "pair-7"),
+        ("ws://school/ws/?room=pair-7", "pair-7"),
+        ("ws://school/observe/pair-7", "pair-7"),
+        ("http://school/api/rooms/pair-7/events?type=order_placed", "pair-7"),
+        ("http://school/api/exercises/ex-4kd82mxa", "ex-4kd82mxa"),
+        ("http://school/stage", None),
+        ("http://school/host?token=secret", None),
+        ("ws://school/", None),
+    ],
+)
+def test_an_address_names_its_room(address: str, room: str | None) -> None:
+    assert understood(address).room == room
+
+
+def test_the_address_of_a_websocket_names_who_joins() -> None:
+    assert understood("ws://school/ws?room=a&name=alice").name == "alice"
+    assert understood("http://school/customer?name=alice").name is None, "that is somebody else"
+
+
+@pytest.mark.parametrize(
+    ("address", "example"),
+    [
+        ("http://school/rooms/zz", "http://school/?room=zz"),
+        ("school:8080/room/Zz", "http://school:8080/?room=pair-7"),
+        ("school/zz", "http://school/?room=zz"),
+        ("http://school/static/ui.css", "http://school/?room=pair-7"),
+        ("ws://school/socket?room=zz", "http://school/?room=zz"),
+        ("ws://school/ws?types=order_placed", "types="),
+    ],
+)
+def test_what_an_address_says_and_nobody_reads_is_refused(address: str, example: str) -> None:
+    with pytest.raises(Refused, match=re.escape(example)):
+        understood(address)
+
+
+def test_every_page_of_the_server_is_an_address(make_settings: MakeSettings) -> None:
+    ways = {way.canonical.strip("/") for way in create_app(make_settings()).router.resources()}
+    pages = {way for way in ways if way.isalpha()} - {"healthz", "readyz", "metrics", "styleguide"}
+    assert pages | {""} == set(PLACES)
 
 
 def test_pauses_grow_to_a_limit_and_are_never_the_same() -> None:

@@ -14,8 +14,7 @@ import pytest
 from orders.broker.explain import explain
 from orders.broker.records import EVENT, PRESENCE_KINDS, Kind, Record, control
 from orders.classroom.takehome.inlined import bundle, inlined
-from orders.classroom.takehome.letters import letter, letters
-from orders.classroom.takehome.mask import Mask
+from orders.classroom.takehome.mask import Mask, letter, letters
 from orders.classroom.takehome.recording import recording, script_text
 from orders.domain.envelope import id_text
 from orders.web.observe import observed

@@ -3,10 +3,25 @@
 import asyncio
 
 import pytest
-from aiohttp import WSMessage
+from aiohttp import WSMessage, web
+from aiohttp.test_utils import make_mocked_request
 
 from orders.web import turns
-from orders.web.turns import AT_ONCE, BACK, LONGEST, PIECE, REST, TEXT, Turn
+from orders.web.turns import (
+    AT_ONCE,
+    AT_WORK,
+    BACK,
+    LONGEST,
+    PAUSE,
+    PIECE,
+    REST,
+    TEXT,
+    Admission,
+    Line,
+    Turn,
+)
+
+real_sleep = asyncio.sleep
 
 
 @pytest.fixture
@@ -21,6 +36,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(turns, "monotonic", lambda: now[0])
     monkeypatch.setattr(asyncio, "sleep", sleep)
     return now
+
+
+def asking(*, gone: bool = False) -> web.Request:
+    """A request on a connection of its own, whose client may have gone."""
+    request = make_mocked_request("GET", "/")
+    if gone:
+        request.protocol.transport = None
+    return request
 
 
 def of(size: int) -> WSMessage:
@@ -51,9 +74,83 @@ async def test_all_that_send_much_rest_after_a_turn_for_some_times_as_long_as_it
     lock = asyncio.Lock()
     turn = Turn(lock, rests=rests)
     assert turn.is_over(of(AT_ONCE * PIECE))
-    clock[0] += work
-    turn.worked()
+    turn.work += work
     await turn.next()
     assert clock[1:] == [pytest.approx(rest)]
     await turn.next()
     assert clock[2:] == [0], "what it did before is paid for"
+
+
+# ── over HTTP ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def at_rest() -> None:
+    for _ in range(10):
+        await real_sleep(0)
+
+
+async def test_of_all_who_read_the_journal_few_are_at_work_at_once() -> None:
+    line, reads = Line(shared=False), asyncio.Event()
+    at_work = most = 0
+
+    async def read() -> None:
+        nonlocal at_work, most
+        async with line.piece(asking()):
+            at_work += 1
+            most = max(most, at_work)
+            await reads.wait()
+            at_work -= 1
+
+    all_of_them = asyncio.gather(*(read() for _ in range(50)))
+    await at_rest()
+    assert at_work == AT_WORK
+    reads.set()
+    await all_of_them
+    assert most == AT_WORK
+
+
+async def test_after_a_piece_nobody_begins_the_next_for_as_long_as_it_took(
+    clock: list[float],
+) -> None:
+    line = Line(shared=False)
+    async with line.piece(asking()):
+        clock[0] += 0.01
+    assert clock[1:] == [], "nobody waits before it"
+    async with line.piece(asking()):
+        pass
+    assert clock[1:] == [pytest.approx(0.01 * PAUSE)]
+
+
+async def test_a_reader_that_went_away_while_it_waited_is_given_nothing() -> None:
+    line = Line(shared=False)
+    with pytest.raises(ConnectionResetError):
+        async with line.piece(asking(gone=True)):
+            pytest.fail("nobody is there to read it")
+    async with line.piece(asking()):
+        pass
+
+
+async def test_requests_begin_one_after_the_other_first_of_those_who_asked_least() -> None:
+    admission, begun = Admission(), list[str]()
+    of = {name: asking() for name in ("busy", "quiet")}
+
+    async def ask(name: str) -> None:
+        await admission.turn(of[name])
+        begun.append(name)
+
+    for _ in range(3):
+        await ask("busy")
+    begun.clear()
+    await asyncio.gather(ask("busy"), ask("busy"), ask("quiet"))
+    assert begun == ["busy", "quiet", "busy"], "only the first found nobody there"
+
+
+async def test_a_request_that_ended_while_it_waited_holds_up_nobody() -> None:
+    admission, request = Admission(), asking()
+    await admission.turn(request)
+    gone, waits = (asyncio.create_task(admission.turn(request)) for _ in range(2))
+    await real_sleep(0)
+    gone.cancel()
+    await waits
+    await at_rest()
+    await asyncio.wait_for(admission.turn(request), 10)

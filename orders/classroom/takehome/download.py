@@ -15,8 +15,7 @@ from orders.broker.room import Room
 from orders.classroom.lesson import BUNDLED
 from orders.classroom.playing import LESSON
 from orders.classroom.takehome.inlined import inlined
-from orders.classroom.takehome.letters import letters
-from orders.classroom.takehome.mask import Mask
+from orders.classroom.takehome.mask import Mask, letters
 from orders.classroom.takehome.recording import asked, recording
 from orders.domain.envelope import folded
 from orders.errors import Refused
@@ -30,6 +29,7 @@ from orders.web.marks import session_mark, session_of
 from orders.web.query import Query, however_ended
 from orders.web.security import check_host
 from orders.web.static import FILES
+from orders.web.turns import in_line
 
 MOST_RECORDS = 20_000
 MOST_BYTES = 16 * 2**20  # of all records together
@@ -146,6 +146,8 @@ async def _send(
         }
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     with whole_or_broken(request):
         await response.write(head.encode())
         about = {"room": title or None, "names": names, **_about(request.app, room, records, mask)}
@@ -158,7 +160,7 @@ async def _send(
 def _about(
     app: web.Application, room: Room, records: list[Record], mask: Mask | None
 ) -> dict[str, Any]:
-    """What a recording has beside records; a lesson of the teacher's own may name somebody."""
+    """What a recording has besides records; a lesson of the teacher's own may name somebody."""
     modes, bots = room.state.modes, [bot.shape for bot in app[BOTS].of(room.name)]
     if mask is not None:
         modes, bots = mask.modes(modes), [{**bot, "name": mask.name(bot["name"])} for bot in bots]
@@ -187,6 +189,7 @@ async def _joined(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 # ── the letter ──────────────────────────────────────────────────────────────────────────────────
 
 
+@in_line
 async def get_letter(request: web.Request) -> web.Response:
     """`{"letter"}`: what stands for you in the file without names, by the session that joined.
 

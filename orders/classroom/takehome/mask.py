@@ -6,14 +6,13 @@ are tenths of a second since the first record. What is said of the records, such
 is worked out from the masked ones, so it can give nothing away either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
 
 from orders.broker.modes import matches
 from orders.broker.records import EVENT, Kind, Record
-from orders.classroom.takehome.letters import letters
 from orders.domain.confirming import REASONS
 from orders.domain.envelope import folded, is_uuid, key_of
 from orders.domain.menu import MENU
@@ -38,6 +37,33 @@ RETURNS = (
     "the server was restarted",
 )
 GAVE_BACK = RETURNS[1]
+
+
+def letter(number: int) -> str:
+    """The letter with this number from 0 on: A to Z, then AA, AB, …"""
+    letters = ""
+    while number >= 0:
+        number, rest = divmod(number, 26)
+        letters = chr(ord("A") + rest) + letters
+        number -= 1
+    return letters
+
+
+def letters(records: Iterable[Record]) -> dict[str, str]:
+    """A letter for each name, folded, in the records of one epoch, oldest first: the one rule by
+    which a file and a student's own page agree.
+
+    Those who joined come first, in the order in which they did, so that a letter stays what it
+    is however the lesson goes on; and it needs no events. Then come senders who never joined.
+    """
+    joined: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for record in records:
+        if record.kind is EVENT:
+            others[folded(record.source)] = None
+        elif record.kind is Kind.JOINED:
+            joined[folded(record.data["name"])] = None
+    return {name: letter(number) for number, name in enumerate(joined | others)}
 
 
 class Mask:

@@ -190,7 +190,7 @@ class NatsConnection:
             log.debug("not said", subject=subject)
 
     async def finish(self) -> None:
-        """Wait for what is being done beside."""
+        """Wait for the background tasks that end by themselves."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self.patience)
 
@@ -199,11 +199,11 @@ class NatsConnection:
         self.spawn(self.say(subject, body))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside, which ends; if it fails, that is loud."""
+        """Do something in the background that ends; a failure is loud."""
         self._tasks.add(self.keep(work))
 
     def keep(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Do something beside until it is cancelled."""
+        """Do something in the background until it is cancelled."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._ended)
         return task

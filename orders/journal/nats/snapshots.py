@@ -1,4 +1,4 @@
-"""Rooms as they stood at a position, kept beside the journal: nobody folds a whole stream."""
+"""Rooms as they stood at a position, kept next to the journal: nobody folds a whole stream."""
 
 import asyncio
 import contextlib

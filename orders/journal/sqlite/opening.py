@@ -12,6 +12,7 @@ from orders.journal.sqlite.contents import Contents
 from orders.journal.sqlite.inspection import damaged
 from orders.journal.sqlite.rows import MIGRATIONS, checksum
 
+BEGINNING = b"SQLite format 3\0"  # of every file that SQLite wrote
 APPLICATION_ID = 0x4F524452  # "ORDR": how a journal is told from somebody else's database
 VERSION = len(MIGRATIONS)
 CACHE = 8 * 1024  # KiB of pages that each connection keeps
@@ -42,6 +43,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
 def lock(path: Path) -> sqlite3.Connection:
     """Held as long as the process lives: one server a journal. `OSError` where it is no file."""
     check_file(path)
+    if not path.parent.is_dir():
+        raise unusable(path, f"there is no folder {path.parent}")
     if path.exists() and path.stat().st_nlink > 1:
         raise CannotStart(
             "bad_journal",
@@ -72,6 +75,14 @@ def lock(path: Path) -> sqlite3.Connection:
 
 def open_journal(path: Path | None) -> sqlite3.Connection:
     """A journal of this version, ready to be written."""
+    if path is not None and path.exists():
+        with path.open("rb") as file:  # SQLite itself takes a file of one byte for an empty one
+            if file.read(len(BEGINNING)) not in (b"", BEGINNING):
+                raise CannotStart(
+                    "foreign_journal",
+                    f"{path} is no database, and so no journal of Orders: choose another file, such"
+                    " as --journal orders.db. If it was one, restore it from a copy.",
+                )
     if path is not None and (ahead := write_ahead(path)).exists():
         write_again(ahead)  # a sync may have failed before the last process ended
     db = connect(path)
@@ -82,8 +93,9 @@ def open_journal(path: Path | None) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path | None) -> None:
     db.create_function("record_checksum", 9, checksum, deterministic=True)
-    is_ours = db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    if not is_ours and db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != APPLICATION_ID and (application or tables):
         raise CannotStart(
             "foreign_journal",
             f"{path} is somebody else's database, not a journal of Orders: choose another file,"
@@ -239,7 +251,7 @@ def unusable(path: Path, error: object) -> CannotStart:
     if isinstance(error, OSError):
         path, error = Path(error.filename or path), error.strerror
     reason = " ".join(str(error).split())
-    if "unable to open" in reason:
+    if "unable to open" in reason or "no folder" in reason:
         hint = "the folder must exist, and you must be allowed to write in it"
     elif "readonly" in reason:
         hint = "make the file and its folder writable, or choose another with --journal"
