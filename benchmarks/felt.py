@@ -215,7 +215,7 @@ def with_queue(path: Path) -> None:
     """A journal in which a million events wait in a queue."""
     journals.make(path, STARTED)
     with _changed(path) as db:
-        ready = ((1, position, b"", "ready", 0, "", "") for position in range(1, STARTED + 1))
+        ready = ((1, position, "ready", 0, "", "") for position in range(1, STARTED + 1))
         db.executemany(QUERIES["save_entry"], ready)
 
 

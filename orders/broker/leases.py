@@ -44,7 +44,8 @@ class _Ready:
             entries.append(entry)
         else:
             insort(entries, entry, key=_position)
-        self._show(entry.source, entries[0].position)
+        if entries[0] is entry:
+            self._show(entry.source, entry.position)
 
     def _show(self, source: str, front: int) -> None:
         if self.fronts.get(source) != front:

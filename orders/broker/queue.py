@@ -13,10 +13,11 @@ A settled event is forgotten here; the journal still has it. A record about an e
 here changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from orders.broker.records import HANDED, Kind, Record, control
 from orders.domain.envelope import id_text
@@ -96,21 +97,25 @@ class Queue:
     at_hand: int = 0  # bytes
     _counts: dict[str, dict[State, int]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Self:
+        """With these, oldest first, in the states they are in: at start they may be many."""
+        queue = cls({entry.key: entry for entry in entries})
+        queue.held = {key: entry for key, entry in queue.entries.items() if entry.state is HELD}
+        standing = Counter((entry.type, entry.state) for entry in queue.entries.values())
+        for (type, state), count in standing.items():
+            queue._count(type, state, count)
+        return queue
+
     def add(self, record: Record) -> Entry:
         """An event was accepted in queue mode."""
         entry = Entry(record.position, record.key, record.type, record.source)
         if self.at_hand + len(record.body) <= AT_HAND:
             entry.record = record
             self.at_hand += len(record.body)
-        self.restore(entry)
-        return entry
-
-    def restore(self, entry: Entry) -> None:
-        """Take up an entry in the state it is in."""
         self.entries[entry.key] = entry
-        self._count(entry.type, entry.state, +1)
-        if entry.state is HELD:
-            self.held[entry.key] = entry
+        self._count(entry.type, READY, +1)
+        return entry
 
     def keep(self, records: Iterable[Record]) -> None:
         """Events were read again: keep those at hand that are ready, if there is room."""

@@ -243,6 +243,15 @@ async def test_the_collector_passes_over_what_waits_once_it_is_much(
                 waiting = len(node.room("main").state.queue.entries)
                 grown = gc.get_freeze_count() > spared
                 assert grown == (waiting == 40 or waiting == 80)
+            bob = await join(node, "bob", types=["tick"])
+            await bob.hears(80)
+            looked("start", {"generation": 0})
+            bob.leave()
+            alice.tick(40)
+            await alice.fence()
+            spared = gc.get_freeze_count()
+            looked("stop", {"generation": 1})
+            assert gc.get_freeze_count() > spared, "as much waits again"
         finally:
             gc.unfreeze()
         assert before < spared

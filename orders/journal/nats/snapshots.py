@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import ObjectNotFoundError
 from pydantic_core import from_json, to_json
 
-from orders.broker.queue import Entry, State
+from orders.broker.queue import Entry, Queue, State
 from orders.broker.room_state import Member, RoomState
 from orders.broker.rules import Rules
 from orders.domain.order_book import MemoryOrderBook
@@ -112,8 +112,8 @@ def read_snapshot(snapshot: dict[str, Any], node: str) -> tuple[RoomState, Memor
         one = Member(**{**member, "types": frozenset(member["types"])})
         state.members[one.name] = one
     for queued in snapshot["queue"]:
-        values = {"key": bytes.fromhex(queued["key"]), "state": State(queued["state"])}
-        state.queue.restore(Entry(**{**queued, **values}))
+        queued |= {"key": bytes.fromhex(queued["key"]), "state": State(queued["state"])}
+    state.queue = Queue.of(Entry(**queued) for queued in snapshot["queue"])
     orders = MemoryOrderBook()
     for placed in snapshot["orders"]:
         order = Order.from_dict(placed)

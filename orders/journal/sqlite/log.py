@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from orders.broker.queue import Queue
 from orders.broker.records import EVENT, RESET, Record
 from orders.broker.room_state import RoomState, Summary
 from orders.errors import StorageFailed
@@ -88,8 +89,7 @@ class Log:
         values = {"start": row.place(0), "end": row.place(MOST), "about": -1}
         for record in read_records(summary.name, self._db.execute(QUERIES["controls"], values)):
             state.follow(record)
-        for entry in self.queues.entries(row):
-            state.queue.restore(entry)
+        state.queue = Queue.of(self.queues.entries(row))
         return state
 
     # ── appending ───────────────────────────────────────────────────────────────────────────

@@ -117,12 +117,15 @@ DELETE FROM queue
 WHERE room = ? AND position = ? AND (SELECT key FROM records WHERE place = (room << 40) + position) = ?;
 
 -- name: entries
--- All that waits in a room, at start; null: it was never handed over.
-SELECT q.position, r.key, r.type, r.source,
-    iif(q.state = 'ready' AND q.attempt = 0 AND q.reason = '' AND q.name = '',
-        NULL, json_array(q.state, q.attempt, q.reason, q.name))
+-- All that waits in a room, at start.
+SELECT q.position, r.key, r.type, r.source
 FROM queue AS q JOIN records AS r ON r.place = (q.room << 40) + q.position
 WHERE q.room = ? ORDER BY q.position;
+
+-- name: moved_entries
+-- Those of them that are not as they came.
+SELECT position, state, attempt, reason, name FROM queue
+WHERE room = ? AND (state <> 'ready' OR attempt <> 0 OR reason <> '' OR name <> '');
 
 -- name: all_records
 -- The whole file, to see whether each record is as it was written.

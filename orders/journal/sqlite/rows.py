@@ -6,12 +6,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from sys import intern
 from typing import Any
 
-from pydantic_core import from_json
-
-from orders.broker.queue import Entry, State
 from orders.broker.records import Kind, Record, kind_of
 from orders.broker.room_state import Summary
 from orders.broker.rules import Rules
@@ -162,16 +158,6 @@ def read_records(room: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]
             about=about,
             position=place & MOST,
         )
-
-
-def read_entry(found: tuple[Any, ...]) -> Entry:
-    """A row of `entries`: at start there may be very many."""
-    position, key, type, source, standing = found
-    entry = Entry(position, key, intern(type), intern(source))
-    if standing is not None:
-        state, entry.attempt, entry.reason, entry.name = from_json(standing)
-        entry.state = State(state)
-    return entry
 
 
 def failure(error: sqlite3.Error, read: Path | None = None) -> StorageFailed:

@@ -10,14 +10,15 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from sys import intern
 from typing import Any
 
 from orders.broker.modes import QUEUE
-from orders.broker.queue import READY, SETTLED, Entry, told
+from orders.broker.queue import READY, SETTLED, Entry, State, told
 from orders.broker.records import EVENT, QUEUE_KINDS, Record
 from orders.domain.orders import ORDER_TYPES, Order, fold
 from orders.errors import StorageFailed
-from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow, read_entry
+from orders.journal.sqlite.rows import QUERIES, OrdersOfRoom, RoomRow
 
 #: A room, a record of it, and its position.
 Stored = tuple[RoomRow, Record, int]
@@ -176,7 +177,14 @@ class QueueTable(View):
 
     def entries(self, row: RoomRow) -> Iterator[Entry]:
         """All that waits in a room, oldest first."""
-        return map(read_entry, self._db.execute(QUERIES["entries"], (row.key,)))
+        moved = self._db.execute(QUERIES["moved_entries"], (row.key,))
+        said = {position: standing for position, *standing in moved}
+        for position, key, type, source in self._db.execute(QUERIES["entries"], (row.key,)):
+            entry = Entry(position, key, intern(type), intern(source))
+            if position in said:
+                state, entry.attempt, entry.reason, entry.name = said[position]
+                entry.state = State(state)
+            yield entry
 
 
 #: An order: its room, its customer, its number.
