@@ -56,7 +56,7 @@ CODES = (
     # the server
     *("storage_full", "storage_failed", "journal_lost", "journal_damaged", "journal_changed"),
     *("engine_unavailable", "engine_without_jetstream"),
-    "internal_error",
+    *("system_failed", "internal_error"),
 )
 
 

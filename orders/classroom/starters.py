@@ -1,12 +1,14 @@
 """`/starters`: a program that does nothing yet in each language, as files and as one zip; and this
 server's own wheel, for those who take its client."""
 
+import asyncio
 import base64
 import hashlib
 import importlib.metadata
 import io
 import re
 import zipfile
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
@@ -17,6 +19,7 @@ from orders.errors import NotFound
 from orders.web.app import folder
 from orders.web.pages import shown
 from orders.web.proxy import origin
+from orders.web.turns import in_line
 
 PACKAGE = Path(__file__).parent.parent
 WHEEL = f"orders-{__version__}-py3-none-any.whl"
@@ -89,11 +92,13 @@ async def get_zip(request: web.Request) -> web.Response:
     return web.Response(body=packed.getvalue(), content_type="application/zip")
 
 
+@in_line
 async def get_wheel(_: web.Request) -> web.Response:
     """The package that this server runs, without its pages."""
-    return web.Response(body=wheel(), content_type="application/zip")
+    return web.Response(body=await asyncio.to_thread(wheel), content_type="application/zip")
 
 
+@cache
 def wheel() -> bytes:
     """A wheel of this package; it brings the client, and the `orders` command."""
     held = importlib.metadata.distribution("orders")

@@ -138,7 +138,7 @@ class Queues:
         if entry.state is not READY:
             return True  # it has gone meanwhile
         room.turn = participant.number
-        lease = self._lease_seconds(room) if participant.ack == "manual" else None
+        lease = self._seconds(room) if participant.ack == "manual" else None
         said = {"name": participant.name, "attempt": entry.attempt + 1, "lease": lease}
         handed = self._say(room, entry, HANDED, **said)
         if self._context.engine.shared:  # that is a claim; its place is kept until it is answered
@@ -182,7 +182,7 @@ class Queues:
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
-    def _lease_seconds(self, room: Room) -> float:
+    def _seconds(self, room: Room) -> float:  # that an event may be held here  # of a lease
         return room.state.rules.lease or self._context.options.lease
 
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:
@@ -191,7 +191,7 @@ class Queues:
         if participant.ack == "manual" or entry.attempt > 1:
             text = text[:-1] + b',"attempt":%d}' % entry.attempt
         if participant.ack == "manual":
-            room.leases.hold(entry, participant, monotonic() + self._lease_seconds(room))
+            room.leases.hold(entry, participant, monotonic() + self._seconds(room))
         self._handover.add(participant, text)
 
     # ── acks ────────────────────────────────────────────────────────────────────────────────

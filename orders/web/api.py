@@ -3,6 +3,7 @@
 Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers them.
 """
 
+import asyncio
 from collections import Counter
 from dataclasses import asdict
 from typing import Any, Literal
@@ -183,12 +184,13 @@ async def get_event(request: web.Request) -> web.Response:
     node, room = await room_named(request)
     record = await record_named(node, room, request.match_info["event"])
     controls = await node.engine.controls(room.name, record.position)
+    recipients = await asyncio.to_thread(explain, record, controls)  # of all who came and went
     return answer(
         {
             "event": from_json(record.body),
             "at": record.at,
             "mode": record.mode,
-            "recipients": [asdict(recipient) for recipient in explain(record, controls)],
+            "recipients": [asdict(recipient) for recipient in recipients],
         }
     )
 
@@ -210,6 +212,8 @@ async def get_orders(request: web.Request) -> web.StreamResponse:
     first = await next_page()  # what cannot be read at all is refused
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     with whole_or_broken(request):
         await response.write(b'{"orders":[' + first)
         while more := await next_page():

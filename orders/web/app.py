@@ -131,6 +131,9 @@ async def explain_refusals(request: web.Request, handler: security.Handler) -> w
         return _refusal(request, _explained(request, error))
     except ConnectionError:
         raise  # the client went away: aiohttp knows what to do
+    except OSError as error:  # anybody may ask again and again: the log would be full of it
+        why = f"This machine cannot do it now ({error.strerror or error}): try again in a moment."
+        return _refusal(request, OrdersError("system_failed", why, status=503))
     except Exception:
         log.exception("request failed", path=request.path)
         failure = OrdersError("internal_error", "Something went wrong here: it is in the log.")

@@ -6,6 +6,7 @@ generated code is called after them.
 """
 
 import inspect
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -51,6 +52,9 @@ _ATTEMPT: Schema = {
 }
 
 
+MODELS: dict[str, type[BaseModel]] = {**ORDER_EVENTS, **SERVER_EVENTS, **COMMANDS}
+
+
 class _Untitled(GenerateJsonSchema):
     """Schemas without a title for each field: tools would make a type of every one."""
 
@@ -60,8 +64,6 @@ class _Untitled(GenerateJsonSchema):
 
 def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, Any]:
     """The AsyncAPI document of a server that is reached at `http://localhost:8080`, say."""
-    models: dict[str, type[BaseModel]] = {**ORDER_EVENTS, **SERVER_EVENTS, **COMMANDS}
-    schemas = _schemas(models)
     return {
         "asyncapi": "3.1.0",
         "info": {
@@ -83,7 +85,7 @@ def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, A
                 "address": "/ws",
                 "title": "A room",
                 "description": "What is said in a room, to be had at `/` just as well.",
-                "messages": {type: {"$ref": f"{_MESSAGES}{type}"} for type in models},
+                "messages": {type: {"$ref": f"{_MESSAGES}{type}"} for type in MODELS},
                 "bindings": feed.bindings(ConnectOptions),
             },
             "observed": feed.CHANNEL,
@@ -100,9 +102,9 @@ def document(settings: Settings, host: str, scheme: str = "http") -> dict[str, A
             "watch": feed.OPERATION,
         },
         "components": {
-            "schemas": {**schemas, **feed.SCHEMAS},
+            "schemas": {**_schemas(), **feed.SCHEMAS},
             "messages": {
-                **{type: _message(type, model) for type, model in models.items()},
+                **{type: _message(type, model) for type, model in MODELS.items()},
                 **feed.MESSAGES,
             },
         },
@@ -114,9 +116,10 @@ def title_of(type: str) -> str:
     return "".join(word.capitalize() for word in type.replace(".", "_").split("_"))
 
 
-def _schemas(models: dict[str, type[BaseModel]]) -> dict[str, Schema]:
+@cache
+def _schemas() -> dict[str, Schema]:
     """The envelope, each event and its data, and whatever these refer to, by their titles."""
-    envelope_and_data: list[type[BaseModel]] = [Event, *models.values()]
+    envelope_and_data: list[type[BaseModel]] = [Event, *MODELS.values()]
     named, definitions = models_json_schema(
         [(model, "validation") for model in envelope_and_data],
         ref_template=_SCHEMAS + "{model}",
@@ -131,10 +134,10 @@ def _schemas(models: dict[str, type[BaseModel]]) -> dict[str, Schema]:
     envelope = taken(Event, "Envelope")
     for field in envelope["properties"].values():
         field.pop("default", None)  # "" only says inside the server that nobody has stamped it yet
-    data = {f"{title_of(type)}Data": model for type, model in models.items()}
+    data = {f"{title_of(type)}Data": model for type, model in MODELS.items()}
     return {
         "Envelope": envelope,
-        **{title_of(type): _event(type, envelope) for type in models},
+        **{title_of(type): _event(type, envelope) for type in MODELS},
         **{title: taken(model, title) for title, model in data.items()},
         **{title: {**schema, "title": title} for title, schema in inner.items()},
     }

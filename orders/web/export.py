@@ -88,6 +88,8 @@ async def export(
     if wanted.is_open:
         response.headers["Orders-Events"] = str(room.state.events)
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     await response.write(head.encode())
     with whole_or_broken(request):
         await _write_all(request, response, room, wanted, format)

@@ -5,13 +5,13 @@ from pydantic import Field
 
 from orders.broker.records import Kind
 from orders.broker.room import Room
-from orders.domain.envelope import is_room, is_uuid, key_of
-from orders.errors import NotFound, Refused
+from orders.domain.envelope import is_uuid, key_of
+from orders.errors import NotFound
 from orders.server import Node
 from orders.web.api import answer, snapshot
 from orders.web.bots import BOTS, own_url
 from orders.web.keys import HOLDS, NODE
-from orders.web.query import Body, Query, read_object
+from orders.web.query import Body, Query, read_object, room_in_path
 from orders.web.security import check_host
 
 
@@ -35,11 +35,8 @@ async def hosted(request: web.Request) -> tuple[Node, Room]:
     """The room of the address, begun if there is none; only for the host."""
     check_host(request)
     Query.read(request.query)
-    name = request.match_info["room"]
-    if not is_room(name):
-        raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
     node = request.app[NODE]
-    return node, await node.enter(name, begin=True)
+    return node, await node.enter(room_in_path(request), begin=True)
 
 
 async def get_rooms(request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ on a page of its own (HTTP 400), for it was probably typed by hand.
 import io
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import aiohttp_jinja2
@@ -76,12 +77,17 @@ async def own_room(request: web.Request) -> web.Response:
 
 async def qr(request: web.Request) -> web.Response:
     """The address of a room as a QR code, dark on light in either theme, as scanners like it."""
+    drawn = _drawn(str(_joining(request, _room_asked(request))))
+    return web.Response(body=drawn, content_type="image/svg+xml")
+
+
+@lru_cache(100)
+def _drawn(url: str) -> bytes:
     out = io.BytesIO()
-    code = segno.make(str(_joining(request, _room_asked(request))), error="m")
-    code.save(
+    segno.make(url, error="m").save(
         out, kind="svg", border=2, dark="#16181d", light="#ffffff", xmldecl=False, omitsize=True
     )
-    return web.Response(body=out.getvalue(), content_type="image/svg+xml")
+    return out.getvalue()
 
 
 def _page(page: str) -> Any:

@@ -6,14 +6,14 @@ from aiohttp import web
 
 from orders.broker.limits import Bucket
 from orders.clock import monotonic
-from orders.domain.envelope import Event, check_name, is_room
+from orders.domain.envelope import Event, check_name
 from orders.errors import Refused, counted
 from orders.web.api import answer
 from orders.web.connect_options import NAME, QueryName
 from orders.web.keys import NODE
 from orders.web.marks import marks_of
 from orders.web.proxy import visitor
-from orders.web.query import Query
+from orders.web.query import Query, room_in_path
 from orders.web.security import is_host
 
 
@@ -29,9 +29,7 @@ def routes() -> list[web.RouteDef]:
 
 async def post_event(request: web.Request) -> web.Response:
     """Publish one event, as `name` of the query or as its `source` says."""
-    node, room_name = request.app[NODE], request.match_info["room"]
-    if not is_room(room_name):
-        raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
+    node, room_name = request.app[NODE], room_in_path(request)
     request.app[PUBLISHERS].spend(visitor(request), monotonic())
     given = PublishQuery.read(request.query).name
     event = Event.parse(await request.read())

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from orders.domain.envelope import UUID
+from orders.domain.envelope import UUID, is_room
 from orders.domain.mistakes import short
 from orders.errors import Refused, WrongParameter
 
@@ -78,6 +78,13 @@ async def read_object(request: web.Request, example: str) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise Refused("wrong_request", f"Send a JSON object, such as {example}.")
     return sent
+
+
+def room_in_path(request: web.Request) -> str:
+    """The name of a room that there may be; `Refused` for any other."""
+    if not is_room(name := request.match_info["room"]):
+        raise Refused("wrong_parameter", "A room's name is 1–32 of a–z, 0–9 and `-`, such as main.")
+    return name
 
 
 def however_ended(*routes: web.RouteDef) -> list[web.RouteDef]:

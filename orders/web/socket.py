@@ -184,7 +184,7 @@ async def _listen(
             connection.answered_at = monotonic()
         if message.type is TEXT or message.type is BINARY:
             busy = node.receive(participant, message.data)
-            turn.worked()
+            turn.work += monotonic() - turn.at
             if busy is not None:
                 await busy
         elif node.answers_ping(participant) and message.type is not PONG:

@@ -97,7 +97,7 @@ class Files:
             known = self._read.get(name)
             if paths and (known is None or known.changed != changed):
                 known = self._read[name] = _read(paths, changed)
-        except OSError:
+        except FileNotFoundError:
             known = None
         if known is None:
             raise web.HTTPNotFound

@@ -28,30 +28,29 @@ SAID = TEXT, BINARY, _, PONG = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING,
 
 
 class Turn:
-    """What is left of one connection's turn; the `lock` is that of all connections."""
+    """What is left of one connection's turn; the `lock` is that of all connections.
 
-    __slots__ = ("_at", "_left", "_lock", "_rests", "_work")
+    `at` is when the last message came, `work` for how long this turn kept the loop busy, so far.
+    """
+
+    __slots__ = ("_left", "_lock", "_rests", "at", "work")
 
     def __init__(self, lock: asyncio.Lock, *, rests: bool) -> None:
         self._lock, self._rests = lock, rests
-        self._at, self._left, self._work = monotonic(), float(AT_ONCE), 0.0
+        self.at, self._left, self.work = monotonic(), float(AT_ONCE), 0.0
 
     def is_over(self, message: WSMessage) -> bool:
         """Whether this message is for the next one."""
         now = monotonic()
-        back, self._at = (now - self._at) * BACK, now
+        back, self.at = (now - self.at) * BACK, now
         self._left = min(self._left + back, AT_ONCE) - 1 - len(message.data) // PIECE
         return self._left <= 0
 
     async def next(self) -> None:
         """Wait for the next one."""
         async with self._lock:
-            await asyncio.sleep(min(REST * self._work, LONGEST) if self._rests else 0)
-        self._at, self._left, self._work = monotonic(), float(AT_ONCE), 0.0
-
-    def worked(self) -> None:
-        """What came of the last message is done, but for what others do with it."""
-        self._work += monotonic() - self._at
+            await asyncio.sleep(min(REST * self.work, LONGEST) if self._rests else 0)
+        self.at, self._left, self.work = monotonic(), float(AT_ONCE), 0.0
 
 
 # ── what is asked for over HTTP ─────────────────────────────────────────────────────────────────

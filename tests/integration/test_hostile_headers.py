@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
-from tests.wire import DEADLINE
+from tests.wire import DEADLINE, Wire
 
 UPGRADE = (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -83,3 +84,16 @@ async def test_a_person_with_a_browser_is_shown_a_page_that_says_why(
         assert got == status
         assert b"<html" in body
         assert b"--allow-" in body
+
+
+@pytest.mark.parametrize("path", ["events?format=csv", "orders", "export?format=html"])
+async def test_what_is_streamed_has_no_body_for_head(server: Any, alice: Wire, path: str) -> None:
+    await alice.publish("order_placed", id=1)
+    reader, writer = await asyncio.open_connection("localhost", server.port)
+    for line in (f"HEAD /api/rooms/main/{path}", "GET /healthz"):
+        writer.write(f"{line} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    after = await reader.readuntil(b"\r\n")
+    assert after == b"HTTP/1.1 200 OK\r\n", "the next answer, and nothing before it"
+    writer.close()

@@ -259,6 +259,8 @@ async def test_when_no_more_files_may_be_opened_it_says_so_once_and_goes_on(
     program = FEW_FILES.format(uvloop=uvloop)
     server = Process(tmp_path, program=(sys.executable, "-c", program))
     with server, contextlib.ExitStack() as stack:
+        async with http.get(f"{server.url}/healthz") as answer:
+            assert answer.status == 200  # a connection that is kept
         for _ in range(100):
             sock = stack.enter_context(socket.socket())
             sock.setblocking(False)
@@ -268,6 +270,11 @@ async def test_when_no_more_files_may_be_opened_it_says_so_once_and_goes_on(
         async def is_said() -> bool:
             return "ulimit -n" in server.log
 
+        async def is_refused() -> bool:
+            async with http.get(f"{server.url}/starters") as answer:
+                return answer.status == 503 and "system_failed" in await answer.text()
+
+        await until(is_refused, "what needs one more file is refused")
         if not uvloop:  # which waits, and says nothing
             await until(is_said, "it says why nobody comes in")
         stack.close()

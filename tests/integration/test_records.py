@@ -108,6 +108,7 @@ async def test_a_place_means_the_same_after_a_restart_and_nothing_after_the_room
     ("query", "status", "code"),
     [
         ("after=start~999", 404, "unknown_position"),
+        ("after=start~some", 404, "unknown_position"),
         ("after=nonsense", 400, "wrong_id"),
         ("latest=0", 400, "wrong_parameter"),
         ("limit=1001", 400, "wrong_parameter"),

@@ -74,8 +74,7 @@ async def test_all_that_send_much_rest_after_a_turn_for_some_times_as_long_as_it
     lock = asyncio.Lock()
     turn = Turn(lock, rests=rests)
     assert turn.is_over(of(AT_ONCE * PIECE))
-    clock[0] += work
-    turn.worked()
+    turn.work += work
     await turn.next()
     assert clock[1:] == [pytest.approx(rest)]
     await turn.next()

@@ -146,6 +146,8 @@ async def _send(
         }
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     with whole_or_broken(request):
         await response.write(head.encode())
         about = {"room": title or None, "names": names, **_about(request.app, room, records, mask)}

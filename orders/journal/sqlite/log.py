@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -84,17 +84,7 @@ class Log:
     def _state(self, row: RoomRow) -> RoomState:
         """The whole fold of a room: its row, who is in it, and what waits in its queues."""
         summary = row.summary
-        state = RoomState(
-            summary.name,
-            summary.epoch,
-            summary.modes,
-            summary.paused,
-            summary.cursor,
-            summary.head,
-            summary.events,
-            summary.newest,
-            summary.rules,
-        )
+        state = RoomState(**{one.name: getattr(summary, one.name) for one in fields(Summary)})
         values = {"start": row.place(0), "end": row.place(MOST), "about": -1}
         for record in read_records(summary.name, self._db.execute(QUERIES["controls"], values)):
             state.follow(record)
