@@ -74,6 +74,7 @@ class Room:
     backoff: Backoff = field(default_factory=Backoff)
     cursor: int = 0
     stepped: int = 0  # the last position that was asked to be let go by itself
+    ended: bool = False  # by its host: nothing is kept of it
     used: float = 0.0  # when somebody here last asked for it, on a steady clock
     numbers: int = 0
     refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=REFUSALS))

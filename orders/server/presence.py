@@ -28,7 +28,7 @@ class Presence:
     def __init__(self, context: Context, inbox: Inbox, queues: Queues, replay: Replay) -> None:
         self._context, self._inbox = context, inbox
         self._queues, self._replay = queues, replay
-        self._ending: dict[str, None] = {}
+        self._ending: set[str] = set()
         self._reported: dict[Member, None] = {}  # of nodes that are gone: that they left
 
     # ── rooms ───────────────────────────────────────────────────────────────────────────────
@@ -87,22 +87,22 @@ class Presence:
     async def end(self, *rooms: Room) -> None:
         """Put everyone out, and erase all that is kept of the rooms; `main` begins again, empty."""
         ended = {room.name: room for room in rooms}
-        self._ending.update(dict.fromkeys(ended))
+        self._ending |= ended.keys()
         try:
             for room in rooms:
                 for participant in list(room.participants.values()):
                     self.leave(participant, "the room ended")
                     participant.transport.close(Close.REMOVED, "room_ended")
             await self._inbox.submit(None)  # what was on its way into them is stored by now
-            for name in ended:
+            for name, room in ended.items():
+                room.ended = name != "main"  # which begins again
                 self._context.rooms.pop(name, None)
             left = await self._context.engine.erase(list(ended))
         except StorageFailed:
             self._context.rooms.update(ended)  # nothing was erased
             raise
         finally:
-            for name in ended:
-                del self._ending[name]
+            self._ending -= ended.keys()
         if "main" in ended:
             await self.enter("main", begin=True)
         if left:

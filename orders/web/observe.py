@@ -19,7 +19,7 @@ from orders.broker.records import Kind, Record
 from orders.broker.room import Room
 from orders.clock import monotonic, now_ms
 from orders.domain.envelope import key_of
-from orders.errors import Close, OrdersError, StorageFailed
+from orders.errors import Close, Forbidden, OrdersError, StorageFailed
 from orders.server import Node
 from orders.server.single_flight import SingleFlight
 from orders.web.api import snapshot
@@ -170,7 +170,10 @@ async def _feed(
     connection.write(frame(to_json(begin)))
     begun, aside = (room, room.state.epoch), _Aside(app, room)
     while True:
-        room = node.rooms.get(room.name, room)  # it may have been forgotten, and begun again
+        known = node.rooms.get(room.name)
+        if known is None and room.ended:
+            raise Forbidden("room_ended", f"The host ended the room `{room.name}`.")
+        room = known or room  # it may have been forgotten, and begun again
         room.used = monotonic()
         if (room, room.state.epoch) != begun:
             position, begun = 0, (room, room.state.epoch)

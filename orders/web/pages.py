@@ -22,7 +22,7 @@ from orders.domain.envelope import is_name, is_room, nfc
 from orders.domain.menu import MENU
 from orders.domain.orders import MAX_NOTE, MAX_QUANTITY
 from orders.errors import OrdersError, WrongParameter
-from orders.web.keys import SERVER
+from orders.web.keys import NODE, SERVER
 from orders.web.proxy import origin
 
 PAGES = {
@@ -100,10 +100,12 @@ def _page(page: str) -> Any:
 def _context(request: web.Request, page: str) -> dict[str, Any]:
     """What every template may use besides the settings."""
     room, given = _room_asked(request), _name_asked(request)
+    known = request.app[NODE].rooms.get(room)
     return _links(room, given) | {
         "page": page,
         "title": PAGES.get(page, page.capitalize()),
         "room": room,
+        "last": known.state.last if known else None,
         "name": given or DEFAULT_NAMES.get(page, ""),
         "given_name": given,
         "join": _joining(request, room),

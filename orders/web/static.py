@@ -60,12 +60,12 @@ class Files:
         self._prefix = prefix
         return web.get(f"{prefix}/{{name:.+}}", self.send)
 
-    def modules(self, name: str) -> list[str]:
-        """The addresses of all that a module imports, itself or by what it imports.
+    def modules(self, name: str, *others: str) -> list[str]:
+        """The addresses of all that a module imports, itself or by what it imports; and of others.
 
         A page that names them lets the browser fetch them at once, not one level after another.
         """
-        found = [f"{self._prefix}/{name}"]
+        found = [f"{self._prefix}/{one}" for one in (name, *others)]
         for one in found:
             imports = self._file(one.removeprefix(f"{self._prefix}/")).imports
             found += sorted({urljoin(one, to) for to in imports} - set(found))

@@ -40,18 +40,19 @@ export class Desk {
   #looked = false;
 
   /**
-   * @param {{room: string, name: string, session: string|null, rules: object, lease: number}} who
-   *   lease: seconds for which a queue lets us hold an event
+   * @param {{room: string, name: string, session: string|null, rules: object, lease: number, last: string|null}} who
+   *   lease: seconds for which a queue lets us hold an event; last: the room's last event when the page was made, or null
    * @param {Told} told
    */
-  constructor({ room, name, session, rules, lease }, told) {
+  constructor({ room, name, session, rules, lease, last }, told) {
     this.room = room;
     this.rules = rules;
     this.lease = lease;
     this.told = told;
     const how = { room, name, session, types: 'order_placed', ack: 'manual', prefetch: PREFETCH };
+    const early = last && this.#orders().catch(() => null); // asked for while we join: a bad network needs long for either
     this.me = new Participant(how, {
-      welcome: (welcome) => this.#welcomed(welcome),
+      welcome: (welcome, again) => this.#welcomed(welcome, !again && welcome.last === last ? early : null),
       event: (event) => this.#heard(event),
       accepted: (id, { data }) => this.#stored(id, data.duplicate),
       refused: (id, { data }) => this.#refused(id, data.code, data.message),
@@ -89,11 +90,12 @@ export class Desk {
 
   // --- what comes in ----------------------------------------------------------------------------
 
-  #welcomed(welcome) {
+  /** @param {Promise<object[]|null>|null} early  what the journal knows, if nothing has happened since it was asked */
+  #welcomed(welcome, early) {
     this.modes = welcome.modes;
     this.told.named(welcome.name);
     this.#looked = false;
-    this.#restore();
+    this.#restore({ early });
     this.#feed ??= observe(
       { room: this.room },
       {
@@ -115,10 +117,14 @@ export class Desk {
     return (this.modes.order_placed ?? this.modes['*']) === 'queue';
   }
 
+  async #orders() {
+    return (await fetched(`/api/rooms/${this.room}/orders`)).orders;
+  }
+
   /** What the journal knows, after a reload or when our place in it is lost. */
-  async #restore({ lost = false } = {}) {
+  async #restore({ lost = false, early = null } = {}) {
     try {
-      const { orders } = await fetched(`/api/rooms/${this.room}/orders`);
+      const orders = (await early) ?? (await this.#orders());
       if (lost) this.#forget();
       const held = this.waiting.open().filter(({ holding }) => holding);
       this.book.learn(orders);

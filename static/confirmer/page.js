@@ -12,7 +12,7 @@ const SHOWN = 100; // of those that wait, the oldest: a slow phone would need se
 const SHOWN_DONE = 30;
 const SILENCE = 3000; // ms between two sentences to those who listen
 
-const { rules, reasons, lease } = given('rules');
+const { rules, reasons, lease, last } = given('rules');
 const list = byId('waiting');
 const answered = byId('answered');
 
@@ -20,7 +20,7 @@ let rejecting = null; // the id of the order whose reason is being chosen
 const draw = oncePerFrame(drawNow);
 
 const desk = new Desk(
-  { room: here.room, name: here.name, session: session(), rules, lease },
+  { room: here.room, name: here.name, session: session(), rules, lease, last },
   {
     changed: draw,
     named: renamed,

@@ -1,8 +1,6 @@
 /** The lobby: who is in the main room at the moment, and copying. Everything else is plain HTML. */
 
-import { showConnection } from '../room/connection.js';
-import { byId, copying, fetched, here } from '../ui/page.js';
-import { drawRooms } from './rooms.js';
+import { byId, copying, fetched, here, showConnection } from '../ui/page.js';
 
 const EVERY = 5000; // ms between two looks: a lobby may stand open on every phone of a class
 const SHOWN = 6; // names; the others are counted
@@ -33,8 +31,8 @@ async function look() {
       if (line.textContent !== words) line.textContent = words;
     } else if (!(await fetch('/healthz')).ok) throw new Error('not healthy');
     line.hidden = !inMain;
-    if (here.host) await drawRooms();
     showConnection('open');
+    if (here.host) await (await import('./rooms.js')).drawRooms();
   } catch {
     line.hidden = true;
     showConnection('offline', 'The server does not answer');

@@ -7,7 +7,7 @@
  */
 
 import ReconnectingWebSocket from '/static/vendor/partysocket/ws.js';
-import { over, say, stand } from '../ui/page.js';
+import { over, showConnection, stand } from '../ui/page.js';
 
 /** After these the server wants no reconnecting: what happened, for a person, and how to undo it. */
 const FINAL = new Map([
@@ -183,17 +183,6 @@ export function hear(at) {
 
 /** What time it is at the server, in epoch milliseconds. */
 export const now = () => Date.now() - (Number.isFinite(ahead) ? ahead : 0);
-
-/**
- * Shows how the page is connected: `body[data-connection]` and the words in the header.
- * @param {'connecting'|'open'|'offline'} state
- */
-export function showConnection(state, words = WORDS.get(state)) {
-  document.body.dataset.connection = state;
-  say('connection', words);
-}
-
-const WORDS = new Map([['connecting', 'Connecting…'], ['open', 'Connected']]);
 
 /** A WebSocket address on this server: `socketAddress('/ws', {room: 'main'})`; null values are left out. */
 export function socketAddress(path, parameters) {

@@ -7,8 +7,8 @@
  * facts, not added up. Without, it starts over from the fresh snapshot: the stage does.
  */
 
-import { standPaused } from '../ui/page.js';
-import { hear, HEARTBEAT, Link, showConnection, socketAddress } from './connection.js';
+import { showConnection, standPaused } from '../ui/page.js';
+import { hear, HEARTBEAT, Link, socketAddress } from './connection.js';
 
 const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
 const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot come again

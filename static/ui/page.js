@@ -87,6 +87,17 @@ export function standPaused(paused) {
   else over('paused');
 }
 
+const CONNECTION = new Map([['connecting', 'Connecting…'], ['open', 'Connected']]);
+
+/**
+ * Shows how the page is connected: `body[data-connection]` and the words in the header.
+ * @param {'connecting'|'open'|'offline'} state
+ */
+export function showConnection(state, words = CONNECTION.get(state)) {
+  document.body.dataset.connection = state;
+  say('connection', words);
+}
+
 let clearing;
 
 /** A word at the foot of the page, gone after a while. */

@@ -2,10 +2,10 @@
 
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, nothing, render } from '/static/vendor/lit-html/lit-html.js';
-import { HEARTBEAT, hear, Link, showConnection, socketAddress } from '../room/connection.js';
+import { HEARTBEAT, hear, Link, socketAddress } from '../room/connection.js';
 import { observe } from '../room/observe.js';
 import { bind } from '../ui/keys.js';
-import { byId, copying, here, oncePerFrame } from '../ui/page.js';
+import { byId, copying, here, oncePerFrame, showConnection } from '../ui/page.js';
 import { clock, count, visible } from '../ui/words.js';
 import { gist } from './fields.js';
 

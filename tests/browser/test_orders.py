@@ -59,6 +59,38 @@ async def test_an_order_placed_in_one_window_is_confirmed_in_another(
     assert answer["data"] == {"id": 5, "customer": "alice", "event": placed["id"]}
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_what_waits_is_asked_for_once_unless_something_happened_meanwhile(
+    server: Any, open_page: OpenPage, connect: Connect, http: aiohttp.ClientSession, meanwhile: bool
+) -> None:
+    alice = await connect(server, name="alice")
+    await send(alice, id=1)
+    asked: list[str] = []
+
+    async def prepare(page: Page) -> None:
+        async def join(socket: WebSocketRoute) -> None:
+            if meanwhile:
+                await send(alice, id=2)
+            socket.connect_to_server()
+
+        async def orders(route: Route) -> None:
+            asked.append(route.request.url)
+            response = await route.fetch()
+            told = await response.json()
+            first = told["orders"][:1] if len(asked) == 1 else told["orders"]
+            await route.fulfill(response=response, json={"orders": first})
+
+        await page.route_web_socket(re.compile("/ws"), join)
+        await page.route("**/api/rooms/main/orders", orders)
+
+    bob = await is_open(await open_page(server, "/confirmer?name=bob", prepare=prepare))
+    for number in (1, 2) if meanwhile else (1,):
+        await stands(bob, f"alice/{number}", "waiting")
+    await send(alice, id=3)
+    await stands(bob, "alice/3", "waiting")
+    assert len(asked) == 1 + meanwhile
+
+
 async def test_who_answered_while_a_confirmer_was_still_arriving_is_seen(
     server: Any, open_page: OpenPage, connect: Connect, room: Room
 ) -> None:

@@ -1,5 +1,6 @@
 """The teacher's hand where a teacher looks for it: people on the stage, rooms in the lobby."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +23,27 @@ SESSION = "a-session-of-bella"
 async def refused(connect: Connect, server: Any, **query: str) -> str:
     wire = await connect(server, **query)
     return str((await wire.expect("broker.error"))["data"]["code"])
+
+
+async def test_no_tool_stands_alone_in_a_line(server: Any, open_page: OpenPage) -> None:
+    page = await is_open(await open_page(server, "/stage?band=tools"))
+    await expect(page.locator("#stage-tools")).to_have_css("text-align", "center")  # it is dressed
+    for words in ("", " and more", " and much more"):
+        for width in (1024, 1280, 1366, 1600, 1920):
+            await page.set_viewport_size({"width": width, "height": 800})
+            tops, ends, close = await page.evaluate(
+                """words => {
+                  const tools = [...document.querySelectorAll('#stage-tools > *')];
+                  for (const one of tools) if (one.matches('button')) one.append(words);
+                  const boxes = tools.map((one) => one.getBoundingClientRect());
+                  const close = document.querySelector('#stage-tools-band > button');
+                  return [boxes.map(({ top, height }) => Math.round(top + height / 2)),
+                    boxes.map(({ right }) => right), close.getBoundingClientRect().left];
+                }""",
+                words if width == 1024 else "",
+            )
+            assert min(Counter(tops).values()) > 1, (words, width, tops)
+            assert max(ends) < close, "beside them, not below"
 
 
 async def people_of(open_page: OpenPage, server: Any) -> Page:

@@ -150,6 +150,7 @@ async def test_a_room_that_ended_is_erased_from_the_disk(
     async with serve() as server:
         alice = await connect(server, name=secret, room=name)
         other = await connect(server, name="other", room="other")
+        watching = await connect(server, path=f"/observe/{name}")
         for wire in (alice, other):
             await wire.publish("order_placed", id=1, note=secret)
         await Room(http, server, name).act("/reset")
@@ -161,6 +162,9 @@ async def test_a_room_that_ended_is_erased_from_the_disk(
         async with http.delete(f"{rooms}/{name}") as answer:
             assert answer.status == 200
         assert await alice.close_code() == 4003
+        if name != "main":
+            assert await watching.close_code() == 4003
+            assert watching.heard[-1]["data"]["code"] == "room_ended"
         async with http.delete(f"{rooms}/other") as answer:
             assert answer.status == 200
         assert secret not in await _on_disk(tmp_path)
