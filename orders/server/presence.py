@@ -94,10 +94,11 @@ class Presence:
                     self.leave(participant, "the room ended")
                     participant.transport.close(Close.REMOVED, "room_ended")
             await self._inbox.submit(None)  # what was on its way into them is stored by now
-            for name, room in ended.items():
-                room.ended = name != "main"  # which begins again
+            for name in ended:
                 self._context.rooms.pop(name, None)
             left = await self._context.engine.erase(list(ended))
+            for name, room in ended.items():
+                room.ended = name != "main"  # which begins again
         except StorageFailed:
             self._context.rooms.update(ended)  # nothing was erased
             raise
