@@ -13,6 +13,7 @@ import { LogList } from './list.js';
 import { addNewer, addOlder, around, arrive, canRelease, EMPTY, fromEnd, fromStart, release } from './window.js';
 
 const PAGE = 500; // events asked for at once
+const AGAIN = 3000; // ms until an end is asked for again, after it could not be had
 const EVENTS = `/api/rooms/${here.room}/events`;
 
 let filter = readFilter(location.search);
@@ -74,16 +75,12 @@ async function near(end) {
   if (asking.has(end) || jumping) return;
   asking.add(end);
   const mine = place;
-  try {
-    const page = await ask(end === 'older' ? { before: log.older } : { after: log.newer });
-    if (mine !== place) return;
+  const page = await ask(end === 'older' ? { before: log.older } : { after: log.newer }).catch(({ message }) => void toast(message));
+  asking.delete(end);
+  if (page && mine === place) {
     log = end === 'older' ? addOlder(log, page) : addNewer(log, page);
     draw(false);
-  } catch (error) {
-    toast(error.message);
-  } finally {
-    asking.delete(end);
-  }
+  } else setTimeout(() => list.draw(), page ? 0 : AGAIN); // asks again if the reader is still there
 }
 
 // --- what comes ---------------------------------------------------------------------------

@@ -136,11 +136,17 @@ export function copying() {
   });
 }
 
+const PATIENCE = 30_000; // ms for an answer; on a slow network the longest takes some seconds
+
 /** GET as JSON. Throws an Error with the server's own sentence, and its `code` and `status`. */
 export async function fetched(path, headers = {}) {
-  const answer = await fetch(path, { headers: { accept: 'application/json', ...headers } });
-  const body = await answer.json().catch(() => null);
+  const answer = await fetch(path, { headers: { accept: 'application/json', ...headers }, signal: AbortSignal.timeout(PATIENCE) }).catch(unanswered);
+  const body = await answer.json().catch(answer.ok ? unanswered : () => null);
   if (answer.ok) return body;
   const { code = 'http', message = `The server answered ${answer.status}.` } = body?.error ?? {};
   throw Object.assign(new Error(message), { code, status: answer.status });
+}
+
+function unanswered() {
+  throw new Error('The server did not answer. Does it still run, and is this device on its network?');
 }

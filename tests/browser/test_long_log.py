@@ -95,3 +95,14 @@ async def test_the_end_key_leads_to_the_oldest_event_and_back_up_nothing_is_miss
     await expect(page.locator(f'[data-event="{ids[0]}"]')).to_be_in_viewport()
     seen, _ = await walk(page, -0.9, ids[-1])
     assert seen == set(ids)
+
+
+async def test_older_events_that_could_not_be_had_are_asked_for_again(
+    server: Any, alice: Wire, open_page: OpenPage
+) -> None:
+    await fill(alice, 600)
+    page = await open_log(open_page, server, may_lose_server=True)
+    await page.route("**/events?*before=*", lambda route: route.abort("connectionrefused"), times=1)
+    await page.get_by_role("grid").evaluate("(grid) => { grid.scrollTop = grid.scrollHeight; }")
+    await expect(page.locator(".toast")).to_contain_text("The server did not answer.")
+    await expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", "601")
