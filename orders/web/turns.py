@@ -56,9 +56,9 @@ class Turn:
 #: Pieces of reading that are at work at once: as many as the journal has readers. A shared journal
 #: may keep one waiting for seconds, and another room must not wait for that.
 AT_WORK, AT_WORK_SHARED = 2, 16
-#: How long nobody begins the next piece: so many times as long as the last one took; at most, in
-#: seconds.
-PAUSE, LONGEST_PAUSE = 1, 0.25
+#: After a piece nobody begins the next for as long as it took, shared among those at work. One that
+#: was kept waiting counts as so many seconds.
+LONGEST_PIECE = 0.25
 FORGOTTEN = 10.0  # seconds after which what a connection has asked counts for half as much
 
 Answer = TypeVar("Answer", bound=web.StreamResponse)
@@ -68,7 +68,8 @@ class Line:
     """All who read the journal over HTTP wait in one line: for each page, not for each answer."""
 
     def __init__(self, *, shared: bool) -> None:
-        self._places = asyncio.Semaphore(AT_WORK_SHARED if shared else AT_WORK)
+        self._at_work = AT_WORK_SHARED if shared else AT_WORK
+        self._places = asyncio.Semaphore(self._at_work)
         self._free = 0.0
 
     @asynccontextmanager
@@ -86,7 +87,7 @@ class Line:
                 yield
             finally:
                 now = monotonic()
-                pause = min(PAUSE * (now - begun), LONGEST_PAUSE)
+                pause = min(now - begun, LONGEST_PIECE) / self._at_work
                 self._free = max(self._free, now) + pause
 
 
@@ -121,7 +122,7 @@ class Admission:
         asyncio.get_running_loop().call_soon(self._has_begun)
 
     def _has_begun(self) -> None:
-        pause = min(PAUSE * (monotonic() - self._begun), LONGEST)
+        pause = min(monotonic() - self._begun, LONGEST)  # as long as that took
         asyncio.get_running_loop().call_later(pause, self._next) if self._waiting else self._next()
 
     def _next(self) -> None:

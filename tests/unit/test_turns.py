@@ -10,9 +10,10 @@ from orders.web import turns
 from orders.web.turns import (
     AT_ONCE,
     AT_WORK,
+    AT_WORK_SHARED,
     BACK,
     LONGEST,
-    PAUSE,
+    LONGEST_PIECE,
     PIECE,
     REST,
     TEXT,
@@ -109,16 +110,24 @@ async def test_of_all_who_read_the_journal_few_are_at_work_at_once() -> None:
     assert most == AT_WORK
 
 
-async def test_after_a_piece_nobody_begins_the_next_for_as_long_as_it_took(
-    clock: list[float],
+@pytest.mark.parametrize(
+    ("shared", "took", "pause"),
+    [
+        (False, 0.01, 0.01 / AT_WORK),
+        (True, 0.01, 0.01 / AT_WORK_SHARED),
+        (True, 5.0, LONGEST_PIECE / AT_WORK_SHARED),  # a journal that is away
+    ],
+)
+async def test_after_a_piece_the_next_waits_for_as_long_as_it_took_shared_among_those_at_work(
+    clock: list[float], shared: bool, took: float, pause: float
 ) -> None:
-    line = Line(shared=False)
+    line = Line(shared=shared)
     async with line.piece(asking()):
-        clock[0] += 0.01
+        clock[0] += took
     assert clock[1:] == [], "nobody waits before it"
     async with line.piece(asking()):
         pass
-    assert clock[1:] == [pytest.approx(0.01 * PAUSE)]
+    assert clock[1:] == [pytest.approx(pause)]
 
 
 async def test_a_reader_that_went_away_while_it_waited_is_given_nothing() -> None:
