@@ -97,8 +97,8 @@ class Presence:
             for name in ended:
                 self._context.rooms.pop(name, None)
             left = await self._context.engine.erase(list(ended))
-            for name, room in ended.items():
-                room.ended = name != "main"  # which begins again
+            for room in rooms:
+                room.ended = room.name != "main"  # which begins again
         except StorageFailed:
             self._context.rooms.update(ended)  # nothing was erased
             raise
@@ -288,8 +288,7 @@ class Presence:
             remote = room.remote()
             held = room.state.queue.held.values()
             nodes = ({one.node for one in remote} | {entry.node for entry in held}) - {""}
-            gone = self._context.engine.gone(nodes) if nodes else nodes
-            if not gone:
+            if not (gone := self._context.engine.gone(nodes)):
                 continue
             for one in remote:
                 if one.node in gone:
