@@ -106,7 +106,10 @@ async def _write_all(
 ) -> None:
     engine, line = request.app[NODE].engine, FORMATS[format][2]
     position, lanes = 0, set[str]()
-    while True:
+
+    async def next_part() -> tuple[bytes, bytes | None]:
+        """What is written next, and the id of its last event, None at the end. The records are let
+        go before that is written: a reader may never read."""
         async with request.app[LINE].piece(request):
             page = await engine.page(room.name, wanted, PAGE, after=position)
             lines = []
@@ -115,10 +118,14 @@ async def _write_all(
                     lanes.add(record.source)
                     lines.append(f"    participant {_lane(record.source)} as {record.source}\n")
                 lines.append(line(record))
-        await response.write("".join(lines).encode())
-        if page.more is None:
+            return "".join(lines).encode(), page.more
+
+    while True:
+        text, more = await next_part()
+        await response.write(text)
+        if more is None:
             break
-        last = await engine.find(room.name, page.more)
+        last = await engine.find(room.name, more)
         if last is None:
             break
         position = last.position
