@@ -5,6 +5,7 @@ Refusals are raised as `OrdersError`; the middleware of `web/app.py` answers the
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from orders.errors import NotFound, Refused
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
-from orders.web.export import FORMATS, export, whole_or_broken
+from orders.web.export import FORMATS, export, streamed
 from orders.web.keys import NODE
 from orders.web.query import PLACE, Query
 from orders.web.turns import LINE, in_line
@@ -210,16 +211,15 @@ async def get_orders(request: web.Request) -> web.StreamResponse:
             return to_json(await anext(pages, []))[1:-1]
 
     first = await next_page()  # what cannot be read at all is refused
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response  # what follows its head would be taken for the next answer
-    with whole_or_broken(request):
-        await response.write(b'{"orders":[' + first)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b'{"orders":[' + first
         while more := await next_page():
-            await response.write(b"," + more)
-        await response.write_eof(b"]}")
-    return response
+            yield b"," + more
+        yield b"]}"
+
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    return await streamed(request, response, parts())
 
 
 @in_line

@@ -1,10 +1,9 @@
 """The log as a file: JSON lines, a table, a diagram. Streamed, however long it is."""
 
-import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import web
 from pydantic_core import to_json
@@ -62,49 +61,45 @@ FORMATS: dict[str, tuple[str, str, Callable[[Record], str]]] = {
 }
 
 
-@contextlib.contextmanager
-def whole_or_broken(request: web.Request) -> Iterator[None]:
-    """An answer that was begun and cannot be finished breaks off, so that its reader sees that."""
+async def streamed(
+    request: web.Request, response: web.StreamResponse, parts: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    """Send an answer part by part. One that was begun and cannot be finished breaks off, so that
+    its reader sees that."""
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response  # what follows its head would be taken for the next answer
     try:
-        yield
+        async for part in parts:
+            await response.write(part)
     except OrdersError:
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError("the answer could not be finished") from None
+    await response.write_eof()
+    return response
 
 
 async def export(
     request: web.Request, room: Room, wanted: Filter, format: str
 ) -> web.StreamResponse:
     """All events that the filter admits, as a download."""
-    content_type, head, _ = FORMATS[format]
     ending = {"mermaid": "mmd"}.get(format, format)
     response = web.StreamResponse(
         headers={
-            "Content-Type": f"{content_type}; charset=utf-8",
+            "Content-Type": f"{FORMATS[format][0]}; charset=utf-8",
             "Content-Disposition": f'attachment; filename="orders-{room.name}.{ending}"',
         }
     )
     if wanted.is_open:
         response.headers["Orders-Events"] = str(room.state.events)
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response  # what follows its head would be taken for the next answer
-    await response.write(head.encode())
-    with whole_or_broken(request):
-        await _write_all(request, response, room, wanted, format)
-    await response.write_eof()
-    return response
+    return await streamed(request, response, _parts(request, room, wanted, format))
 
 
-async def _write_all(
-    request: web.Request,
-    response: web.StreamResponse,
-    room: Room,
-    wanted: Filter,
-    format: str,
-) -> None:
-    engine, line = request.app[NODE].engine, FORMATS[format][2]
+async def _parts(
+    request: web.Request, room: Room, wanted: Filter, format: str
+) -> AsyncIterator[bytes]:
+    engine, (_, head, line) = request.app[NODE].engine, FORMATS[format]
     position, lanes = 0, set[str]()
 
     async def next_part() -> tuple[bytes, bytes | None]:
@@ -120,9 +115,10 @@ async def _write_all(
                 lines.append(line(record))
             return "".join(lines).encode(), page.more
 
+    yield head.encode()
     while True:
         text, more = await next_part()
-        await response.write(text)
+        yield text
         if more is None:
             break
         last = await engine.find(room.name, more)

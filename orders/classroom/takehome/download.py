@@ -23,7 +23,7 @@ from orders.journal.base import pages
 from orders.server import Node
 from orders.web.api import answer, room_named
 from orders.web.bots import BOTS
-from orders.web.export import whole_or_broken
+from orders.web.export import streamed
 from orders.web.keys import SETTINGS
 from orders.web.marks import session_mark, session_of
 from orders.web.query import Query, however_ended
@@ -145,16 +145,15 @@ async def _send(
             "Orders-Events": str(sum(record.kind is EVENT for record in records)),
         }
     )
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response  # what follows its head would be taken for the next answer
-    with whole_or_broken(request):
-        await response.write(head.encode())
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield head.encode()
         about = {"room": title or None, "names": names, **_about(request.app, room, records, mask)}
         async for part in _joined(recording(about, records, mask)):
-            await response.write(part.encode())
-        await response.write_eof(tail.encode())
-    return response
+            yield part.encode()
+        yield tail.encode()
+
+    return await streamed(request, response, parts())
 
 
 def _about(
