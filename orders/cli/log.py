@@ -111,7 +111,8 @@ async def export_log(
     What only the host gets is asked for with the token of `ORDERS_HOST_TOKEN`, if there is one.
     """
     what = "export" if format == "html" else "events"
-    address = room_url(understood(url).server, room, what, format=format, **query)
+    server = understood(url).server
+    address = room_url(server, room, what, format=format, **query)
     token = os.environ.get("ORDERS_HOST_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token and "names" in query else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -130,7 +131,7 @@ async def export_log(
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
         raise CannotStart(
             "no_server",
-            f"No server answers at {understood(url).server}, or it went away: start one with"
+            f"No server answers at {server}, or it went away: start one with"
             " `orders serve`, or give its address.",
         ) from error
 

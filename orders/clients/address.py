@@ -19,7 +19,7 @@ PLACES = (
     *("board", "confirmer", "customer", "exercises", "handout", "host", "join", "log", "own"),
     *("stage", "starters", "wire"),
 )
-#: What a WebSocket takes beside these, and a client sets itself.
+#: What a WebSocket takes besides these, and a client sets itself.
 _NOT_HERE = ("ack", "after", "echo", "heartbeat", "prefetch", "quiet", "session", "types")
 _WITH_ROOM = re.compile(r"(?:observe|api/rooms|api/exercises)/([^/]+)(?:/.*)?")
 
@@ -71,8 +71,8 @@ def understood(address: str) -> Address:
     if unread := next((key for key in url.query if key in _NOT_HERE), None):
         raise Refused(
             "wrong_url",
-            f"`{unread}` in an address is not read here: leave it out, and say it beside the"
-            ' address, such as types="order_placed".',
+            f"`{unread}` in an address is not read here: leave it out, and give it as an argument,"
+            ' such as types="order_placed".',
         )
     return Address(server, room or None, name or None if place in WS else None)
 

@@ -182,7 +182,7 @@ class Queues:
             asyncio.get_running_loop().call_later(delay, self._offer, room, entry)
         self.touch(room, entry.type)
 
-    def _seconds(self, room: Room) -> float:  # that an event may be held here  # of a lease
+    def _seconds(self, room: Room) -> float:  # that an event may be held here
         return room.state.rules.lease or self._context.options.lease
 
     def _hold(self, room: Room, participant: Participant, entry: Entry, record: Record) -> None:

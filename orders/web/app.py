@@ -14,17 +14,7 @@ from orders.clock import now_ms
 from orders.errors import Close, OrdersError
 from orders.server import Node
 from orders.settings import Settings
-from orders.web import (
-    api,
-    bots,
-    health,
-    host,
-    pages,
-    publishing,
-    records,
-    security,
-    socket,
-)
+from orders.web import api, bots, health, host, pages, publishing, records, security, socket
 from orders.web.asyncapi import document
 from orders.web.keys import HOLDS, NODE, SERVER, SETTINGS, Server
 from orders.web.observe import FEEDS, Feeds, observe

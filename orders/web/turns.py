@@ -123,7 +123,10 @@ class Admission:
 
     def _has_begun(self) -> None:
         pause = min(monotonic() - self._begun, LONGEST)  # as long as that took
-        asyncio.get_running_loop().call_later(pause, self._next) if self._waiting else self._next()
+        if self._waiting:
+            asyncio.get_running_loop().call_later(pause, self._next)
+        else:
+            self._next()
 
     def _next(self) -> None:
         self._is_busy = False
