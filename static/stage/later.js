@@ -5,7 +5,7 @@
  */
 
 import { bind } from '../ui/keys.js';
-import { dress, here, toast } from '../ui/page.js';
+import { byId, dress, here, toast } from '../ui/page.js';
 import { askForThePast } from './bands.js';
 
 /**
@@ -55,6 +55,9 @@ function actAsHost(show, tools) {
   bind('r', 'Resume: let all go', does(({ act }) => act('resume')), { when: () => mayAct() && show.state.paused });
   bind('?', 'This help', does(({ open }) => open('stage-help')));
   bind('w', 'People: mute, remove, lock the room', does(({ open }) => open('stage-people')), { when: () => here.host });
+  const goHome = does(async () => (await import('./tools/takehome.js')).takeHome()); // at the end of a lesson
+  bind('h', 'Take the lesson home, then erase the room', goHome, { when: () => here.host });
+  byId('stage-home').addEventListener('click', goHome);
   bind('f', 'Faults on one participant; again: on the next', does(({ faults }) => faults.next()), { when: mayAct });
   bind('x', 'The wire of the participant whose menu is open; else of one you choose', () => {
     const menu = document.querySelector('#stage-faults:popover-open #stage-faults-wire');

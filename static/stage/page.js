@@ -126,11 +126,6 @@ async function set(modes) {
   }
 }
 
-async function takeHome() {
-  const { takeHome: open } = await import('./tools/takehome.js'); // at the end of a lesson
-  open();
-}
-
 function turnTheme() {
   const root = document.documentElement;
   root.dataset.theme = root.dataset.theme === 'dark' ? 'light' : 'dark';
@@ -150,8 +145,6 @@ switches.forEach(({ value }, index) => {
 byId('stage-speed').addEventListener('change', ({ target }) => { flights.speed = Number(target.value); });
 bind('d', 'Light or dark', turnTheme);
 byId('stage-theme').addEventListener('click', turnTheme);
-bind('h', 'Take the lesson home, then erase the room', takeHome, { when: () => here.host });
-byId('stage-home').addEventListener('click', takeHome);
 useLesson(show);
 const opened = loadLater(show, (way) => {
   picture.way = way;

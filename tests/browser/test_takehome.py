@@ -92,6 +92,7 @@ async def test_a_lesson_is_taken_home_replayed_without_a_network_and_erased(
     stage = await open_stage(open_page, server)
     await stage.keyboard.press("h")
     dialog = stage.locator("#stage-takehome")
+    await expect(dialog).to_have_css("border-top-left-radius", "3px")  # dressed, though first asked
     await expect(dialog.get_by_role("button", name="Erase")).to_have_count(0)
     async with stage.expect_download() as downloading:
         await dialog.get_by_role("button", name="Take home").click()
