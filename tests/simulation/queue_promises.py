@@ -133,7 +133,8 @@ def what_the_gone_held_is_given_back(history: History) -> Iterator[str]:
             gone = list(holder) if name is None else [name]
             for one in gone:
                 for id in holder[one]:
-                    returned = next((r for r in epoch[index:] if _is_about(r, id)), None)
+                    later = epoch[index + 1 :]
+                    returned = next((r for r in later if _is_about(r, id) or _stays(r, one)), None)
                     if returned is not None and returned["at"] - record["at"] > 1000:
                         late = (returned["at"] - record["at"]) / 1000
                         yield f"{id} was given back {late:.1f} s after {one} had left"
@@ -141,6 +142,11 @@ def what_the_gone_held_is_given_back(history: History) -> Iterator[str]:
 
 def _is_about(record: Fact, id: str) -> bool:
     return record["event"] == id and record["kind"] in ("released", "dead", "settled")
+
+
+def _stays(record: Fact, name: str) -> bool:
+    """Whether its node says that it was only thought to be gone."""
+    return bool(record["kind"] == "joined" and record["data"].get("was") == name)
 
 
 def what_is_handed_over_is_recorded(history: History) -> Iterator[str]:

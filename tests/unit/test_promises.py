@@ -199,6 +199,16 @@ def test_what_is_heard_first_may_stand_in_an_epoch_of_before_one_came() -> None:
     assert {s for s in broken(history) if s.startswith("consoles")}
 
 
+def test_who_was_only_thought_to_be_gone_holds_what_it_held() -> None:
+    """Seed 2 of two nodes: one waited long for NATS; the other said that its people had left."""
+    history = kept()
+    records = history.journal["main"][0]
+    late_release([], records)
+    assert {s for s in broken(history) if s.startswith("what the gone held")}
+    insert(records, 5, control("joined", name="worker1", was="worker1"))
+    assert not {s for s in broken(history) if s.startswith("what the gone held")}
+
+
 @pytest.mark.parametrize("promise", BREAKING)
 def test_each_promise_that_is_broken_is_found(promise: str) -> None:
     history = deepcopy(kept())
