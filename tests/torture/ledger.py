@@ -22,7 +22,7 @@ class Ledger:
     heard: list[str] = field(default_factory=list)  # by the listener, in order
     handed: Counter[str] = field(default_factory=Counter)  # deliveries of orders past the gate
     refused: int = 0  # times an event was refused because there was no engine, and sent again
-    connected: int = 0  # connections that senders made
+    welcomed: int = 0  # connections of senders that were let in
     faults: Counter[str] = field(default_factory=Counter)  # set on messages
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)  # (victim, gap)
 

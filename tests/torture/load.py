@@ -123,7 +123,6 @@ class Load:
         unanswered: dict[str, str],
     ) -> None:
         """Send and hear answers until the connection is lost, or all is said."""
-        self.ledger.connected += 1
         for text in unanswered.values():
             await ws.send_str(text)
         while unanswered or not self._stopping:
@@ -139,6 +138,7 @@ class Load:
             said = json.loads(message.data)
             if said["type"] == "broker.welcome":
                 assert said["data"]["name"] == name, said
+                self.ledger.welcomed += 1
             elif said["type"] == "broker.accepted":
                 del unanswered[said["data"]["event"]]
                 self.ledger.accepted.add(said["data"]["event"])

@@ -40,6 +40,7 @@ FLAGS = ("--rate", "0", "--max-attempts", "100", "--lease", "3")
 HELD = (Gap.HANDED, Gap.RECEIVED, Gap.CONFIRMED)  # between these a bot holds an order
 SETTLED = {"ready": 0, "in_flight": 0, "dead": 0}
 STEPS = (-3600.0, -5.0, -0.5, 0.5, 5.0, 86400.0)  # seconds by which a clock is set off
+CUSTOMERS = PUBLISHERS = 2
 DRAINS_WITHIN = 120.0  # seconds in which all orders must be answered once the load ends
 
 
@@ -134,7 +135,7 @@ class Torture:
             try:
                 for bot in self._bots:
                     bot.start()
-                load.start(customers=2, publishers=2, pace=self.plan.pace)
+                load.start(customers=CUSTOMERS, publishers=PUBLISHERS, pace=self.plan.pace)
                 yield load
             finally:
                 await load.close()
@@ -144,6 +145,8 @@ class Torture:
     # ── what is done ────────────────────────────────────────────────────────────────────────
 
     async def _hurt(self, load: Load, http: aiohttp.ClientSession) -> None:
+        while self.ledger.welcomed < CUSTOMERS + PUBLISHERS:
+            await self._look(load)
         end = time.monotonic() + (self.plan.seconds or float("inf"))
         for fault in self._kinds():
             await self._wait(self._random.uniform(*self.plan.rest), load)
