@@ -252,7 +252,7 @@ class Presence:
         room = self._context.rooms.get(name)
         old = room.sessions.get(session) if room else None
         if room is None or old is None:
-            return None if room and was and room.has_name(was) else was
+            return None if room and was and folded(was) in room.names else was
         submission = self.put_out(old)
         if submission is not None:
             await submission  # its leaving must not come behind the other's joining

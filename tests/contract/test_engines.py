@@ -9,7 +9,7 @@ import contextlib
 import json
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -1007,6 +1007,34 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
         # What says that it is here could not be stored; it comes again.
         assert await two.take_over("main", "a-session-of-alice") == "alice"
         assert await two.take_over("main", "another-session") is None
+        await two.close()
+
+
+class Left(Nobody):
+    """A node whose participants have all left just now."""
+
+    async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"name": request["name"]}
+
+
+async def test_a_session_that_could_not_be_kept_on_its_way_keeps_its_name_on_either_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with two_engines() as (one, two):
+        one.callbacks = two.callbacks = Left()
+        one._membership._callbacks = two._membership._callbacks = Left()
+        assert await one.take_name("main", "alice", "a-session-of-alice")
+
+        async def keep_nothing(*_: object) -> None:
+            raise StorageFailed("engine_unavailable", "Not now.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(two._membership, "keep", keep_nothing)
+            with pytest.raises(StorageFailed):
+                await two.take_over("main", "a-session-of-alice")
+        assert await one.take_over("main", "a-session-of-alice") == "alice"
+        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        await one.close()
         await two.close()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -236,6 +237,17 @@ async def test_what_the_disk_refuses_the_host_is_not_true_and_he_hears_of_it(act
         await alice.fence()
         assert bob.numbers == [1, 2, 3, 4, 5, 7]
         assert await log(node) == bob.numbers
+
+
+async def test_a_session_goes_on_elsewhere_unless_somebody_here_has_its_name() -> None:
+    """It was here a moment ago; that it left the other node before that has not arrived yet."""
+    async with running(SqliteEngine(), limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        await alice.fence()
+        members = node.room("main").state.members
+        members["bob"] = replace(members["alice"], name="bob", node="another")
+        assert await node.presence.take_over("main", "a-session", "bob") == "bob"
+        assert await node.presence.take_over("main", "a-session", "Alice") is None
 
 
 async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_room() -> None:

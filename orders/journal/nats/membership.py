@@ -101,25 +101,33 @@ class Membership:
         is this node's from then on, and so is the session."""
         entry = await self._connection.kept(self._sessions.get(_session(room, session)))
         owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
-        if owner == self.node:  # taken over before, and then its record could not be stored
-            is_free = not self._callbacks.has_name(room, name)
-            return name if is_free and await self._has(owner, room, name, held=True) else None
-        if not owner:
+        if owner and owner != self.node:
+            with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
+                name = await self._ask_for(owner, room, session, name)
+        holder = await self._holder(room, name) if name else ""
+        if not name or (owner == self.node and not holder):
             return None
-        with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
-            said = {"room": room, "session": session, "name": name}
-            answer = await self.ask(owner, action="take_over", **said)
-            name = answer.get("name") or ""
-        if name and await self._has(owner, room, name):
-            await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))
-            await self.keep(room, session, name)
-            return name
-        return None
+        # It was on its way from one to the other before, when one of the two could not be stored.
+        if holder == self.node:
+            name = "" if self._callbacks.has_name(room, name) else name
+        elif holder not in ("", owner) and await self._is_alive(holder):
+            name = await self._ask_for(holder, room, session, name)
+        if not name:
+            return None
+        await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))
+        await self.keep(room, session, name)
+        return name
 
-    async def _has(self, node: str, room: str, name: str, *, held: bool = False) -> bool:
-        """Whether a name is a node's, or, unless it must be `held`, nobody's."""
+    async def _ask_for(self, node: str, room: str, session: str, name: str) -> str:
+        """Have a node put out a participant with this session: its name; "" if it has none."""
+        said = {"room": room, "session": session, "name": name}
+        answer = await self.ask(node, action="take_over", **said)
+        return answer.get("name") or ""
+
+    async def _holder(self, room: str, name: str) -> str:
+        """The node that has a name; "" if none has."""
         entry = await self._connection.kept(self._names.get(_key(room, name)))
-        return not held if entry is None else (entry.value or b"").decode() == node
+        return (entry.value or b"").decode() if entry else ""
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────
 
