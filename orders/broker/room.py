@@ -96,6 +96,11 @@ class Room:
         """The participants that are connected to other nodes."""
         return [one for one in self.state.members.values() if one.node]
 
+    def elsewhere(self, participant: Participant) -> Member | None:
+        """Who is in it on another node with the session of one that comes here."""
+        session = set(participant.marks[:1])  # its mark is the first
+        return next((one for one in self.remote() if session & set(one.marks)), None)
+
     @property
     def size(self) -> int:
         """How many are in it, on this node or another."""

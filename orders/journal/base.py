@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from orders.broker.modes import matches
 from orders.broker.queue import Entry
 from orders.broker.records import Record
-from orders.broker.room_state import RoomState
+from orders.broker.room_state import Member, RoomState
 from orders.domain.orders import Order
 from orders.errors import StorageFailed
 
@@ -234,8 +234,12 @@ class Engine(Protocol):
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         """Whether a name is free on every node; it is taken from then on, until its `left`."""
 
-    async def take_over(self, room: str, session: str) -> str | None:
-        """Put a participant with this session out of the room on another node: its name."""
+    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
+        """Put a participant with this session out of the room on another node: its name.
+
+        `known`: who has it there as far as the journal has arrived here, should the note that the
+        nodes keep of it be gone.
+        """
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         """Have another node do something to a participant that is connected there."""
@@ -275,7 +279,7 @@ class Unshared:
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         return True
 
-    async def take_over(self, room: str, session: str) -> str | None:
+    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
         return None
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:

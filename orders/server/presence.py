@@ -129,7 +129,8 @@ class Presence:
         epoch, unknown = room.state.epoch, await self._read_on_from(room, participant, after)
         elsewhere = None
         if participant.session:
-            elsewhere = await self._context.engine.take_over(room.name, participant.session)
+            session, known = participant.session, room.elsewhere(participant)
+            elsewhere = await self._context.engine.take_over(room.name, session, known)
             wanted = elsewhere or wanted
         check_admitted(room, participant, wanted or "")
         name = elsewhere or await self._take_name(participant, wanted)
@@ -253,8 +254,7 @@ class Presence:
         old = room.sessions.get(session) if room else None
         if room is None or old is None:
             return None if room and was and folded(was) in room.names else was
-        submission = self.put_out(old)
-        if submission is not None:
+        if submission := self.put_out(old):
             await submission  # its leaving must not come behind the other's joining
         return old.name if old.named else None
 

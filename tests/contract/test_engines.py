@@ -1003,10 +1003,10 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
     async with two_engines() as (one, two):
         assert await one.take_name("main", "alice", "a-session-of-alice")
         await one.close()
-        assert await two.take_over("main", "a-session-of-alice") == "alice"
+        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
         # What says that it is here could not be stored; it comes again.
-        assert await two.take_over("main", "a-session-of-alice") == "alice"
-        assert await two.take_over("main", "another-session") is None
+        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
+        assert await two.take_over("main", "another-session", None) is None
         await two.close()
 
 
@@ -1031,9 +1031,9 @@ async def test_a_session_that_could_not_be_kept_on_its_way_keeps_its_name_on_eit
         with monkeypatch.context() as patch:
             patch.setattr(two._membership, "keep", keep_nothing)
             with pytest.raises(StorageFailed):
-                await two.take_over("main", "a-session-of-alice")
-        assert await one.take_over("main", "a-session-of-alice") == "alice"
-        assert await two.take_over("main", "a-session-of-alice") == "alice"
+                await two.take_over("main", "a-session-of-alice", None)
+        assert await one.take_over("main", "a-session-of-alice", None) == "alice"
+        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
         await one.close()
         await two.close()
 

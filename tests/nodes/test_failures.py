@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from orders.errors import Close
 from orders.journal.nats.connection import NatsConnection
 from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Nats, required
@@ -306,3 +307,18 @@ async def test_a_stream_of_which_nats_tells_another_time_is_still_the_same(
 
     await until(has_looked, "the node looks at the stream")
     await say(alice)
+
+
+async def test_a_session_keeps_its_name_where_an_admin_purged_what_the_nodes_remember(
+    nodes: Nodes, come: Come, rooms: Rooms, jetstream: "JetStreamContext"
+) -> None:
+    """Whose session it is also follows from the journal, as far as that has arrived."""
+    one, two = await nodes(2)
+    here, there = rooms([one, two])
+    old = await come(one, name="alice", session="a-session-of-alice")
+    await there.has("alice")
+    await jetstream.purge_stream("KV_orders-sessions")
+    new = await come(two, name="alice", session="a-session-of-alice")
+    assert new.of_type("broker.welcome")[0]["data"]["name"] == "alice"
+    assert await old.close_code() == Close.TAKEN_OVER
+    assert await here.names() == ["alice"]

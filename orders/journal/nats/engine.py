@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from orders.broker.queue import Entry
 from orders.broker.records import Kind, Record, control
-from orders.broker.room_state import RoomState
+from orders.broker.room_state import Member, RoomState
 from orders.clock import monotonic, now_ms, token
 from orders.errors import CannotStart, StorageFailed
 from orders.journal.base import NodeCallbacks
@@ -227,8 +227,8 @@ class NatsEngine(Appending):
             await self._membership.keep(room, session, name)
         return True
 
-    async def take_over(self, room: str, session: str) -> str | None:
-        return await self._membership.take_over(room, session)
+    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
+        return await self._membership.take_over(room, session, known)
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         return await self._membership.ask(node, **request)

@@ -10,6 +10,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError, KeyWrongLastSequenceError
 from pydantic_core import from_json, to_json
 
+from orders.broker.room_state import Member
 from orders.clock import monotonic
 from orders.domain.envelope import folded
 from orders.errors import NotFound, OrdersError, StorageFailed
@@ -96,11 +97,13 @@ class Membership:
         value = f"{self.node} {name}".encode()
         await self._connection.kept(self._sessions.put(_session(room, session), value))
 
-    async def take_over(self, room: str, session: str) -> str | None:
+    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
         """Put a participant with this session out of the room on another node: its name, which
-        is this node's from then on, and so is the session."""
+        is this node's from then on, and so is the session. See `Engine.take_over`."""
         entry = await self._connection.kept(self._sessions.get(_session(room, session)))
-        owner, _, name = (entry.value or b"").decode().partition(" ") if entry else ("", "", "")
+        owner, name = (known.node, known.name) if known else ("", "")
+        if entry is not None:
+            owner, _, name = (entry.value or b"").decode().partition(" ")
         if owner and owner != self.node:
             with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
                 name = await self._ask_for(owner, room, session, name)
