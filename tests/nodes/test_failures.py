@@ -309,6 +309,32 @@ async def test_a_stream_of_which_nats_tells_another_time_is_still_the_same(
     await say(alice)
 
 
+async def test_a_new_leader_that_does_not_know_the_end_of_the_log_yet_is_waited_for(
+    nodes: Nodes, come: Come, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.journal.nats.follower.CHECK", 0.05)
+    (node,) = await nodes(1)
+    alice = await come(node, name="alice")
+    await say(alice)
+    api, is_short = NatsConnection.api, True
+
+    async def tell_less(connection: NatsConnection, subject: str, /, **more: Any) -> Any:
+        said = await api(connection, subject, **more)
+        if is_short and subject == f"STREAM.INFO.{STREAM}":
+            said["config"]["num_replicas"] = 3
+            said["state"]["last_seq"] -= 1
+        return said
+
+    monkeypatch.setattr(NatsConnection, "api", tell_less)
+    await is_not_ready(http, node, "engine_unavailable")
+    assert (await refused(alice))["code"] == "engine_unavailable"
+    monkeypatch.setattr("orders.journal.nats.follower.LAGS", 0.0)
+    await is_not_ready(http, node, "journal_lost")
+    is_short = False
+    await is_ready(http, node)
+    await say(alice)
+
+
 async def test_a_session_keeps_its_name_where_an_admin_purged_what_the_nodes_remember(
     nodes: Nodes, come: Come, rooms: Rooms, jetstream: "JetStreamContext"
 ) -> None:

@@ -15,6 +15,7 @@ from orders.journal.nats.failures import (
     stream_elsewhere,
     stream_lost,
     stream_sealed,
+    unavailable,
 )
 from orders.journal.nats.ranges import SECOND, consume, place
 
@@ -24,6 +25,7 @@ HEARTBEAT = 1  # seconds; a stream that is silent for longer than three of them 
 LOOK = 0.25
 CHECK = 3.0  # seconds between two looks at whether the stream is still the same
 RETRY_DELAY = 0.3
+LAGS = 10.0  # seconds that the new leader of a cluster may take to know all that is stored
 
 
 class Follower:
@@ -47,6 +49,7 @@ class Follower:
         self.lost: StorageFailed | None = None
         self._began: tuple[str, int] | None = None  # when the stream was made, its first position
         self._first_at: str | None = None  # when what stands first was stored
+        self._short_since: float | None = None  # when its end was missed
         self._alive = 0.0
         self._torn = False  # whether something was lost on the way
         self._stopped = False
@@ -108,8 +111,11 @@ class Follower:
             what = "has lost its end"
         elif state["first_seq"] > began[1]:
             what = "was purged"
+        is_short = what == "has lost its end" and info["config"]["num_replicas"] > 1
+        self._short_since = (self._short_since or monotonic()) if is_short else None
         if what:
-            self.lost = stream_lost(self._stream, what)
+            lags = self._short_since is not None and monotonic() < self._short_since + LAGS
+            self.lost = unavailable() if lags else stream_lost(self._stream, what)
             raise self.lost
         self._first_at = first_at
         if self._subject not in info["config"].get("subjects", ()):
