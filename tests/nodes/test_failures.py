@@ -1,6 +1,7 @@
 """What goes wrong at NATS is called by its name, and touches nothing else."""
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ import aiohttp
 import pytest
 
 from orders.errors import Close
+from orders.journal.nats import ranges
 from orders.journal.nats.connection import NatsConnection
+from orders.journal.nats.failures import NO_MESSAGE, Rejected
 from tests.conftest import Come, Connect, Serve
 from tests.nats_servers import Nats, required
-from tests.nodes.conftest import Nodes, Rooms, ids, say
+from tests.nodes.conftest import Nodes, Rooms, hears, ids, say
 from tests.rooms import Address
 from tests.wire import Wire, until
 
@@ -333,6 +336,35 @@ async def test_a_new_leader_that_does_not_know_the_end_of_the_log_yet_is_waited_
     is_short = False
     await is_ready(http, node)
     await say(alice)
+
+
+async def test_what_a_new_leader_does_not_know_yet_is_no_unknown_position(
+    nodes: Nodes, come: Come, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has led since a moment ago, and none of the servers tells of the last events."""
+    (node,) = await nodes(1)
+    alice = await come(node, name="alice")
+    events = [await say(alice) for _ in range(3)]
+    api, last, asked = NatsConnection.api, ranges.last, Counter[str]()
+
+    async def know_less(connection: NatsConnection, subject: str, /, **more: Any) -> Any:
+        asked[subject] += 1
+        if subject == f"STREAM.MSG.GET.{STREAM}" and asked[subject] < 4:
+            raise Rejected(NO_MESSAGE, "no message found")
+        said = await api(connection, subject, **more)
+        if subject == f"STREAM.INFO.{STREAM}" and asked[subject] < 4:
+            said["state"]["last_seq"] = 1
+        return said
+
+    async def find_nothing(*where: Any) -> Any:
+        asked["last"] += 1
+        return None if asked["last"] < 4 else await last(*where)
+
+    monkeypatch.setattr(NatsConnection, "api", know_less)
+    monkeypatch.setattr(ranges, "last", find_nothing)
+    bob = await connect(node, name="bob", after=events[0])
+    assert ids(await hears(bob, 2)) == events[1:]
+    assert not bob.of_type("broker.error")
 
 
 async def test_a_session_keeps_its_name_where_an_admin_purged_what_the_nodes_remember(

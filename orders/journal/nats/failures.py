@@ -8,6 +8,7 @@ AT_LIMIT = (10026, 10027)  # the account has all the consumers, or streams, that
 TOO_LARGE = 10054  # for the stream; `max_payload` of the servers is known beforehand
 SEALED = 10109  # the room has a new epoch
 NOT_FOUND = 10059  # no stream has this name
+NO_MESSAGE = 10037  # the stream has no such message
 IN_USE = 10058  # a stream of this name is there, with other settings
 NOT_ENABLED = (10039, 10076)  # JetStream, for this account or at all
 NO_PEERS = 10005  # too few servers of the cluster are there yet

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from orders.clock import new_id
 from orders.journal.nats.connection import NatsConnection
-from orders.journal.nats.failures import Rejected, unavailable, unreadable
+from orders.journal.nats.failures import NO_MESSAGE, Rejected, unavailable, unreadable
 
 SECOND = 1_000_000_000  # nanoseconds, which JetStream counts in
 TEMPORARY = 5 * SECOND
@@ -69,19 +69,33 @@ async def read(
 
 
 async def has_more(
-    connection: NatsConnection, stream: str, start: int, end: int, *filters: str
+    connection: NatsConnection, stream: str, known: int, start: int, end: int, *filters: str
 ) -> bool:
-    """Whether the server that leads the stream has something between two sequences."""
-    for subject in filters or (">",):
-        try:
-            answer = await connection.api(
-                f"STREAM.MSG.GET.{stream}", seq=start, next_by_subj=subject
-            )
-        except Rejected:
-            continue  # nothing
-        if answer["message"]["seq"] < end:
+    """Whether something lies between two sequences that the server which leads the stream has, or
+    may have: one that leads only since a moment ago may not have all yet that is `known`."""
+    try:
+        info = await connection.api(f"STREAM.INFO.{stream}")
+        if info["state"]["last_seq"] < known:
             return True
+        for subject in filters or (">",):
+            answer = await _next(connection, stream, start, subject)
+            if answer is not None and answer < end:
+                return True
+    except Rejected as rejected:
+        raise unreadable(stream, rejected) from None
     return False
+
+
+async def _next(connection: NatsConnection, stream: str, start: int, subject: str) -> int | None:
+    """The sequence of the first message of a subject from another on, as its leader has it."""
+    try:
+        answer = await connection.api(f"STREAM.MSG.GET.{stream}", seq=start, next_by_subj=subject)
+    except Rejected as rejected:
+        if rejected.code == NO_MESSAGE:
+            return None
+        raise
+    sequence: int = answer["message"]["seq"]
+    return sequence
 
 
 async def consume(
