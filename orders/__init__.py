@@ -13,4 +13,4 @@ Read it from the inside out; every layer imports only what stands above it in th
     logs.py, app.py, cli/    put together, and started
 """
 
-__version__ = "0.7.0"
+__version__ = "0.7.1"
