@@ -26,6 +26,9 @@ from orders.domain.envelope import Event, check_name, folded, is_uuid
 from orders.domain.mistakes import MAX_VALUES
 from orders.errors import Forbidden, Full, OrdersError, Refused
 
+#: Names that are remembered of those who post without joining.
+MOST_POSTERS = 10_000
+
 
 class Publish(NamedTuple):
     """An event for the journal. `name` is the one that its sender gave, None if it gave none."""
@@ -171,6 +174,33 @@ def name_taken(name: str) -> Refused:
         f"{name} is in use in this room: use another `source`, or leave it out.",
         status=409,
     )
+
+
+def poster(room: Room, wanted: str | None, marks: list[str], is_host: bool) -> str:
+    """The name of one who publishes without joining; `Refused` where it may not have it.
+
+    The host has any name. Others have the one under which their session joined, or that it
+    was the first to post under, or one that only such posts have used.
+    """
+    if is_host:
+        return wanted or "host"
+    members = room.state.members.values()
+    own = next((one for one in members if set(one.marks) & set(marks)), None)
+    if own is not None and folded(own.name) == folded(wanted or own.name):
+        name = own.name
+    else:
+        name = wanted or room.guest_name()
+        mark = marks[0] if marks else ""
+        is_known = room.posters.get(folded(name), mark) != mark
+        joined_once = folded(name) in room.state.spellings
+        if is_known or joined_once or room.has_name(name):
+            raise name_taken(name)
+        if len(room.posters) < MOST_POSTERS:
+            room.posters[folded(name)] = mark
+    if room.state.rules.keeps_out(name, marks):
+        raise Forbidden("kicked", "The host removed you: your events are not taken.")
+    check_unmuted(room, name, marks)
+    return name
 
 
 def check_admitted(room: Room, participant: Participant, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.protocol import check_admitted, check_unmuted, name_taken, refusal
+from orders.broker.protocol import check_admitted, name_taken, refusal
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
@@ -16,8 +16,6 @@ from orders.server.replay import Replay
 
 #: Seconds that a shared room stays where nobody is in it and nobody looks at it.
 ROOM_IDLE_TIMEOUT = 60.0
-#: Names that are remembered of those who post without joining.
-MOST_POSTERS = 10_000
 #: Places of a room that are kept for the host and its bots.
 KEPT = 10
 
@@ -126,15 +124,27 @@ class Presence:
         event's id, or `start`.
         """
         room = await self.enter(participant.room, begin=True)
+        room.coming[participant] = ""
+        try:
+            await self._let_in(room, participant, wanted, after)
+        finally:
+            del room.coming[participant]
+
+    async def _let_in(
+        self, room: Room, participant: Participant, wanted: str | None, after: str | None
+    ) -> None:
         epoch, unknown = room.state.epoch, await self._read_on_from(room, participant, after)
-        elsewhere = None
-        if participant.session:
-            session, known = participant.session, room.elsewhere(participant)
-            elsewhere = await self._context.engine.take_over(room.name, session, known)
-            wanted = elsewhere or wanted
+        kept = None  # the name that its session had on another node
+        if session := participant.session:
+            mark, members = participant.marks[:1], room.remote()
+            kept = await self._context.engine.take_over(room.name, session, mark, members)
+            wanted = kept or wanted
         check_admitted(room, participant, wanted or "")
-        name = elsewhere or await self._take_name(participant, wanted)
-        room = await self.enter(participant.room, begin=True)  # it may have been forgotten
+        is_free = kept is not None and not room.has_here(kept)
+        name = kept if kept and is_free else await self._take_name(room, participant, wanted)
+        if await self.enter(participant.room, begin=True) is not room:  # it was forgotten, or ended
+            await self.join(participant, wanted, after)
+            return
         if participant.after and room.state.epoch != epoch:
             unknown = self._unknown(participant, after)  # of an epoch that is over
         old = room.sessions.get(participant.session or "")
@@ -148,6 +158,8 @@ class Presence:
                 f"The room `{room.name}` has {counted(room.size, 'participant')},"
                 " which is all it takes: try again later, or join another room.",
             )
+        if participant.gone:
+            return  # its session went to another node meanwhile
         participant.name, participant.named = name, wanted is not None
         participant.joined_at = now_ms()
         participant.allowance = Allowance(self._context.options.limits)
@@ -182,49 +194,19 @@ class Presence:
             " comes from now on. Use after=start for all there is.",
         )
 
-    async def _take_name(self, participant: Participant, wanted: str | None) -> str:
+    async def _take_name(self, room: Room, participant: Participant, wanted: str | None) -> str:
         """A name that nobody else has, on this node or another, and that is kept for it."""
-        own: dict[str, None] = {}
         taken: dict[str, None] = {}
         while True:
-            room = await self.enter(participant.room, begin=True)  # it may have been forgotten
-            old = room.sessions.get(participant.session or "")
-            if old is not None:
+            old = room.with_session(participant)
+            if old is not None and old.name not in taken:
                 name = old.name
             else:
                 name = room.free_name(wanted, taken) if wanted else room.guest_name(taken)
-            if name in own:
-                return name
+            participant.name, room.coming[participant] = name, folded(name)
             if await self._context.engine.take_name(room.name, name, participant.session):
-                own[name] = None  # for this node; unless somebody else here has it by now
-            else:
-                taken[name] = None
-
-    def poster(self, room: Room, wanted: str | None, marks: list[str], is_host: bool) -> str:
-        """The name of one who publishes without joining; `Refused` where it may not have it.
-
-        The host has any name. Others have the one under which their session joined, or that it
-        was the first to post under, or one that only such posts have used.
-        """
-        if is_host:
-            return wanted or "host"
-        members = room.state.members.values()
-        own = next((one for one in members if set(one.marks) & set(marks)), None)
-        if own is not None and folded(own.name) == folded(wanted or own.name):
-            name = own.name
-        else:
-            name = wanted or room.guest_name()
-            mark = marks[0] if marks else ""
-            is_known = room.posters.get(folded(name), mark) != mark
-            joined_once = folded(name) in room.state.spellings
-            if is_known or joined_once or room.has_name(name):
-                raise name_taken(name)
-            if len(room.posters) < MOST_POSTERS:
-                room.posters[folded(name)] = mark
-        if room.state.rules.keeps_out(name, marks):
-            raise Forbidden("kicked", "The host removed you: your events are not taken.")
-        check_unmuted(room, name, marks)
-        return name
+                return name
+            taken[name], room.coming[participant] = None, ""
 
     # ── leaving, and changing names ─────────────────────────────────────────────────────────
 
@@ -249,11 +231,17 @@ class Presence:
         return submission
 
     async def take_over(self, name: str, session: str, was: str | None) -> str | None:
-        """Put a participant out for another node: its name, or what it `was` if it just left."""
+        """Put a participant out for another node: its name, or what it `was` if it has left, or
+        has not come yet; None where somebody else here has that name."""
         room = self._context.rooms.get(name)
-        old = room.sessions.get(session) if room else None
-        if room is None or old is None:
-            return None if room and was and folded(was) in room.names else was
+        if room is None:
+            return was
+        old = room.sessions.get(session)
+        for one in [one for one in room.coming if one.session == session and one is not old]:
+            self.put_out(one)
+            room.coming[one] = ""
+        if old is None:
+            return None if was and room.has_here(was) else was
         if submission := self.put_out(old):
             await submission  # its leaving must not come behind the other's joining
         return old.name if old.named else None
@@ -262,7 +250,11 @@ class Presence:
         self, room: Room, participant: Participant, record: Record, name: str
     ) -> None:
         """Ask the other nodes for a name before an unnamed participant speaks under it."""
-        taken = await self._context.engine.take_name(room.name, name, participant.session)
+        room.coming[participant] = folded(name)
+        try:
+            taken = await self._context.engine.take_name(room.name, name, participant.session)
+        finally:
+            del room.coming[participant]
         if participant.gone:
             return
         if taken and not room.has_name(name):
