@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -339,6 +340,8 @@ async def test_a_new_leader_that_does_not_know_the_end_of_the_log_yet_is_waited_
     monkeypatch.setattr("orders.journal.nats.follower.LAGS", 0.0)
     await is_not_ready(http, node, "journal_lost")
     assert ids(await room.log()) == [event], "what is left can be read"
+    async with http.get(f"{node.url}/api/rooms/main/events/{uuid4()}") as answer:
+        assert answer.status == 404
     is_short = False
     await is_ready(http, node)
     await say(alice)
