@@ -8,7 +8,8 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, place, stands
-from tests.conftest import Connect
+from tests.conftest import Connect, Serve
+from tests.integration.test_node import Broken
 from tests.rooms import Room
 from tests.wire import Wire
 
@@ -88,6 +89,26 @@ async def test_who_does_not_get_into_a_locked_room_reads_why_and_can_try_again(
     await Room(http, server).act("/unlock")
     await notice(alice, "connection").get_by_role("button", name="Try now").click()
     await is_open(alice)
+
+
+@pytest.mark.parametrize("path", ["/customer?name=alice", "/stage", "/log", "/join"])
+async def test_every_page_says_that_nothing_can_be_stored_until_it_can_again(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, open_page: OpenPage, connect: Connect, path: str
+) -> None:
+    engine = Broken()
+    monkeypatch.setattr("orders.app.make_engine", lambda _: engine)
+    async with serve() as server:
+        ben = await connect(server, name="ben")
+        early = await is_open(await open_page(server, path))
+        engine.failing = True
+        await ben.send({"type": "tick", "data": {}})
+        await expect(notice(early, "journal")).to_contain_text("The disk is full.")
+        late = await is_open(await open_page(server, path.replace("alice", "anna")))
+        await expect(notice(late, "journal")).to_contain_text("The disk is full.")
+        engine.failing = False
+        for page in (early, late):
+            await expect(notice(page, "journal")).to_have_count(0)
+            await page.close()
 
 
 async def test_on_a_small_phone_the_order_is_in_sight_after_the_tap(
