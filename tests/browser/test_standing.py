@@ -86,9 +86,19 @@ async def test_who_does_not_get_into_a_locked_room_reads_why_and_can_try_again(
         "locked the room main:"
     )
     await expect(alice.locator('[data-says="toast"]')).to_be_empty()
+    bob = await open_page(server, "/confirmer?name=bob")
+    await expect(notice(bob, "connection").locator("span")).to_contain_text("locked the room")
+    await expect(bob.locator("#empty")).to_be_hidden()  # what waits is not known to him
+    projector = [await is_open(await open_page(server, path)) for path in ("/stage", "/join")]
+    await expect(projector[0].locator("#stage-count")).to_have_text("0 participants, locked")
+    await expect(notice(projector[1], "locked")).to_be_visible()
     await Room(http, server).act("/unlock")
-    await notice(alice, "connection").get_by_role("button", name="Try now").click()
-    await is_open(alice)
+    for page in (alice, bob):
+        await notice(page, "connection").get_by_role("button", name="Try now").click()
+        await is_open(page)
+    await expect(bob.locator("#empty")).to_be_visible()
+    await expect(projector[0].locator("#stage-count")).to_have_text("2 participants")
+    await expect(notice(projector[1], "locked")).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/customer?name=alice", "/stage", "/log", "/join"])
