@@ -14,13 +14,12 @@
  * `data-flying` tells how many moves are under way, and `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
  */
 
-import { DESK, Motion, wayGone, ways } from './motion.js';
+import { arrivals, DESK, Motion, wayGone, ways } from './motion.js';
 import { Pen } from './pen.js';
 import { Rates } from './rates.js';
 
 const TRAIL = 3000; // ms that a trail fades
 const TRAILS = 200; // at once; the oldest go first
-const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, beside a figure
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
 const APART = 0.2; // of the way: before that, what leaves the counter for several groups lies one on another
@@ -183,17 +182,10 @@ export class Flights {
     }
   }
 
-  /** What arrived last, beside each figure, on the side of the counter; but what they hold is drawn with them already. */
+  /** What arrived last, beside each figure, on the side of the counter. */
   #drawNumbers() {
-    const arrived = new Map(); // figure → trails, the newest first
-    for (const trail of this.#trails.toReversed()) {
-      const place = typeof trail.to === 'symbol' || trail.type === 'refused' ? null : this.picture.place(trail.to);
-      const known = this.#state?.events.get(trail.id);
-      if (!place || (known?.state === 'held' && known.holder === trail.to)) continue;
-      const beside = arrived.get(place) ?? arrived.set(place, []).get(place);
-      if (beside.length < NUMBERS[place.tier]) beside.push(trail);
-    }
-    for (const beside of arrived.values()) {
+    const placeOf = (name) => this.picture.place(name);
+    for (const beside of arrivals(this.#trails, this.#state?.events, placeOf).values()) {
       beside.forEach((trail, rank) => this.pen.beside(trail.to, trail, rank - (beside.length - 1) / 2));
     }
   }
