@@ -22,7 +22,7 @@ from orders.server.hints import Hints
 from orders.server.host import Host
 from orders.server.inbox import Inbox
 from orders.server.presence import Presence
-from orders.server.pump import Pump, conflict
+from orders.server.pump import Pump, conflict, journal_notice
 from orders.server.queues import Queues
 from orders.server.replay import Replay
 
@@ -92,6 +92,11 @@ class Node:
         if self._pump.failure or self.engine.shared or self.engine.lost():
             self._pump.learn(await self.engine.probe())
         return self._pump.failure
+
+    @property
+    def away(self) -> str | None:
+        """What all are told while the journal takes no writes; None while it does."""
+        return journal_notice(self._pump.failure).message if self._pump.failure else None
 
     # ── what participants send ──────────────────────────────────────────────────────────────
 

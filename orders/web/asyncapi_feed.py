@@ -98,6 +98,7 @@ KINDS: dict[str, dict[str, Schema]] = {
     },
     "bots": {"bots": {"type": "array", "items": _BOT}},
     "slow": {"names": _TYPES},
+    "journal": {"away": {"type": ["string", "null"], "description": "why it takes no writes"}},
     "refused": {"name": _NAME, "code": _WORDS, "message": _WORDS},
 }
 

@@ -202,11 +202,12 @@ def batch(records: list[dict[str, Any]], skipped: int = 0) -> bytes:
 
 class _Aside:
     """What no journal holds and a picture shows all the same: the bots, who reads slowly, what was
-    refused."""
+    refused, and that the journal itself is away."""
 
     def __init__(self, app: web.Application, room: Room) -> None:
-        self._bots, self._slow_from = app[BOTS], app[NODE].options.max_unread // SLOW_PART
-        self._shown: dict[str, Any] = {"bots": None, "slow": []}
+        self._bots, self._node = app[BOTS], app[NODE]
+        self._slow_from = self._node.options.max_unread // SLOW_PART
+        self._shown: dict[str, Any] = {"bots": None, "slow": [], "away": None}
         self._next = 0.0
         self._refused = room.refusals[-1] if room.refusals else None
 
@@ -223,7 +224,9 @@ class _Aside:
             changes.append({"kind": "bots", "at": now_ms(), "bots": bots})
         if slow != self._shown["slow"]:
             changes.append({"kind": "slow", "at": now_ms(), "names": slow})
-        self._shown = {"bots": bots, "slow": slow}
+        if (away := self._node.away) != self._shown["away"]:
+            changes.append({"kind": "journal", "at": now_ms(), "away": away})
+        self._shown = {"bots": bots, "slow": slow, "away": away}
         return changes + self._refusals(room)
 
     def _refusals(self, room: Room) -> list[dict[str, Any]]:

@@ -36,8 +36,8 @@ export class Desk {
   /** our answers on their way, by their own ids */
   #underway = new Map();
   #feed = null;
-  /** whether the journal has told where the orders stand, since we came: before that the rules decide nothing */
-  #looked = false;
+  /** whether the journal has told where the orders stand, since we came: before that nobody knows what waits */
+  looked = false;
 
   /**
    * @param {{room: string, name: string, session: string|null, rules: object, lease: number, last: string|null}} who
@@ -94,7 +94,7 @@ export class Desk {
   #welcomed(welcome, early) {
     this.modes = welcome.modes;
     this.told.named(welcome.name);
-    this.#looked = false;
+    this.looked = false;
     this.#restore({ early });
     this.#feed ??= observe(
       { room: this.room },
@@ -136,7 +136,7 @@ export class Desk {
     } catch (error) {
       this.told.says(`What waits could not be fetched: ${error.message}`);
     }
-    this.#looked = true;
+    this.looked = true;
     this.#settle();
   }
 
@@ -245,7 +245,7 @@ export class Desk {
   // --- and then -----------------------------------------------------------------------------------
 
   #settle() {
-    if (this.auto && this.me.joined && this.#looked) {
+    if (this.auto && this.me.joined && this.looked) {
       for (const row of this.waiting.untouched()) this.answer(row, this.verdict(row));
     }
     this.told.changed();

@@ -113,7 +113,7 @@ function confirmAndGoOn(element, row) {
 function drawNow() {
   const { waits } = desk.waiting;
   const ready = desk.waiting.done(SHOWN_DONE);
-  byId('empty').hidden = waits > 0;
+  byId('empty').hidden = waits > 0 || !desk.looked;
   byId('count').textContent = waits ? String(waits) : '';
   byId('answered-title').hidden = ready.length === 0;
   byId('more').hidden = waits <= SHOWN;

@@ -3,7 +3,7 @@
 import { repeat } from '/static/vendor/lit-html/directives/repeat.js';
 import { html, render } from '/static/vendor/lit-html/lit-html.js';
 import { observe } from '../room/observe.js';
-import { byId, here } from '../ui/page.js';
+import { byId, here, over, stand } from '../ui/page.js';
 
 const SHOWN = 40; // names; the others are counted
 
@@ -16,6 +16,11 @@ function follow(kind, name) {
   else if (kind === 'left') names.delete(name);
 }
 
+function standLocked(locked) {
+  if (locked) stand('locked', 'The host has locked the room: nobody new comes in.');
+  else over('locked');
+}
+
 function draw() {
   const newest = [...names].reverse();
   const count = newest.length;
@@ -26,13 +31,17 @@ function draw() {
 }
 
 const watching = observe({ room: here.room, resume: false }, {
-  snapshot({ participants }) {
+  snapshot({ participants, locked }) {
     names = new Set(participants.map(({ name }) => name));
+    standLocked(locked);
     draw();
   },
   missing: draw,
   records(records, skipped) {
-    for (const { kind, name } of records) follow(kind, name);
+    for (const { kind, name, locked } of records) {
+      follow(kind, name);
+      if (kind === 'locked') standLocked(locked);
+    }
     draw();
     if (skipped) watching.restart();
   },

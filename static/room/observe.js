@@ -7,7 +7,7 @@
  * facts, not added up. Without, it starts over from the fresh snapshot: the stage does.
  */
 
-import { showConnection, standPaused } from '../ui/page.js';
+import { over, showConnection, stand, standPaused } from '../ui/page.js';
 import { hear, HEARTBEAT, Link, socketAddress } from './connection.js';
 
 const LOOK_AGAIN = 3000; // ms until a room that is not there yet is asked for again
@@ -27,8 +27,8 @@ const REMEMBERED = 5000; // ids of events that were passed on; older ones cannot
 /**
  * @param {{room: string, after?: string|null, resume?: boolean}} what
  * @param {Watching} watching
- * @param {{show?: boolean, paused?: boolean}} options  whether the header tells how we are connected, and the page
- *   that the room is paused
+ * @param {{show?: boolean, paused?: boolean}} options  whether the page tells how we are connected and that the journal
+ *   is away, and whether it tells that the room is paused
  * @returns {{restart: () => void, close: () => void}}
  */
 export function observe({ room, after = null, resume = true }, watching, { show = true, paused = false } = {}) {
@@ -70,6 +70,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
   function begin(snapshot, resumed) {
     link.isIn();
     if (paused) standPaused(snapshot.paused);
+    if (show) over('journal'); // should it be away, that comes next
     behind = resumed && snapshot.last !== last ? snapshot.last : null;
     // What the snapshot counts is behind us: from there we go on, unless an earlier place was asked for.
     last ??= snapshot.last ?? 'start';
@@ -101,6 +102,7 @@ export function observe({ room, after = null, resume = true }, watching, { show 
         remember(event.id);
       }
       if (kind === 'paused' && paused) standPaused(record.paused);
+      if (kind === 'journal' && show) tellAway(record.away);
       if (kind === 'reset') {
         last = 'start';
         behind = null;
@@ -109,6 +111,11 @@ export function observe({ room, after = null, resume = true }, watching, { show 
     }
     if (fresh.length) hear(fresh.at(-1).at);
     if (fresh.length || skipped) watching.records?.(fresh, skipped, counted);
+  }
+
+  function tellAway(words) {
+    if (words === null) over('journal');
+    else stand('journal', words);
   }
 
   function remember(id) {

@@ -118,6 +118,7 @@ export class Participant {
     this.name = welcome.name;
     this.last ??= welcome.last ?? 'start';
     this.link.isIn();
+    over('journal'); // should it be away, that comes next
     this.#tell('welcome', welcome, again);
     this.#learnLetter();
     for (const id of this.outbox.keys()) this.#sendNow(id);

@@ -94,7 +94,7 @@ function drawWords(state, now) {
   document.body.toggleAttribute('data-past', !show.live);
   if (document.body.dataset.band === 'table') drawTable(state, mayAct);
   const people = present(state).length;
-  write(byId('stage-count'), count(people, 'participant'));
+  write(byId('stage-count'), count(people, 'participant') + (state.locked ? ', locked' : ''));
   const mode = position(state.modes);
   byId('stage-modes').disabled = !mayAct;
   for (const one of switches) one.checked = one.value === mode;

@@ -40,6 +40,7 @@ export function begin(snapshot) {
     room: snapshot.room,
     modes: { ...snapshot.modes },
     paused: Boolean(snapshot.paused),
+    locked: Boolean(snapshot.locked),
     durable: Boolean(snapshot.durable),
     participants: new Map(people.map((one) => [one.name, one])),
     queues: new Map(Object.entries(snapshot.queues ?? {}).map(([type, queue]) => [type, { ...queue }])),
@@ -202,6 +203,9 @@ const APPLY = new Map(Object.entries({
     if (!paused) while (draft.parked.length) letNext(draft);
   },
   stepped: (draft, record) => letNext(draft, record),
+  locked(draft, { locked }) {
+    draft.locked = locked;
+  },
   reset(draft) {
     Object.assign(draft, { queues: new Map(), counts: new Map(), events: new Map(), parked: [] });
     Object.assign(draft, { total: 0, last: null, uncertain: false, coffees: none(), refused: null });

@@ -8,7 +8,8 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.people import is_open, order, place, stands
-from tests.conftest import Connect
+from tests.conftest import Connect, Serve
+from tests.integration.test_node import Broken
 from tests.rooms import Room
 from tests.wire import Wire
 
@@ -85,9 +86,39 @@ async def test_who_does_not_get_into_a_locked_room_reads_why_and_can_try_again(
         "locked the room main:"
     )
     await expect(alice.locator('[data-says="toast"]')).to_be_empty()
+    bob = await open_page(server, "/confirmer?name=bob")
+    await expect(notice(bob, "connection").locator("span")).to_contain_text("locked the room")
+    await expect(bob.locator("#empty")).to_be_hidden()  # what waits is not known to him
+    projector = [await is_open(await open_page(server, path)) for path in ("/stage", "/join")]
+    await expect(projector[0].locator("#stage-count")).to_have_text("0 participants, locked")
+    await expect(notice(projector[1], "locked")).to_be_visible()
     await Room(http, server).act("/unlock")
-    await notice(alice, "connection").get_by_role("button", name="Try now").click()
-    await is_open(alice)
+    for page in (alice, bob):
+        await notice(page, "connection").get_by_role("button", name="Try now").click()
+        await is_open(page)
+    await expect(bob.locator("#empty")).to_be_visible()
+    await expect(projector[0].locator("#stage-count")).to_have_text("2 participants")
+    await expect(notice(projector[1], "locked")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/customer?name=alice", "/stage", "/log", "/join"])
+async def test_every_page_says_that_nothing_can_be_stored_until_it_can_again(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, open_page: OpenPage, connect: Connect, path: str
+) -> None:
+    engine = Broken()
+    monkeypatch.setattr("orders.app.make_engine", lambda _: engine)
+    async with serve() as server:
+        ben = await connect(server, name="ben")
+        early = await is_open(await open_page(server, path))
+        engine.failing = True
+        await ben.send({"type": "tick", "data": {}})
+        await expect(notice(early, "journal")).to_contain_text("The disk is full.")
+        late = await is_open(await open_page(server, path.replace("alice", "anna")))
+        await expect(notice(late, "journal")).to_contain_text("The disk is full.")
+        engine.failing = False
+        for page in (early, late):
+            await expect(notice(page, "journal")).to_have_count(0)
+            await page.close()
 
 
 async def test_on_a_small_phone_the_order_is_in_sight_after_the_tap(

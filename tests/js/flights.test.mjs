@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { DESK, Motion, TIMES, TRAY, wayGone, ways } from '../../static/stage/flights/motion.js';
+import { arrivals, DESK, Motion, TIMES, TRAY, wayGone, ways } from '../../static/stage/flights/motion.js';
 import { Rates } from '../../static/stage/flights/rates.js';
 import { advance, begin, recallQueue } from '../../static/stage/state.js';
 
@@ -164,4 +164,14 @@ test('a move is quick away and gentle to rest, and never turns back', () => {
   assert.deepEqual([gone[0], gone[12]], [0, 1]);
   assert.ok(gone.every((part, step) => step === 0 || part >= gone[step - 1]));
   assert.ok(gone[6] > 0.8, 'most of the way is behind it at half of the time');
+});
+
+test('what arrived lies beside each recipient, the newest first, but not what they hold: that is drawn with them', () => {
+  const places = { bob: { tier: 'large' }, 'bob-2': { tier: 'middle' } };
+  const landed = (id, to, type = 'order_placed') => ({ id, to, type });
+  const moves = [landed('1', 'bob'), landed('2', 'bob'), landed('2', 'bob-2'), landed('3', 'bob-2'), landed('4', DESK), landed('5', 'bob', 'refused')];
+  const beside = (events) => [...arrivals(moves, events, (name) => places[name])].map(([{ tier }, all]) => [tier, all.map(({ id }) => id)]);
+  assert.deepEqual(beside(null), [['middle', ['3']], ['large', ['2', '1']]]);
+  const held = new Map([['2', { state: 'held', holder: 'bob' }], ['3', { state: 'settled', holder: 'bob-2' }]]);
+  assert.deepEqual(beside(held), [['middle', ['3']], ['large', ['1']]]);
 });

@@ -24,7 +24,8 @@ async def told(feed: Wire, last: str) -> list[dict[str, Any]]:
     while not any(one["kind"] == "event" and one["event"]["id"] == last for one in records):
         message = json.loads((await feed.message()).data)
         assert message["skipped"] == 0
-        records += [one for one in message["records"] if one["kind"] not in ("bots", "slow")]
+        aside = ("bots", "slow", "journal")
+        records += [one for one in message["records"] if one["kind"] not in aside]
     return records
 
 

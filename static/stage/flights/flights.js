@@ -14,16 +14,14 @@
  * `data-flying` tells how many moves are under way, and `data-drawn` as what: 'envelopes', 'trails' or 'flows'.
  */
 
-import { DESK, Motion, TRAY, wayGone, ways } from './motion.js';
+import { arrivals, DESK, Motion, wayGone, ways } from './motion.js';
+import { Pen } from './pen.js';
 import { Rates } from './rates.js';
-import { Sprites } from './sprites.js';
 
 const TRAIL = 3000; // ms that a trail fades
 const TRAILS = 200; // at once; the oldest go first
-const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, beside a figure
 const LONGEST_FRAME = 100; // ms; after a longer one (a hidden window) the clock goes on from there
 const LOOK = 250; // ms between two looks at the rates while it flows
-const DOTS = 24; // px between two dots of a flow
 const APART = 0.2; // of the way: before that, what leaves the counter for several groups lies one on another
 const ASIDE = 7; // units between the line and what flows along it, one way and the other
 
@@ -35,18 +33,20 @@ export class Flights {
    */
   constructor(canvas, picture, landed) {
     this.canvas = canvas;
-    this.on = canvas.getContext('2d', { desynchronized: true }); // half the work for the page's own thread
+    this.pen = new Pen(canvas, picture);
     this.picture = picture;
     this.landed = landed;
     this.motion = new Motion();
     this.rates = new Rates();
-    this.sprites = new Sprites();
     /** {rate, of: Map name of a figure → {sends, gets}}, a second; null: single envelopes are drawn */
     this.flows = null;
     this.speed = 1;
     this.still = matchMedia('(prefers-reduced-motion: reduce)');
     this.#time = 0;
-    new ResizeObserver(() => this.#resize()).observe(canvas);
+    new ResizeObserver(() => {
+      this.pen.fit();
+      this.wake();
+    }).observe(canvas);
     picture.inAir = (id) => this.inAir(id);
     picture.flows = () => this.flows;
   }
@@ -114,10 +114,7 @@ export class Flights {
   #draw(now) {
     this.#time += Math.min(LONGEST_FRAME, Math.max(0, now - this.#last)) * this.speed;
     this.#last = now;
-    const { width, height } = this.canvas;
-    this.on.setTransform(1, 0, 0, 1, 0, 0);
-    this.on.clearRect(0, 0, width, height);
-    this.on.scale(this.ratio, this.ratio);
+    this.pen.clear();
     const moves = this.motion.at(this.#time, (landed) => this.#leave(landed, now));
     const flowing = this.rates.flowing && this.#state !== null;
     if (flowing) this.#flow(now);
@@ -156,70 +153,20 @@ export class Flights {
       if ((leg === 'rest' || leg === 'ring' || leg === 'in') && !slots.has(id)) slots.set(id, slots.size);
     }
     for (const move of moves) {
-      const from = this.#spot(move.from, slots.get(move.id));
-      const to = this.#spot(move.leg === 'ring' ? DESK : move.to, slots.get(move.id));
+      const from = this.pen.spot(move.from, slots.get(move.id));
+      const to = this.pen.spot(move.leg === 'ring' ? DESK : move.to, slots.get(move.id));
       if (!from || !to) continue;
       const gone = wayGone(move, this.#time);
       const x = from.x + (to.x - from.x) * gone;
       const y = from.y + (to.y - from.y) * gone;
-      this.#envelope(move, x, y);
-      if (move.many > 1 && gone > APART) this.#times(move, x, y);
-      if (move.leg === 'rest') this.#tick(x, y, slots.size > 1 ? '✓' : '✓ stored');
-      if (move.leg === 'ring') this.#ring(move.to);
+      this.pen.envelope(move, x, y);
+      if (move.many > 1 && gone > APART) this.pen.times(move, x, y);
+      if (move.leg === 'rest') this.pen.tick(x, y, slots.size > 1 ? '✓' : '✓ stored');
+      if (move.leg === 'ring') this.pen.ring(move.to);
     }
   }
 
-  #spot(name, slot = 0) {
-    if (name === TRAY) return this.picture.tray;
-    if (name === DESK) return this.picture.rest(slot);
-    return this.picture.where(name) ?? this.picture.door;
-  }
-
-  #envelope({ type, number }, x, y, width = this.picture.letter) {
-    this.#put(this.sprites.envelope(type, number, width, this.ratio), x, y);
-  }
-
-  #put(image, x, y) {
-    const [w, h] = [image.width / this.ratio, image.height / this.ratio];
-    this.on.drawImage(image, x - w / 2, y - h / 2, w, h);
-  }
-
-  /** So many envelopes fly as one: said on that side of it where its recipients are not. */
-  #times({ many, to }, x, y, width = this.picture.letter) {
-    const image = this.sprites.label(`×${many}`, Math.max(13, 28 * this.picture.scale), 'ink', this.ratio);
-    this.#put(image, x + (this.picture.place(to)?.inner ?? 1) * (width + image.width / this.ratio) / 2, y);
-  }
-
-  /** At rest it is stored: that is what the tick says. */
-  #tick(x, y, words) {
-    const size = Math.max(14, 28 * this.picture.scale);
-    const image = this.sprites.label(words, size, 'broker', this.ratio);
-    this.#put(image, x, y - this.picture.letter / 3 - image.height / this.ratio / 2);
-  }
-
-  /** Whose turn it is. */
-  #ring(name) {
-    const at = this.picture.where(name);
-    if (!at) return;
-    this.on.strokeStyle = this.sprites.colour('lease');
-    this.on.lineWidth = 4;
-    this.on.beginPath();
-    this.on.arc(at.x, at.y, this.picture.around(name), 0, 2 * Math.PI);
-    this.on.stroke();
-  }
-
   // --- what is left behind ---------------------------------------------------------------------
-
-  /** Where a trail begins and ends: between the edges of the counter and of the figure. */
-  #ends({ from, to }) {
-    const name = [from, to].find((one) => typeof one !== 'symbol');
-    if (name === undefined) return [this.#spot(from), this.#spot(to)];
-    const at = this.#spot(name);
-    const edge = this.picture.edge(at);
-    const part = Math.max(0, 1 - this.picture.around(name) / (Math.hypot(at.x - edge.x, at.y - edge.y) || 1));
-    const near = { x: edge.x + (at.x - edge.x) * part, y: edge.y + (at.y - edge.y) * part };
-    return name === from ? [near, edge] : [edge, near];
-  }
 
   #leave(move, now) {
     if (move.leg === 'rest' || move.leg === 'ring' || this.rates.flowing) return;
@@ -229,55 +176,28 @@ export class Flights {
 
   #drawTrails(now) {
     this.#trails = this.#trails.filter(({ left }) => now - left < TRAIL);
-    this.on.lineWidth = 3;
     for (const trail of this.#trails) {
-      const [from, to] = this.#ends(trail);
-      this.on.globalAlpha = 0.6 * (1 - (now - trail.left) / TRAIL);
-      this.on.strokeStyle = this.sprites.tone(trail.type);
-      this.#line(from, to);
+      const alpha = 0.6 * (1 - (now - trail.left) / TRAIL);
+      this.pen.line(...this.pen.ends(trail), this.pen.sprites.tone(trail.type), 3, alpha);
     }
-    this.on.globalAlpha = 1;
   }
 
   /** What arrived last, beside each figure, on the side of the counter. */
   #drawNumbers() {
-    const arrived = new Map(); // figure → trails, the newest first
-    for (const trail of this.#trails.toReversed()) {
-      const place = typeof trail.to === 'symbol' || trail.type === 'refused' ? null : this.picture.place(trail.to);
-      if (!place) continue;
-      const beside = arrived.get(place) ?? arrived.set(place, []).get(place);
-      if (beside.length < NUMBERS[place.tier]) beside.push(trail);
+    const placeOf = (name) => this.picture.place(name);
+    for (const beside of arrivals(this.#trails, this.#state?.events, placeOf).values()) {
+      beside.forEach((trail, rank) => this.pen.beside(trail.to, trail, rank - (beside.length - 1) / 2));
     }
-    for (const beside of arrived.values()) {
-      beside.forEach((trail, rank) => this.#beside(trail.to, trail, rank - (beside.length - 1) / 2));
-    }
-  }
-
-  /** A small envelope beside somebody, on the side of the counter; `lines` below their middle. */
-  #beside(name, move, lines = 0) {
-    const { x, y } = this.#spot(name);
-    const small = this.picture.letter * 0.85;
-    const aside = (this.picture.place(name)?.inner ?? 0) * (this.picture.around(name) + small * 0.5);
-    this.#envelope(move, x + aside, y + lines * small * 0.7, small);
-    if (move.many > 1) this.#times({ ...move, to: name }, x + aside, y + lines * small * 0.7, small);
-  }
-
-  #line(from, to) {
-    this.on.beginPath();
-    this.on.moveTo(from.x, from.y);
-    this.on.lineTo(to.x, to.y);
-    this.on.stroke();
   }
 
   /** The way of the event that is explained, as long as it is: to the counter, and on to each who received it. */
   #drawWay({ type, number, from, to }) {
-    this.on.strokeStyle = this.sprites.tone(type);
-    this.on.lineWidth = Math.max(3, 7 * this.picture.scale);
-    this.#line(...this.#ends({ from, to: DESK }));
+    const how = [this.pen.sprites.tone(type), Math.max(3, 7 * this.picture.scale)];
+    this.pen.line(...this.pen.ends({ from, to: DESK }), ...how);
     const figures = new Map(); // figure → how many
     for (const figure of to.map((name) => this.picture.figureOf(name))) figures.set(figure, (figures.get(figure) ?? 0) + 1);
-    for (const name of figures.keys()) this.#line(...this.#ends({ from: DESK, to: name }));
-    for (const [name, many] of figures) this.#beside(name, { type, number, many });
+    for (const name of figures.keys()) this.pen.line(...this.pen.ends({ from: DESK, to: name }), ...how);
+    for (const [name, many] of figures) this.pen.beside(name, { type, number, many });
   }
 
   // --- flows ---------------------------------------------------------------------------------
@@ -292,34 +212,13 @@ export class Flights {
       this.landed();
     }
     this.rates.count(0, now);
-    const shift = this.still.matches ? 0 : (this.#time / 8) % DOTS;
-    this.on.lineCap = 'round';
+    const run = this.still.matches ? 0 : this.#time / 8;
+    const aside = ASIDE * this.picture.scale;
     for (const [name, { sends, gets }] of this.flows.of) {
       if (!this.picture.place(name)) continue; // just come, and not drawn yet
-      const [near, edge] = this.#ends({ from: name, to: DESK });
-      this.#dots(near, edge, sends, shift, this.sprites.colour('placed'), -ASIDE * this.picture.scale);
-      this.#dots(edge, near, gets, shift, this.sprites.colour('broker'), ASIDE * this.picture.scale);
+      const [near, edge] = this.pen.ends({ from: name, to: DESK });
+      this.pen.dots(near, edge, sends, run, this.pen.sprites.colour('placed'), -aside);
+      this.pen.dots(edge, near, gets, run, this.pen.sprites.colour('broker'), aside);
     }
-    this.on.setLineDash([]);
-    this.on.lineCap = 'butt';
-  }
-
-  /** Dots that run from one to the other: larger ones where more flows. */
-  #dots(from, to, rate, shift, colour, aside) {
-    if (!rate) return;
-    const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-    const [x, y] = [(-(to.y - from.y) / length) * aside, ((to.x - from.x) / length) * aside];
-    this.on.strokeStyle = colour;
-    this.on.lineWidth = Math.max(2.5, (4 + Math.min(8, Math.log2(1 + rate))) * this.picture.scale);
-    this.on.setLineDash([0.1, DOTS]);
-    this.on.lineDashOffset = -shift;
-    this.#line({ x: from.x + x, y: from.y + y }, { x: to.x + x, y: to.y + y });
-  }
-
-  #resize() {
-    this.ratio = Math.min(2, devicePixelRatio || 1);
-    this.canvas.width = Math.round(this.canvas.clientWidth * this.ratio);
-    this.canvas.height = Math.round(this.canvas.clientHeight * this.ratio);
-    this.wake();
   }
 }

@@ -19,6 +19,7 @@ export const TIMES = { in: 1000, rest: 600, ring: 500, out: 1000, back: 1000, dr
 /** Up to so many events a second each takes its time; above, it is shorter in proportion, to a fifth at most. */
 const CALM = 2;
 const SHORTEST = 0.2;
+const NUMBERS = { large: 3, middle: 1, pile: 2 }; // of what arrived last, beside a figure of each size
 export const DESK = Symbol('desk');
 export const TRAY = Symbol('tray');
 const LYING = new Set(['ready', 'held', 'parked', 'dead']);
@@ -91,6 +92,24 @@ export function wayGone({ start, end }, now) {
 /** How many ways from one to another these moves stand for: resting and being ringed is none. */
 export function ways(moves) {
   return moves.reduce((sum, { leg, many }) => sum + (leg === 'rest' || leg === 'ring' ? 0 : many), 0);
+}
+
+/**
+ * What arrived last at each place: Map place → moves, the newest first. What somebody holds lies with them already.
+ * @param {object[]} moves  that have landed, the oldest first  @param {Map<string, object>} events  as in the state
+ * @param {(name: string) => {tier: string}|undefined} placeOf
+ */
+export function arrivals(moves, events, placeOf) {
+  const arrived = new Map();
+  for (const move of moves.toReversed()) {
+    const known = events?.get(move.id);
+    const isHeld = known?.state === 'held' && known.holder === move.to;
+    const place = typeof move.to === 'symbol' || move.type === 'refused' || isHeld ? null : placeOf(move.to);
+    if (!place) continue;
+    const there = arrived.get(place) ?? arrived.set(place, []).get(place);
+    if (there.length < NUMBERS[place.tier]) there.push(move);
+  }
+  return arrived;
 }
 
 const STEPS = new Map(Object.entries({

@@ -19,7 +19,7 @@ const NEAR = 2000; // records that are read at first
 const FAR = 20_000; // and when somebody goes back in time
 const MOST = 10_000; // kept at most, some 24 MB, unless somebody went further back; then it is read again
 /** What the feed tells beside the journal. */
-const ASIDE = new Set(['bots', 'refused', 'slow']);
+const ASIDE = new Set(['bots', 'journal', 'refused', 'slow']);
 
 export class History extends EventTarget {
   /** @type {Past | null} */
