@@ -173,14 +173,14 @@ def name_taken(name: str) -> Refused:
     )
 
 
-def check_admitted(room: Room, participant: Participant, name: str) -> None:
-    """Refuse one whom the host removed, or who is new to a locked room."""
-    rules, marks = room.state.rules, participant.marks
+def check_admitted(room: Room, name: str, marks: list[str], *, known: bool) -> None:
+    """Refuse one whom the host removed, or who is not `known` in a locked room."""
+    rules = room.state.rules
     if rules.keeps_out(name, marks):
         raise Forbidden(
             "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
         )
-    if not participant.is_host and not rules.admits(marks):
+    if not known and not rules.admits(marks):
         raise Full(
             "room_locked",
             f"The host locked the room `{room.name}`: those who were in may come back with their"
@@ -191,6 +191,6 @@ def check_admitted(room: Room, participant: Participant, name: str) -> None:
 def check_unmuted(room: Room, name: str, marks: list[str]) -> None:
     """Refuse the events of somebody whom the host muted."""
     if room.state.rules.mutes(name, marks):
-        raise Refused(
+        raise Forbidden(
             "muted", "The host muted you: your events are not taken until you are unmuted."
         )

@@ -1,5 +1,7 @@
 """Who comes and who goes: names, sessions, and the records that say so."""
 
+from itertools import count
+
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
 from orders.broker.protocol import check_admitted, check_unmuted, name_taken, refusal
@@ -16,8 +18,6 @@ from orders.server.replay import Replay
 
 #: Seconds that a shared room stays where nobody is in it and nobody looks at it.
 ROOM_IDLE_TIMEOUT = 60.0
-#: Names that are remembered of those who post without joining.
-MOST_POSTERS = 10_000
 #: Places of a room that are kept for the host and its bots.
 KEPT = 10
 
@@ -132,7 +132,7 @@ class Presence:
             session, known = participant.session, room.elsewhere(participant)
             elsewhere = await self._context.engine.take_over(room.name, session, known)
             wanted = elsewhere or wanted
-        check_admitted(room, participant, wanted or "")
+        check_admitted(room, wanted or "", participant.marks, known=participant.is_host)
         name = elsewhere or await self._take_name(participant, wanted)
         room = await self.enter(participant.room, begin=True)  # it may have been forgotten
         if participant.after and room.state.epoch != epoch:
@@ -152,6 +152,7 @@ class Presence:
         participant.joined_at = now_ms()
         participant.allowance = Allowance(self._context.options.limits)
         room.add(participant)
+        room.note_poster(name, participant.marks)
         self._inbox.submit(joined(participant, participant.joined_at), participant)
         if unknown:
             self._inbox.submit(None, participant, self._context.say(refusal(unknown)))
@@ -213,17 +214,15 @@ class Presence:
         if own is not None and folded(own.name) == folded(wanted or own.name):
             name = own.name
         else:
-            name = wanted or room.guest_name()
-            mark = marks[0] if marks else ""
-            is_known = room.posters.get(folded(name), mark) != mark
-            joined_once = folded(name) in room.state.spellings
-            if is_known or joined_once or room.has_name(name):
+            own, guests = None, (f"guest-{number}" for number in count(1))
+            name = wanted or next(one for one in guests if room.may_post(one, marks))
+            if not room.may_post(name, marks):
                 raise name_taken(name)
-            if len(room.posters) < MOST_POSTERS:
-                room.posters[folded(name)] = mark
-        if room.state.rules.keeps_out(name, marks):
-            raise Forbidden("kicked", "The host removed you: your events are not taken.")
+        known = own is not None or folded(name) in room.posters
+        check_admitted(room, name, marks, known=known)
         check_unmuted(room, name, marks)
+        if own is None:
+            room.note_poster(name, marks)
         return name
 
     # ── leaving, and changing names ─────────────────────────────────────────────────────────
