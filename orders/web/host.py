@@ -121,7 +121,7 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     return answer({"event": id, "done": action})
 
 
-class BotRequest(Body, extra="ignore"):
+class BotRequest(Body):
     """How a bot is to be."""
 
     expected = "`delay` is 0 to 60 seconds, `naive` true or false"
