@@ -113,7 +113,10 @@ class Pump:
             self._carried, self._retry = [], False
             answers = await self._context.engine.append([*carried, *records])
             self._context.stats.batches += 1
-            self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
+            failure = next((a for a in answers if isinstance(a, StorageFailed)), None)
+            if failure is None and self.failure is not None:  # of another room, perhaps
+                failure = self._context.engine.lost()
+            self.learn(failure)
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
         rooms: dict[Room, list[Stored]] = {}

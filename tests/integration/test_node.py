@@ -250,6 +250,19 @@ async def test_a_session_goes_on_elsewhere_unless_somebody_here_has_its_name() -
         assert await node.presence.take_over("main", "a-session", "Alice") is None
 
 
+async def test_what_one_room_stores_does_not_say_that_the_journal_is_back_for_another() -> None:
+    engine = Broken()
+    async with running(engine, limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        await alice.fence()
+        gone = StorageFailed("journal_lost", "The stream of a room is gone.")
+        engine.lost = lambda: gone  # type: ignore[method-assign]
+        node._pump.learn(gone)
+        alice.tick(1)
+        await alice.fence()
+        assert node._pump.failure is gone
+
+
 async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_room() -> None:
     engine = Broken()
     async with running(engine, limits=NO_LIMITS) as node:
