@@ -809,6 +809,25 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
         assert carol.participant.in_flight == 0
 
 
+async def test_of_many_that_are_lost_at_once_none_is_handed_what_another_held(
+    node: Node, main: Room
+) -> None:
+    """Else a class whose Wi-Fi fails uses up the attempts of an order among those who are gone."""
+    await node.host.set_modes(main, {"tick": "queue"})
+    alice = await join(node, "alice")
+    gone = [await join(node, f"gone-{number}", ack="manual", prefetch=5) for number in range(5)]
+    alice.tick(5)
+    for one in gone:
+        await one.hears(1)
+    carol = await join(node, "carol", ack="manual", prefetch=10)
+    for one in gone:
+        one.transport.abort()
+    for one in gone:
+        one.leave()
+        await carol.fence()
+    assert [event["attempt"] for event in await carol.hears(5)] == [2] * 5
+
+
 async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main: Room) -> None:
     await node.host.set_modes(main, {"tick": "queue"})
     alice = await join(node, "alice")
