@@ -42,6 +42,7 @@ async def hosted(request: web.Request) -> tuple[Node, Room]:
 async def get_rooms(request: web.Request) -> web.Response:
     """All rooms of this server, for the host."""
     check_host(request)
+    Query.read(request.query)
     rooms = [
         {
             "room": room.name,
