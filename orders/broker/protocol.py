@@ -12,6 +12,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 from pydantic_core import from_json
@@ -171,6 +172,31 @@ def name_taken(name: str) -> Refused:
         f"{name} is in use in this room: use another `source`, or leave it out.",
         status=409,
     )
+
+
+def poster(room: Room, wanted: str | None, marks: list[str], is_host: bool) -> str:
+    """The name of one who publishes without joining; `Refused` where it may not have it.
+
+    The host has any name. Others have the one under which their session joined, or that it
+    was the first to post under, or one that only such posts have used.
+    """
+    if is_host:
+        return wanted or "host"
+    members = room.state.members.values()
+    own = next((one for one in members if set(one.marks) & set(marks)), None)
+    if own is not None and folded(own.name) == folded(wanted or own.name):
+        name = own.name
+    else:
+        own, guests = None, (f"guest-{number}" for number in count(1))
+        name = wanted or next(one for one in guests if room.may_post(one, marks))
+        if not room.may_post(name, marks):
+            raise name_taken(name)
+    known = own is not None or folded(name) in room.posters
+    check_admitted(room, name, marks, known=known)
+    check_unmuted(room, name, marks)
+    if own is None:
+        room.note_poster(name, marks)
+    return name
 
 
 def check_admitted(room: Room, name: str, marks: list[str], *, known: bool) -> None:

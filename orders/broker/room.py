@@ -70,6 +70,8 @@ class Room:
     names: dict[str, Participant] = field(default_factory=dict)  # the same, by folded name
     posters: dict[str, list[str]] = field(default_factory=dict)  # whose marks a folded name has
     sessions: dict[str, Participant] = field(default_factory=dict)
+    #: Those who are about to be in it, with the folded name that each is to have, once known.
+    coming: dict[Participant, str] = field(default_factory=dict)
     audiences: dict[frozenset[str], Audience] = field(default_factory=dict)
     leases: Leases = field(default_factory=Leases)
     backoff: Backoff = field(default_factory=Backoff)
@@ -97,10 +99,13 @@ class Room:
         """The participants that are connected to other nodes."""
         return [one for one in self.state.members.values() if one.node]
 
-    def elsewhere(self, participant: Participant) -> Member | None:
-        """Who is in it on another node with the session of one that comes here."""
-        session = set(participant.marks[:1])  # its mark is the first
-        return next((one for one in self.remote() if session & set(one.marks)), None)
+    def with_session(self, participant: Participant) -> Participant | None:
+        """Another connection with the session of a participant, whose name is known."""
+        if participant.session is None:
+            return None
+        named = (one for one, name in self.coming.items() if name and one is not participant)
+        coming = (one for one in named if one.session == participant.session)
+        return self.sessions.get(participant.session) or next(coming, None)
 
     @property
     def size(self) -> int:
@@ -138,9 +143,15 @@ class Room:
     # ── names ───────────────────────────────────────────────────────────────────────────────
 
     def has_name(self, name: str) -> bool:
-        """Whether a live connection has this name, in whatever case."""
+        """Whether a live connection has this name, in whatever case, on this node or another."""
         wanted = folded(name)
-        return wanted in self.names or any(folded(one.name) == wanted for one in self.remote())
+        remote = self.remote()
+        return self.has_here(name) or any(folded(one.name) == wanted for one in remote)
+
+    def has_here(self, name: str) -> bool:
+        """Whether a connection to this node has this name, in whatever case, or is about to."""
+        wanted = folded(name)
+        return wanted in self.names or wanted in self.coming.values()
 
     def free_name(self, wanted: str, taken: Container[str] = ()) -> str:
         """`wanted`, or `bob-2`, `bob-3`, … where a live connection has it, or it is `taken`."""

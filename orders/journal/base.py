@@ -234,11 +234,15 @@ class Engine(Protocol):
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         """Whether a name is free on every node; it is taken from then on, until its `left`."""
 
-    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
-        """Put a participant with this session out of the room on another node: its name.
+    async def take_over(
+        self, room: str, session: str, mark: Sequence[str], members: Sequence[Member]
+    ) -> str | None:
+        """Put a participant with this session out of the room on another node: its name; None
+        where it has none there.
 
-        `known`: who has it there as far as the journal has arrived here, should the note that the
-        nodes keep of it be gone.
+        `mark` is that of the session, `members` who is on other nodes as far as the journal has
+        arrived here: that tells whose a session is where the nodes' own note of it is gone, and
+        which names are somebody else's.
         """
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
@@ -279,7 +283,9 @@ class Unshared:
     async def take_name(self, room: str, name: str, session: str | None) -> bool:
         return True
 
-    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
+    async def take_over(
+        self, room: str, session: str, mark: Sequence[str], members: Sequence[Member]
+    ) -> str | None:
         return None
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from orders.broker.records import Kind, Record, control
 from orders.broker.room import Refusal, Room
 from orders.broker.room_state import RoomState
 from orders.clock import monotonic, now_ms, slept
-from orders.domain.envelope import Event, folded
+from orders.domain.envelope import Event
 from orders.errors import OrdersError, Refused, StorageFailed
 from orders.journal.base import Engine, Outcome
 from orders.server.context import Context, Options
@@ -172,7 +172,7 @@ class Node:
     def has_name(self, room: str, name: str) -> bool:
         """Whether a participant here has a name."""
         here = self.rooms.get(room)
-        return here is not None and folded(name) in here.names
+        return here is not None and here.has_here(name)
 
     async def asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Another node asks about a participant that is connected here."""

@@ -1,10 +1,8 @@
 """Who comes and who goes: names, sessions, and the records that say so."""
 
-from itertools import count
-
 from orders.broker.limits import Allowance
 from orders.broker.participants import Life, Participant, joined
-from orders.broker.protocol import check_admitted, check_unmuted, name_taken, refusal
+from orders.broker.protocol import check_admitted, name_taken, refusal
 from orders.broker.records import Kind, Record, control
 from orders.broker.room import Room
 from orders.broker.room_state import Member, RoomState
@@ -126,15 +124,27 @@ class Presence:
         event's id, or `start`.
         """
         room = await self.enter(participant.room, begin=True)
+        room.coming[participant] = ""
+        try:
+            await self._let_in(room, participant, wanted, after)
+        finally:
+            del room.coming[participant]
+
+    async def _let_in(
+        self, room: Room, participant: Participant, wanted: str | None, after: str | None
+    ) -> None:
         epoch, unknown = room.state.epoch, await self._read_on_from(room, participant, after)
-        elsewhere = None
-        if participant.session:
-            session, known = participant.session, room.elsewhere(participant)
-            elsewhere = await self._context.engine.take_over(room.name, session, known)
-            wanted = elsewhere or wanted
+        kept = None  # the name that its session had on another node
+        if session := participant.session:
+            mark, members = participant.marks[:1], room.remote()
+            kept = await self._context.engine.take_over(room.name, session, mark, members)
+            wanted = kept or wanted
         check_admitted(room, wanted or "", participant.marks, known=participant.is_host)
-        name = elsewhere or await self._take_name(participant, wanted)
-        room = await self.enter(participant.room, begin=True)  # it may have been forgotten
+        is_free = kept is not None and not room.has_here(kept)
+        name = kept if kept and is_free else await self._take_name(room, participant, wanted)
+        if await self.enter(participant.room, begin=True) is not room:  # it was forgotten, or ended
+            await self.join(participant, wanted, after)
+            return
         if participant.after and room.state.epoch != epoch:
             unknown = self._unknown(participant, after)  # of an epoch that is over
         old = room.sessions.get(participant.session or "")
@@ -148,6 +158,8 @@ class Presence:
                 f"The room `{room.name}` has {counted(room.size, 'participant')},"
                 " which is all it takes: try again later, or join another room.",
             )
+        if participant.gone:
+            return  # its session went to another node meanwhile
         participant.name, participant.named = name, wanted is not None
         participant.joined_at = now_ms()
         participant.allowance = Allowance(self._context.options.limits)
@@ -183,47 +195,19 @@ class Presence:
             " comes from now on. Use after=start for all there is.",
         )
 
-    async def _take_name(self, participant: Participant, wanted: str | None) -> str:
+    async def _take_name(self, room: Room, participant: Participant, wanted: str | None) -> str:
         """A name that nobody else has, on this node or another, and that is kept for it."""
-        own: dict[str, None] = {}
         taken: dict[str, None] = {}
         while True:
-            room = await self.enter(participant.room, begin=True)  # it may have been forgotten
-            old = room.sessions.get(participant.session or "")
-            if old is not None:
+            old = room.with_session(participant)
+            if old is not None and old.name not in taken:
                 name = old.name
             else:
                 name = room.free_name(wanted, taken) if wanted else room.guest_name(taken)
-            if name in own:
-                return name
+            participant.name, room.coming[participant] = name, folded(name)
             if await self._context.engine.take_name(room.name, name, participant.session):
-                own[name] = None  # for this node; unless somebody else here has it by now
-            else:
-                taken[name] = None
-
-    def poster(self, room: Room, wanted: str | None, marks: list[str], is_host: bool) -> str:
-        """The name of one who publishes without joining; `Refused` where it may not have it.
-
-        The host has any name. Others have the one under which their session joined, or that it
-        was the first to post under, or one that only such posts have used.
-        """
-        if is_host:
-            return wanted or "host"
-        members = room.state.members.values()
-        own = next((one for one in members if set(one.marks) & set(marks)), None)
-        if own is not None and folded(own.name) == folded(wanted or own.name):
-            name = own.name
-        else:
-            own, guests = None, (f"guest-{number}" for number in count(1))
-            name = wanted or next(one for one in guests if room.may_post(one, marks))
-            if not room.may_post(name, marks):
-                raise name_taken(name)
-        known = own is not None or folded(name) in room.posters
-        check_admitted(room, name, marks, known=known)
-        check_unmuted(room, name, marks)
-        if own is None:
-            room.note_poster(name, marks)
-        return name
+                return name
+            taken[name], room.coming[participant] = None, ""
 
     # ── leaving, and changing names ─────────────────────────────────────────────────────────
 
@@ -248,11 +232,17 @@ class Presence:
         return submission
 
     async def take_over(self, name: str, session: str, was: str | None) -> str | None:
-        """Put a participant out for another node: its name, or what it `was` if it just left."""
+        """Put a participant out for another node: its name, or what it `was` if it has left, or
+        has not come yet; None where somebody else here has that name."""
         room = self._context.rooms.get(name)
-        old = room.sessions.get(session) if room else None
-        if room is None or old is None:
-            return None if room and was and folded(was) in room.names else was
+        if room is None:
+            return was
+        old = room.sessions.get(session)
+        for one in [one for one in room.coming if one.session == session and one is not old]:
+            self.put_out(one)
+            room.coming[one] = ""
+        if old is None:
+            return None if was and room.has_here(was) else was
         if submission := self.put_out(old):
             await submission  # its leaving must not come behind the other's joining
         return old.name if old.named else None
@@ -261,7 +251,11 @@ class Presence:
         self, room: Room, participant: Participant, record: Record, name: str
     ) -> None:
         """Ask the other nodes for a name before an unnamed participant speaks under it."""
-        taken = await self._context.engine.take_name(room.name, name, participant.session)
+        room.coming[participant] = folded(name)
+        try:
+            taken = await self._context.engine.take_name(room.name, name, participant.session)
+        finally:
+            del room.coming[participant]
         if participant.gone:
             return
         if taken and not room.has_name(name):

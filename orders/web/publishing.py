@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from orders.broker.limits import Bucket
+from orders.broker.protocol import poster
 from orders.clock import monotonic
 from orders.domain.envelope import Event, check_name
 from orders.errors import Refused, counted
@@ -48,7 +49,7 @@ async def post_event(request: web.Request) -> web.Response:
             " such as order_placed.",
         )
     room = await node.enter(room_name, begin=host)
-    name = node.presence.poster(room, name, marks_of(request), host)
+    name = poster(room, name, marks_of(request), host)
     id, duplicate = await node.publish(room, event, name)
     return answer({"event": id, "duplicate": duplicate}, 200 if duplicate else 201)
 

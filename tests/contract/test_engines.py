@@ -19,7 +19,7 @@ import pytest
 
 from orders.broker.queue import Entry, Queue, State
 from orders.broker.records import Kind, Record, control
-from orders.broker.room_state import RoomState, Summary
+from orders.broker.room_state import Member, RoomState, Summary
 from orders.domain.envelope import Event, id_text
 from orders.errors import StorageFailed
 from orders.journal.base import Engine, Filter, Outcome
@@ -1003,10 +1003,10 @@ async def test_a_session_that_was_taken_over_keeps_its_name_until_it_is_let_in()
     async with two_engines() as (one, two):
         assert await one.take_name("main", "alice", "a-session-of-alice")
         await one.close()
-        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
+        assert await two.take_over("main", "a-session-of-alice", (), ()) == "alice"
         # What says that it is here could not be stored; it comes again.
-        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
-        assert await two.take_over("main", "another-session", None) is None
+        assert await two.take_over("main", "a-session-of-alice", (), ()) == "alice"
+        assert await two.take_over("main", "another-session", (), ()) is None
         await two.close()
 
 
@@ -1031,9 +1031,26 @@ async def test_a_session_that_could_not_be_kept_on_its_way_keeps_its_name_on_eit
         with monkeypatch.context() as patch:
             patch.setattr(two._membership, "keep", keep_nothing)
             with pytest.raises(StorageFailed):
-                await two.take_over("main", "a-session-of-alice", None)
-        assert await one.take_over("main", "a-session-of-alice", None) == "alice"
-        assert await two.take_over("main", "a-session-of-alice", None) == "alice"
+                await two.take_over("main", "a-session-of-alice", (), ())
+        assert await one.take_over("main", "a-session-of-alice", (), ()) == "alice"
+        assert await two.take_over("main", "a-session-of-alice", (), ()) == "alice"
+        await one.close()
+        await two.close()
+
+
+async def test_a_session_takes_no_name_that_is_somebody_elses_by_now() -> None:
+    """The note of who has which name was purged, or another node was faster."""
+    async with two_engines() as (one, two):
+        one._membership._callbacks = Left()
+        assert await one.take_name("main", "alice", "a-session-of-alice")
+        await one._membership.free("main", "alice", one.node)
+        other = Member("Alice", one.node, frozenset("*"), "auto", True, None, 0, 0, ["another"])
+        asked = "main", "a-session-of-alice", ["alice's"]
+        assert await two.take_over(*asked, [other]) is None
+        _, revision = await two._membership._holder("main", "alice")
+        assert await one.take_name("main", "alice", None)
+        assert not await two._membership._hold("main", "alice", revision)
+        assert await two.take_over(*asked, []) == "alice"
         await one.close()
         await two.close()
 

@@ -263,6 +263,39 @@ async def test_what_one_room_stores_does_not_say_that_the_journal_is_back_for_an
         assert node._pump.failure is gone
 
 
+class Asks(SqliteEngine):
+    """Asks other nodes for names, which takes until the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def take_name(self, room: str, name: str, session: str | None) -> bool:
+        self.is_asked.set()
+        await self.answers.wait()
+        return True
+
+
+@pytest.mark.parametrize("session", ["a-session-of-alice", "a-session-of-another"])
+async def test_a_session_goes_elsewhere_also_while_it_is_coming_and_no_other_takes_its_name(
+    session: str,
+) -> None:
+    engine = Asks()
+    async with running(engine, limits=NO_LIMITS) as node:
+        coming = asyncio.create_task(join(node, "alice", session="a-session-of-alice"))
+        await engine.is_asked.wait()
+        is_its_own = session == "a-session-of-alice"
+        name = await node.presence.take_over("main", session, "alice")
+        assert name == ("alice" if is_its_own else None)
+        engine.answers.set()
+        alice = await coming
+        assert alice.participant.gone is is_its_own
+        assert [*node.room("main").participants] == ([] if is_its_own else ["alice"])
+        assert (await join(node, "alice")).participant.name == (
+            "alice" if is_its_own else "alice-2"
+        )
+
+
 async def test_who_joins_while_the_disk_is_full_hears_what_comes_once_there_is_room() -> None:
     engine = Broken()
     async with running(engine, limits=NO_LIMITS) as node:

@@ -313,12 +313,17 @@ async def test_a_stream_of_which_nats_tells_another_time_is_still_the_same(
 
 
 async def test_a_new_leader_that_does_not_know_the_end_of_the_log_yet_is_waited_for(
-    nodes: Nodes, come: Come, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    nodes: Nodes,
+    come: Come,
+    rooms: Rooms,
+    http: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("orders.journal.nats.follower.CHECK", 0.05)
     (node,) = await nodes(1)
+    (room,) = rooms([node])
     alice = await come(node, name="alice")
-    await say(alice)
+    event = await say(alice)
     api, is_short = NatsConnection.api, True
 
     async def tell_less(connection: NatsConnection, subject: str, /, **more: Any) -> Any:
@@ -333,6 +338,7 @@ async def test_a_new_leader_that_does_not_know_the_end_of_the_log_yet_is_waited_
     assert (await refused(alice))["code"] == "engine_unavailable"
     monkeypatch.setattr("orders.journal.nats.follower.LAGS", 0.0)
     await is_not_ready(http, node, "journal_lost")
+    assert ids(await room.log()) == [event], "what is left can be read"
     is_short = False
     await is_ready(http, node)
     await say(alice)

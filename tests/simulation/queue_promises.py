@@ -135,8 +135,10 @@ def what_the_gone_held_is_given_back(history: History) -> Iterator[str]:
                 for id in holder[one]:
                     later = epoch[index + 1 :]
                     returned = next((r for r in later if _is_about(r, id) or _stays(r, one)), None)
-                    if returned is not None and returned["at"] - record["at"] > 1000:
-                        late = (returned["at"] - record["at"]) / 1000
+                    if returned is None or _stays(returned, one):
+                        continue
+                    late = (returned["at"] - record["at"]) / 1000
+                    if late > 1:
                         yield f"{id} was given back {late:.1f} s after {one} had left"
 
 

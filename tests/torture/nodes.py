@@ -145,7 +145,9 @@ class Torture:
     # ── what is done ────────────────────────────────────────────────────────────────────────
 
     async def _hurt(self, load: Load, http: aiohttp.ClientSession) -> None:
+        deadline = time.monotonic() + DEADLINE
         while self.ledger.welcomed < CUSTOMERS + PUBLISHERS:
+            assert time.monotonic() < deadline, "not all of those who load the nodes were let in"
             await self._look(load)
         end = time.monotonic() + (self.plan.seconds or float("inf"))
         for fault in self._kinds():

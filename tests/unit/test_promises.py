@@ -205,7 +205,7 @@ def test_who_was_only_thought_to_be_gone_holds_what_it_held() -> None:
     records = history.journal["main"][0]
     late_release([], records)
     assert {s for s in broken(history) if s.startswith("what the gone held")}
-    insert(records, 5, control("joined", name="worker1", was="worker1"))
+    insert(records, 5, control("joined", at=4000, name="worker1", was="worker1"))
     assert not {s for s in broken(history) if s.startswith("what the gone held")}
 
 

@@ -224,8 +224,10 @@ class NatsEngine(Appending):
             await self._membership.keep(room, session, name)
         return True
 
-    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
-        return await self._membership.take_over(room, session, known)
+    async def take_over(
+        self, room: str, session: str, mark: Sequence[str], members: Sequence[Member]
+    ) -> str | None:
+        return await self._membership.take_over(room, session, mark, members)
 
     async def ask(self, node: str, **request: Any) -> Mapping[str, Any]:
         return await self._membership.ask(node, **request)

@@ -101,6 +101,9 @@ class Follower:
             if rejected.code == NOT_FOUND:
                 self.lost = stream_lost(self._stream, "is gone")
             raise
+        except StorageFailed:
+            self._short_since = None  # whoever answers next may have led since a moment ago
+            raise
         state, made = info["state"], info["created"]
         began = self._began = self._began or (made, max(state["first_seq"], 1))
         self.lost, what = None, ""

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -97,27 +97,31 @@ class Membership:
         value = f"{self.node} {name}".encode()
         await self._connection.kept(self._sessions.put(_session(room, session), value))
 
-    async def take_over(self, room: str, session: str, known: Member | None) -> str | None:
+    async def take_over(
+        self, room: str, session: str, mark: Sequence[str], members: Sequence[Member]
+    ) -> str | None:
         """Put a participant with this session out of the room on another node: its name, which
         is this node's from then on, and so is the session. See `Engine.take_over`."""
+        known = [one for one in members if set(mark) & set(one.marks)]
+        owner, name = (known[0].node, known[0].name) if known else ("", "")
         entry = await self._connection.kept(self._sessions.get(_session(room, session)))
-        owner, name = (known.node, known.name) if known else ("", "")
         if entry is not None:
             owner, _, name = (entry.value or b"").decode().partition(" ")
         if owner and owner != self.node:
             with contextlib.suppress(StorageFailed):  # it does not answer: its session is ours now
                 name = await self._ask_for(owner, room, session, name)
-        holder = await self._holder(room, name) if name else ""
-        if not name or (owner == self.node and not holder):
+        if not name or folded(name) in {folded(one.name) for one in members if one not in known}:
             return None
-        # It was on its way from one to the other before, when one of the two could not be stored.
+        holder, revision = await self._holder(room, name)
+        # It may be another than the owner, where its name was written and its session was not.
         if holder == self.node:
             name = "" if self._callbacks.has_name(room, name) else name
         elif holder not in ("", owner) and await self._is_alive(holder):
             name = await self._ask_for(holder, room, session, name)
-        if not name:
+        if not name or (owner == self.node and not holder):
             return None
-        await self._connection.kept(self._names.put(_key(room, name), self.node.encode()))
+        if not await self._hold(room, name, revision):
+            return await self.take_over(room, session, mark, members)
         await self.keep(room, session, name)
         return name
 
@@ -127,10 +131,24 @@ class Membership:
         answer = await self.ask(node, action="take_over", **said)
         return answer.get("name") or ""
 
-    async def _holder(self, room: str, name: str) -> str:
-        """The node that has a name; "" if none has."""
+    async def _holder(self, room: str, name: str) -> tuple[str, int]:
+        """The node that has a name, and the revision that says so; "" and 0 if none has."""
         entry = await self._connection.kept(self._names.get(_key(room, name)))
-        return (entry.value or b"").decode() if entry else ""
+        return ((entry.value or b"").decode(), entry.revision or 0) if entry else ("", 0)
+
+    async def _hold(self, room: str, name: str, revision: int) -> bool:
+        """Have a name of which nothing was said since this revision; False where something was."""
+        key, value = _key(room, name), self.node.encode()
+        try:
+            if revision:
+                await self._names.update(key, value, last=revision)
+            else:
+                await self._names.create(key, value)
+        except KeyWrongLastSequenceError:
+            return False
+        except (NatsError, TimeoutError):
+            raise unavailable() from None
+        return True
 
     # ── nodes ───────────────────────────────────────────────────────────────────────────────
 

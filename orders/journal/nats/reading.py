@@ -71,7 +71,7 @@ class Reading:
             last = found[-1][0] if found else start - 1
             is_whole = last >= end - 1 or (found and (upto is None or len(found) == count))
             if is_whole or not await ranges.has_more(
-                self._connection, stream, room.position, last + 1, end, *filters
+                self._connection, stream, room.known, last + 1, end, *filters
             ):
                 return records
             if monotonic() > clock + self._connection.patience:
@@ -116,9 +116,7 @@ class Reading:
         stream, subject = subjects.stream(room, there.epoch), subjects.event(room, there.epoch, key)
         here, clock = self._connection, monotonic()
         found = await ranges.last(here, stream, subject)
-        while found is None and await ranges.has_more(
-            here, stream, there.position, 1, ANY, subject
-        ):
+        while found is None and await ranges.has_more(here, stream, there.known, 1, ANY, subject):
             if monotonic() > clock + self._connection.patience:
                 raise unavailable()  # that server lags behind for long
             await asyncio.sleep(LAG_POLL)

@@ -65,6 +65,11 @@ class FollowedRoom:
         """Why what is written now would not be part of this journal."""
         return self._follower.lost if self._follower and not self.resetting else None
 
+    @property
+    def known(self) -> int:
+        """The position up to which its stream has everything, unless it lost its end."""
+        return 0 if self.lost and self.lost.code == "journal_lost" else self.position
+
     def follow(
         self,
         connection: NatsConnection,
