@@ -44,6 +44,10 @@ class Transport:
     def abort(self) -> None:
         self.close(Close.GOING_AWAY, "lost")
 
+    @property
+    def is_lost(self) -> bool:
+        return self.closed is not None
+
     def close(self, code: Close, message: str) -> None:
         self.closed = self.closed or code
 

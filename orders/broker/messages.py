@@ -234,7 +234,7 @@ def _wrong_command(event: Event, error: ValidationError) -> Refused:
 def check_prefix(event: Event) -> None:
     """Refuse a command whose `broker.` was forgotten; with other data it is the sender's own."""
     command = f"{PREFIX}{event.type}"
-    if not event.data.keys().isdisjoint(COMMANDS[command].model_fields):
+    if not event.data or not event.data.keys().isdisjoint(COMMANDS[command].model_fields):
         raise Refused(
             "unknown_command",
             f"`{event.type}` is an event of your own and tells the broker nothing; the command is"

@@ -28,6 +28,10 @@ class Transport(Protocol):
     def abort(self) -> None:
         """Lose the connection, without a word."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended already, though its participant has not left yet."""
+
 
 class Life(Enum):
     """Where a participant stands between its joining and its leaving."""
@@ -128,7 +132,7 @@ class Participant:
     @property
     def credit(self) -> int:
         """How many events it has room to take from queues."""
-        if self.life is not LIVE or self.congested:
+        if self.life is not LIVE or self.congested or self.transport.is_lost:
             return 0
         return (AT_ONCE if self.ack == "auto" else self.prefetch) - self.in_flight
 

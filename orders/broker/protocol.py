@@ -12,6 +12,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 from pydantic_core import from_json
@@ -25,9 +26,6 @@ from orders.broker.room import Room
 from orders.domain.envelope import Event, check_name, folded, is_uuid
 from orders.domain.mistakes import MAX_VALUES
 from orders.errors import Forbidden, Full, OrdersError, Refused
-
-#: Names that are remembered of those who post without joining.
-MOST_POSTERS = 10_000
 
 
 class Publish(NamedTuple):
@@ -189,28 +187,26 @@ def poster(room: Room, wanted: str | None, marks: list[str], is_host: bool) -> s
     if own is not None and folded(own.name) == folded(wanted or own.name):
         name = own.name
     else:
-        name = wanted or room.guest_name()
-        mark = marks[0] if marks else ""
-        is_known = room.posters.get(folded(name), mark) != mark
-        joined_once = folded(name) in room.state.spellings
-        if is_known or joined_once or room.has_name(name):
+        own, guests = None, (f"guest-{number}" for number in count(1))
+        name = wanted or next(one for one in guests if room.may_post(one, marks))
+        if not room.may_post(name, marks):
             raise name_taken(name)
-        if len(room.posters) < MOST_POSTERS:
-            room.posters[folded(name)] = mark
-    if room.state.rules.keeps_out(name, marks):
-        raise Forbidden("kicked", "The host removed you: your events are not taken.")
+    known = own is not None or folded(name) in room.posters
+    check_admitted(room, name, marks, known=known)
     check_unmuted(room, name, marks)
+    if own is None:
+        room.note_poster(name, marks)
     return name
 
 
-def check_admitted(room: Room, participant: Participant, name: str) -> None:
-    """Refuse one whom the host removed, or who is new to a locked room."""
-    rules, marks = room.state.rules, participant.marks
+def check_admitted(room: Room, name: str, marks: list[str], *, known: bool) -> None:
+    """Refuse one whom the host removed, or who is not `known` in a locked room."""
+    rules = room.state.rules
     if rules.keeps_out(name, marks):
         raise Forbidden(
             "kicked", f"The host removed you from the room `{room.name}`: ask to be let in again."
         )
-    if not participant.is_host and not rules.admits(marks):
+    if not known and not rules.admits(marks):
         raise Full(
             "room_locked",
             f"The host locked the room `{room.name}`: those who were in may come back with their"
@@ -221,6 +217,6 @@ def check_admitted(room: Room, participant: Participant, name: str) -> None:
 def check_unmuted(room: Room, name: str, marks: list[str]) -> None:
     """Refuse the events of somebody whom the host muted."""
     if room.state.rules.mutes(name, marks):
-        raise Refused(
+        raise Forbidden(
             "muted", "The host muted you: your events are not taken until you are unmuted."
         )

@@ -20,6 +20,7 @@ from orders.domain.envelope import folded
 
 REFUSALS = 20  # that are kept for those who watch
 MOST_TYPES = 1000  # that an audience remembers
+MOST_POSTERS = 10_000  # names that are remembered with the marks of those who had them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,7 @@ class Room:
     state: RoomState
     participants: dict[str, Participant] = field(default_factory=dict)
     names: dict[str, Participant] = field(default_factory=dict)  # the same, by folded name
-    posters: dict[str, str] = field(default_factory=dict)  # who posts under which folded name
+    posters: dict[str, list[str]] = field(default_factory=dict)  # whose marks a folded name has
     sessions: dict[str, Participant] = field(default_factory=dict)
     #: Those who are about to be in it, with the folded name that each is to have, once known.
     coming: dict[Participant, str] = field(default_factory=dict)
@@ -168,6 +169,19 @@ class Room:
         while self.has_name(name := f"guest-{number}") or name in taken:
             number += 1
         return name
+
+    def may_post(self, name: str, marks: list[str]) -> bool:
+        """Whether one who is not in the room, and has these marks, may post under a name: its own,
+        or one that nobody has had."""
+        key = folded(name)
+        theirs = self.posters.get(key, [])
+        is_new = key not in self.state.spellings and self.posters.get(key, marks) == marks
+        return (is_new or not set(theirs).isdisjoint(marks)) and not self.has_name(name)
+
+    def note_poster(self, name: str, marks: list[str]) -> None:
+        """From now on only one with these marks posts under this name."""
+        if folded(name) in self.posters or len(self.posters) < MOST_POSTERS:
+            self.posters[folded(name)] = marks
 
     # ── who hears what; changed only in the order of the journal ────────────────────────────
 

@@ -132,6 +132,10 @@ class Line:
             return self.unread()
         return self.inner.write(buffer)
 
+    @property
+    def is_lost(self) -> bool:
+        return self.inner.is_lost
+
     def unread(self) -> int:
         """What a participant that stalls does not read counts, what the network holds does not."""
         held = sum(map(len, self.incoming)) if self._find("stall") else 0

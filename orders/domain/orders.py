@@ -24,7 +24,8 @@ from pydantic_core import from_json, to_json
 from orders.domain.envelope import Event
 from orders.domain.menu import MENU
 
-ORDER_TYPES = frozenset({"order_placed", "order_confirmed", "order_rejected"})
+ANSWER_TYPES = frozenset({"order_confirmed", "order_rejected"})
+ORDER_TYPES = ANSWER_TYPES | {"order_placed"}
 
 State = Literal["placed", "confirmed", "rejected"]
 
@@ -178,7 +179,7 @@ def fold(event: Event, at: int, book: OrderBook) -> Order | None:
     """
     if event.type == "order_placed":
         return _place(event, at, book)
-    if event.type in ("order_confirmed", "order_rejected"):
+    if event.type in ANSWER_TYPES:
         return _answer(event, at, book)
     return None
 

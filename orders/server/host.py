@@ -135,7 +135,7 @@ class Host:
         """By what somebody is known again who is here, was the last of that name, or posted."""
         member, posted = room.state.members.get(name), room.posters.get(folded(name))
         if member is not None or posted:
-            return member.marks if member is not None else [posted or ""]
+            return member.marks if member is not None else posted or []
         for record in reversed(await self._context.engine.controls(room.name, room.state.head)):
             if record.kind is Kind.JOINED and record.data["name"] == name:
                 marks: list[str] = record.data.get("marks", [])

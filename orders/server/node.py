@@ -161,7 +161,7 @@ class Node:
         if isinstance(answer, OrdersError):
             raise answer
         if answer is Outcome.CONFLICT:
-            raise conflict(id)
+            raise conflict(record.parsed())
         return id, answer is Outcome.DUPLICATE
 
     # ── what a shared journal asks ──────────────────────────────────────────────────────────

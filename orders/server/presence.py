@@ -139,7 +139,7 @@ class Presence:
             mark, members = participant.marks[:1], room.remote()
             kept = await self._context.engine.take_over(room.name, session, mark, members)
             wanted = kept or wanted
-        check_admitted(room, participant, wanted or "")
+        check_admitted(room, wanted or "", participant.marks, known=participant.is_host)
         is_free = kept is not None and not room.has_here(kept)
         name = kept if kept and is_free else await self._take_name(room, participant, wanted)
         if await self.enter(participant.room, begin=True) is not room:  # it was forgotten, or ended
@@ -164,6 +164,7 @@ class Presence:
         participant.joined_at = now_ms()
         participant.allowance = Allowance(self._context.options.limits)
         room.add(participant)
+        room.note_poster(name, participant.marks)
         self._inbox.submit(joined(participant, participant.joined_at), participant)
         if unknown:
             self._inbox.submit(None, participant, self._context.say(refusal(unknown)))

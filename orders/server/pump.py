@@ -13,6 +13,8 @@ from orders.broker.protocol import refusal
 from orders.broker.records import EVENT, QUEUE_KINDS, Kind, Record
 from orders.broker.room import Room
 from orders.clock import stamp
+from orders.domain.envelope import Event
+from orders.domain.orders import ANSWER_TYPES
 from orders.errors import Refused, StorageFailed
 from orders.journal.base import Answer, Outcome
 from orders.server.context import MOST_AT_ONCE, Context
@@ -111,7 +113,10 @@ class Pump:
             self._carried, self._retry = [], False
             answers = await self._context.engine.append([*carried, *records])
             self._context.stats.batches += 1
-            self.learn(next((a for a in answers if isinstance(a, StorageFailed)), None))
+            failure = next((a for a in answers if isinstance(a, StorageFailed)), None)
+            if failure is None and self.failure is not None:  # of another room, perhaps
+                failure = self._context.engine.lost()
+            self.learn(failure)
         own = iter(answers[len(carried) :])
         pairs = [(s, 0 if s.record is None else next(own)) for s in submissions]
         rooms: dict[Room, list[Stored]] = {}
@@ -218,14 +223,14 @@ class Pump:
             elif sender is not None and record.kind is Kind.JOINED and not sender.gone:
                 return self._welcome(sender)
             return submission.reply
-        id = record.parsed().id
+        event = record.parsed()
         if answer is Outcome.DUPLICATE:
             self._context.stats.duplicates += 1
-            again = messages.Accepted(event=id, duplicate=True)
+            again = messages.Accepted(event=event.id, duplicate=True)
             return None if sender is None or sender.quiet else self._context.say(again)
         self._context.stats.refused += 1
-        error = answer if isinstance(answer, StorageFailed) else conflict(id)
-        return self._context.say(refusal(error, id))
+        error = answer if isinstance(answer, StorageFailed) else conflict(event)
+        return self._context.say(refusal(error, event.id))
 
     def _welcome(self, participant: Participant) -> bytes | None:
         """What a participant hears first."""
@@ -261,11 +266,16 @@ def journal_notice(failure: StorageFailed | None) -> messages.Notice:
     return messages.Notice(code="journal_away", message=message)
 
 
-def conflict(id: str) -> Refused:
+def conflict(event: Event) -> Refused:
     """Another event under an id that the room has."""
+    advice = (
+        "If that one answers the same order, the order is answered and only needs your ack; a new"
+        f" id would answer it twice. Look at it first: GET /api/rooms/…/events/{event.id}."
+        if event.type in ANSWER_TYPES
+        else "Give this one a new UUID, or leave `id` out and the broker stamps one."
+    )
     return Refused(
         "id_conflict",
-        f"Another event has the id {id} in this room already: give this one a new UUID, or leave"
-        " `id` out and the broker stamps one.",
+        f"Another event has the id {event.id} in this room already. {advice}",
         status=409,
     )

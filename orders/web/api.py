@@ -18,7 +18,7 @@ from orders.broker.queue import State
 from orders.broker.records import Record
 from orders.broker.room import Room
 from orders.domain.envelope import UUID, id_text, is_uuid, key_of
-from orders.errors import NotFound, Refused
+from orders.errors import NotFound, Refused, WrongParameter
 from orders.journal.base import MOST_BYTES, Filter
 from orders.server import Node
 from orders.web.bots import BOTS
@@ -200,10 +200,17 @@ async def get_orders(request: web.Request) -> web.StreamResponse:
     """Each order, and where it stands; the newest, oldest first, read as the answer is read."""
     query, (node, room) = OrdersQuery.read(request.query), await room_named(request)
     line = request.app[LINE]
-    if query.customer is not None and query.number is not None:
+    if query.number is not None:
+        if query.customer is None:
+            example = f"customer=alice&number={query.number}"
+            raise WrongParameter(
+                "wrong_parameter",
+                f"`number` is each customer's own: say whose, such as {example}.",
+            )
         async with line.piece(request):
             found = await node.engine.order(room.name, query.customer, query.number)
-        return answer({"orders": [found] if found else []})
+        is_asked = found is not None and query.state in (None, found.state)
+        return answer({"orders": [found] if is_asked else []})
     pages = node.engine.pages_of_orders(room.name, query.customer, MOST_ORDERS, query.state)
 
     async def next_page() -> bytes:

@@ -42,6 +42,7 @@ async def hosted(request: web.Request) -> tuple[Node, Room]:
 async def get_rooms(request: web.Request) -> web.Response:
     """All rooms of this server, for the host."""
     check_host(request)
+    Query.read(request.query)
     rooms = [
         {
             "room": room.name,
@@ -121,7 +122,7 @@ async def act_on_dead_letter(request: web.Request) -> web.Response:
     return answer({"event": id, "done": action})
 
 
-class BotRequest(Body, extra="ignore"):
+class BotRequest(Body):
     """How a bot is to be."""
 
     expected = "`delay` is 0 to 60 seconds, `naive` true or false"

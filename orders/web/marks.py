@@ -10,6 +10,7 @@ from hashlib import blake2s
 from aiohttp import web
 
 from orders.clock import token
+from orders.errors import Refused, counted
 
 DEVICE = "orders_device"
 SESSION_HEADER = "Orders-Session"
@@ -19,7 +20,14 @@ _is_device = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 
 def session_of(request: web.Request) -> str | None:
     """The secret of a visitor's own: `session` of an upgrade, `Orders-Session` of a request."""
-    session = request.query.get("session") or request.headers.get(SESSION_HEADER)
+    header = request.headers.get(SESSION_HEADER)
+    if header and not 16 <= len(header) <= 64:
+        raise Refused(
+            "wrong_request",
+            f"`{SESSION_HEADER}` has {counted(len(header), 'character')}; it must be a secret of"
+            " your own, of 16 to 64 characters.",
+        )
+    session = request.query.get("session") or header
     return session if session and 16 <= len(session) <= 64 else None
 
 

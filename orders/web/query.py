@@ -14,6 +14,7 @@ from orders.errors import Refused, WrongParameter
 
 #: `start`, or the id of an event.
 PLACE = rf"^start$|{UUID}"
+ALIKE = 0.65  # and more: so much alike is what was sent and what was meant
 
 
 class Query(BaseModel):
@@ -46,7 +47,7 @@ class Query(BaseModel):
     @classmethod
     def _unknown(cls, name: str) -> str:
         known = [f"`{field}`" for field in cls.model_fields]
-        likely = get_close_matches(name.lower(), cls.model_fields, 1)
+        likely = get_close_matches(name.lower(), cls.model_fields, 1, ALIKE)
         meant = f"; did you mean `{likely[0]}`?" if likely else "."
         takes = f"It takes {', '.join(known)}." if known else "It takes none."
         return f"{short(name)} is no parameter of this address{meant} {takes}"

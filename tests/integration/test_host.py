@@ -164,6 +164,8 @@ async def test_a_kicked_participant_is_closed_with_4003_and_a_muted_one_is_not_h
 async def test_a_bot_is_sent_in_as_a_real_process_answers_and_is_killed(
     server: Any, http: aiohttp.ClientSession, room: Room, alice: Wire
 ) -> None:
+    async with http.post(f"{server.url}{room.path}/bots", json={"dely": 1}) as answer:
+        assert answer.status == 400, "what it does not know is not left out"
     name = (await room.act("/bots"))["name"]
     await room.has(name)
     await alice.publish("order_placed", id=1)

@@ -143,6 +143,17 @@ async def test_a_room_says_who_is_in_it_and_how_it_stands(
     ]
 
 
+async def test_one_order_is_asked_for_by_whose_it_is_and_in_which_state(
+    server: Any, connect: Connect, room: Room, http: aiohttp.ClientSession
+) -> None:
+    await (await connect(server, name="alice")).publish("order_placed", id=1)
+    alices = {"customer": "alice", "number": "1"}
+    assert len((await room.get("/orders", **alices, state="placed"))["orders"]) == 1
+    assert (await room.get("/orders", **alices, state="confirmed"))["orders"] == []
+    async with http.get(f"{server.url}{room.path}/orders?number=1") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "wrong_parameter")
+
+
 async def test_reading_a_room_does_not_begin_it_and_an_empty_one_is_forgotten(
     server: Any, come: Come, http: aiohttp.ClientSession
 ) -> None:

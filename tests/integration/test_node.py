@@ -250,6 +250,19 @@ async def test_a_session_goes_on_elsewhere_unless_somebody_here_has_its_name() -
         assert await node.presence.take_over("main", "a-session", "Alice") is None
 
 
+async def test_what_one_room_stores_does_not_say_that_the_journal_is_back_for_another() -> None:
+    engine = Broken()
+    async with running(engine, limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        await alice.fence()
+        gone = StorageFailed("journal_lost", "The stream of a room is gone.")
+        engine.lost = lambda: gone  # type: ignore[method-assign]
+        node._pump.learn(gone)
+        alice.tick(1)
+        await alice.fence()
+        assert node._pump.failure is gone
+
+
 class Asks(SqliteEngine):
     """Asks other nodes for names, which takes until the test says so."""
 
@@ -827,6 +840,25 @@ async def test_one_that_is_lost_while_its_event_is_read_leaves_it_to_another(
         await carol.fence()
         assert node.room("main").state.queue.entries == {}
         assert carol.participant.in_flight == 0
+
+
+async def test_of_many_that_are_lost_at_once_none_is_handed_what_another_held(
+    node: Node, main: Room
+) -> None:
+    """Else a class whose Wi-Fi fails uses up the attempts of an order among those who are gone."""
+    await node.host.set_modes(main, {"tick": "queue"})
+    alice = await join(node, "alice")
+    gone = [await join(node, f"gone-{number}", ack="manual", prefetch=5) for number in range(5)]
+    alice.tick(5)
+    for one in gone:
+        await one.hears(1)
+    carol = await join(node, "carol", ack="manual", prefetch=10)
+    for one in gone:
+        one.transport.abort()
+    for one in gone:
+        one.leave()
+        await carol.fence()
+    assert [event["attempt"] for event in await carol.hears(5)] == [2] * 5
 
 
 async def test_what_is_held_is_nobody_elses_until_it_is_let_go(node: Node, main: Room) -> None:

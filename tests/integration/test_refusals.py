@@ -138,6 +138,10 @@ async def test_an_id_cannot_be_taken_from_another_but_the_same_event_may_come_tw
         await wire.send(other)
         error = await wire.expect("broker.error", code="id_conflict")
         assert error["data"]["event"] == ID
+        assert "new UUID" in error["data"]["message"]
+    await bob.send(event(id=ID, type="order_confirmed"))
+    error = await bob.expect("broker.error", code="id_conflict")
+    assert "answer it twice" in error["data"]["message"], "a new id would be a second confirmation"
     await bob.fence()
     assert len(bob.of_type("order_placed")) == 1
 

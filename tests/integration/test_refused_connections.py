@@ -67,6 +67,15 @@ async def test_an_unknown_parameter_is_refused_and_the_one_that_was_meant_is_nam
         }
 
 
+async def test_what_is_like_no_parameter_is_refused_without_a_guess(
+    server: Any, connect: Connect, http: aiohttp.ClientSession
+) -> None:
+    wire = await connect(server, EIO="4")  # as a client of Socket.IO comes
+    assert "did you mean" not in (await wire.expect("broker.error"))["data"]["message"]
+    async with http.get(f"{server.url}/api/rooms?name=main") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "wrong_parameter")
+
+
 async def test_a_parameter_that_stands_twice_is_refused_for_nobody_knows_which_was_meant(
     server: Any, http: aiohttp.ClientSession
 ) -> None:

@@ -127,6 +127,25 @@ async def test_one_who_left_or_only_posts_is_reached_as_well(
 async def test_into_a_locked_room_come_only_those_who_were_in(
     serve: Serve, connect: Connect, come: Come, http: aiohttp.ClientSession
 ) -> None:
+    async with serve(lan=True) as server:
+        url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
+
+        async def post(name: str) -> str | None:
+            body = {"type": "tick", "data": {}}
+            async with http.post(url, params={"name": name}, json=body) as answer:
+                code: str | None = (await answer.json()).get("error", {}).get("code")
+                return code
+
+        async def host(act: str) -> None:
+            headers = {"Authorization": f"Bearer {server.token}"}
+            async with http.post(url.replace("/events", act), headers=headers) as answer:
+                assert answer.status == 200
+
+        assert await post("early") is None
+        await host("/lock")
+        assert await post("late") == "room_locked", "nor does anyone new post from outside"
+        assert await post("early") is None
+        await host("/unlock")
     async with serve() as server:
         room = Room(http, server)
         alice = await come(server, name="alice", session=SESSION)
@@ -187,11 +206,11 @@ async def test_those_who_post_without_joining_take_nobodys_name(
     async with serve(lan=True) as server:
         url = f"http://127.0.0.1:{server.port}/api/rooms/main/events"
 
-        async def post(name: str, session: str = "", token: str = "") -> int:
+        async def post(name: str = "", session: str = "", token: str = "") -> int:
             headers = {"Orders-Session": session} if session else {}
             headers |= {"Authorization": f"Bearer {token}"} if token else {}
-            body = {"type": "tick", "data": {}}
-            async with http.post(url, params={"name": name}, json=body, headers=headers) as answer:
+            body, query = {"type": "tick", "data": {}}, {"name": name} if name else {}
+            async with http.post(url, params=query, json=body, headers=headers) as answer:
                 return answer.status
 
         alice = await come(server, name="alice", session=SESSION)
@@ -205,6 +224,12 @@ async def test_those_who_post_without_joining_take_nobodys_name(
 
         await until(has_left, "alice has left")
         assert await post("alice") == 409, "nor while she is away"
+        assert await post("alice", SESSION) == 201, "but she may: she joined with it"
+        guest = await come(server)
+        assert await post() == 201, "who gives no name gets one that nobody has had"
+        await guest.ws.close()
+        assert await post() == 201
+        assert await post(session="short") == 400, "a session that is none is not left out"
         assert await post("poster", OTHER) == 201
         assert await post("POSTER") == 409, "the session that posted first has it"
         assert await post("teacher") in (400, 403, 409)

@@ -177,10 +177,7 @@ class NatsEngine(Appending):
         return [record for _, record in arrived]
 
     async def probe(self) -> StorageFailed | None:
-        for room in self._rooms.here.values():
-            if room.lost:
-                return room.lost
-        return await self._membership.show() or await self._write_nothing()
+        return self.lost() or await self._membership.show() or await self._write_nothing()
 
     async def _write_nothing(self) -> StorageFailed | None:
         """Publish what its stream must refuse: why that is not what happens, or None."""
@@ -195,7 +192,7 @@ class NatsEngine(Appending):
         return self._connection.unanswered()
 
     def lost(self) -> StorageFailed | None:
-        return None
+        return next((room.lost for room in self._rooms.here.values() if room.lost), None)
 
     # ── claims ──────────────────────────────────────────────────────────────────────────────
 

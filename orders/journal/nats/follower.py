@@ -61,6 +61,7 @@ class Follower:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _follow(self) -> None:
+        said = ""  # once, though it is tried again and again
         while not self._stopped:
             self._alive, self._torn, inbox = monotonic(), False, None
             try:
@@ -74,7 +75,7 @@ class Follower:
                     flow_control=True,
                     idle_heartbeat=HEARTBEAT * SECOND,
                 )
-                checked = monotonic()
+                checked, said = monotonic(), ""
                 while self._is_heard():
                     await asyncio.sleep(LOOK)
                     if monotonic() > checked + CHECK:
@@ -82,7 +83,8 @@ class Follower:
                         await self._check()
                 await self._connection.say(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
             except Rejected as rejected:
-                log.warning("not followed", stream=self._stream, error=str(rejected))
+                if said != (said := str(rejected)):
+                    log.warning("not followed", stream=self._stream, error=said)
                 await asyncio.sleep(RETRY_DELAY)
             except StorageFailed:
                 await asyncio.sleep(RETRY_DELAY)
