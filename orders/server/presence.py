@@ -145,6 +145,8 @@ class Presence:
         if await self.enter(participant.room, begin=True) is not room:  # it was forgotten, or ended
             await self.join(participant, wanted, after)
             return
+        if participant.gone:
+            return  # its session went to another node meanwhile
         if participant.after and room.state.epoch != epoch:
             unknown = self._unknown(participant, after)  # of an epoch that is over
         old = room.sessions.get(participant.session or "")
@@ -158,8 +160,6 @@ class Presence:
                 f"The room `{room.name}` has {counted(room.size, 'participant')},"
                 " which is all it takes: try again later, or join another room.",
             )
-        if participant.gone:
-            return  # its session went to another node meanwhile
         participant.name, participant.named = name, wanted is not None
         participant.joined_at = now_ms()
         participant.allowance = Allowance(self._context.options.limits)
