@@ -392,6 +392,15 @@ async def test_who_was_catching_up_when_the_room_began_again_hears_the_new_begin
         assert len(back.transport.of_type("broker.caught_up")) == 1
 
 
+async def gathered(node: Node, count: int) -> None:
+    """Wait until at least so many submissions wait for the next batch."""
+
+    async def are_there() -> bool:
+        return len(node.inbox.waiting) >= count
+
+    await until(are_there, f"{count} submissions wait")
+
+
 async def test_what_was_held_goes_before_what_came_later_though_the_room_begins_again_right_then(
     node: Node, main: Room
 ) -> None:
@@ -401,15 +410,19 @@ async def test_what_was_held_goes_before_what_came_later_though_the_room_begins_
     await node.host.pause(main)
     alice.tick(5)
     await alice.fence()
-    acts = [asyncio.ensure_future(node.host.resume(main))]
-    await asyncio.sleep(0)
-    alice.tick(1)
-    acts.append(asyncio.ensure_future(node.host.reset(main)))
+    with Gate(node.engine, "append") as gate:
+        alice.tick(1)
+        await gate.until_reached()  # what comes now goes into the next batch, all of it
+        acts = [asyncio.ensure_future(node.host.resume(main))]
+        await gathered(node, 1)
+        alice.tick(1)
+        acts.append(asyncio.ensure_future(node.host.reset(main)))
+        await gathered(node, 3)
     await asyncio.gather(*acts)
     alice.tick(1)
     await alice.fence()
-    await bob.hears(7)
-    assert bob.numbers == [1, 2, 3, 4, 5, 6, 7]
+    await bob.hears(8)
+    assert bob.numbers == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_what_was_kept_for_one_who_catches_up_is_not_heard_after_the_room_began_again(
