@@ -206,10 +206,10 @@ class Node:
             await self.queues.tick()
             await self._hints.tick()
             self._replay.cut_off_slow()
-            if self._pump.failure and now > tried + RETRY_DELAY:
+            if now > tried + RETRY_DELAY:
                 tried = now
                 self._pump.try_again()
-                if probe is None or probe.done():  # it may take long
+                if self._pump.failure and (probe is None or probe.done()):  # it may take long
                     probe = self.context.spawn(self._probe())
             if now > looked + LOOK:
                 looked = now

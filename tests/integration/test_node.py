@@ -263,6 +263,28 @@ async def test_what_one_room_stores_does_not_say_that_the_journal_is_back_for_an
         assert node._pump.failure is gone
 
 
+async def test_what_is_true_is_stored_though_the_journal_is_known_to_be_back_before_that() -> None:
+    """In a quiet room nothing else comes that would be stored with it."""
+    engine = Broken()
+    async with running(engine, limits=NO_LIMITS) as node:
+        alice = await join(node, "alice")
+        await alice.fence()
+        engine.failing = True
+        alice.leave()
+
+        async def is_carried() -> bool:
+            return bool(node._pump._carried)
+
+        await until(is_carried, "it could not be stored")
+        engine.failing = False
+        assert await node.storage_failure() is None
+
+        async def is_stored() -> bool:
+            return (await engine.read("main", 0, 99))[-1].kind is Kind.LEFT
+
+        await until(is_stored, "it is stored")
+
+
 class Asks(SqliteEngine):
     """Asks other nodes for names, which takes until the test says so."""
 
