@@ -145,8 +145,7 @@ class Room:
     def has_name(self, name: str) -> bool:
         """Whether a live connection has this name, in whatever case, on this node or another."""
         wanted = folded(name)
-        remote = self.remote()
-        return self.has_here(name) or any(folded(one.name) == wanted for one in remote)
+        return self.has_here(name) or any(folded(one.name) == wanted for one in self.remote())
 
     def has_here(self, name: str) -> bool:
         """Whether a connection to this node has this name, in whatever case, or is about to."""

@@ -102,7 +102,7 @@ class Follower:
                 self.lost = stream_lost(self._stream, "is gone")
             raise
         except StorageFailed:
-            self._short_since = None  # whoever answers next may have led since a moment ago
+            self._short_since = None  # the next one to answer may have only just become leader
             raise
         state, made = info["state"], info["created"]
         began = self._began = self._began or (made, max(state["first_seq"], 1))
